@@ -1,0 +1,5 @@
+"""The config of a study: pydantic models, one module per group of sections."""
+
+from gapmatch.config.study import Study, parse_study
+
+__all__ = ["Study", "parse_study"]

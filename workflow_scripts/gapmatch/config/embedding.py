@@ -1,0 +1,39 @@
+"""Embedders: the models whose image embeddings define perceptual similarity."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gapmatch.config.section import Section
+from gapmatch.config.training import TrainingSettings
+
+
+class PretrainedEmbedder(Section):
+    """A model of open_clip with its published weights."""
+
+    kind: Literal["open_clip"] = Field(description="A model that open_clip can fetch.")
+    model: str = Field(description="Model name, e.g. ViT-B-16-plus-240.")
+    pretrained: str = Field(description="Tag of the weights, e.g. laion400m_e32.")
+
+
+class CheckpointEmbedder(Section):
+    """Weights in a file on disk."""
+
+    kind: Literal["checkpoint"] = Field(description="Weights in a file.")
+    model: str = Field(
+        description="Model name of open_clip, or local-dir:FOLDER with an open_clip_config.json."
+    )
+    checkpoint: Path = Field(description="File of weights (state dict, loaded without pickle).")
+
+
+class TrainedEmbedder(TrainingSettings):
+    """A model that the workflow trains on the whole pool first."""
+
+    kind: Literal["trained"] = Field(description="Train the embedder on the whole pool.")
+    seed: int = Field(0, ge=0, description="Seed of the embedder's training.")
+
+
+Embedder = Annotated[
+    PretrainedEmbedder | CheckpointEmbedder | TrainedEmbedder, Field(discriminator="kind")
+]

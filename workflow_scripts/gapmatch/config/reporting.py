@@ -1,0 +1,55 @@
+"""Evaluation, figures and the settings of speed that change no result."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gapmatch.config.section import Name, Section
+
+
+class Evaluation(Section):
+    """Zero-shot classification."""
+
+    templates: Literal["openai", "simple"] | list[str] = Field(
+        "openai",
+        description="Prompt templates: OpenAI's 80 for ImageNet, its 7 simple ones, or a list in "
+        "which {} stands for the class name.",
+    )
+
+
+class Figures(Section):
+    """What the figures show."""
+
+    id_test_set: Name = Field(
+        "val", description="The in-distribution test set of the effective-robustness figure."
+    )
+    baseline: Name = Field("baseline", description="The subset that the others are compared to.")
+    reference_only: Name = Field(
+        "reference_only", description="The subset that trains on the reference alone."
+    )
+    examples: int = Field(6, ge=1, le=50, description="Test images per neighbour figure.")
+    neighbours: int = Field(
+        5, ge=1, le=20, description="Neighbours shown per test image in pool and reference."
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice of examples.")
+    credit: str = Field("", description="Credit line under figures that show pictures.")
+
+
+class Compute(Section):
+    """Speed, not science: nothing here re-runs anything."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where embedding, search, training and evaluation compute."
+    )
+    engine: Literal["auto", "fused", "faiss"] = Field("auto", description="Search engine.")
+    embedding_batch_size: int = Field(256, ge=1, description="Images per embedding batch.")
+    embedding_workers: int = Field(1, ge=0, description="Processes that decode images.")
+    search_block_rows: int = Field(8192, ge=1, description="Pool rows per block of the search.")
+    download_processes: int = Field(1, ge=1, description="Processes of img2dataset.")
+    download_threads: int = Field(16, ge=1, description="Threads per process of img2dataset.")
+    training_workers: int = Field(
+        1,
+        ge=1,
+        description="Processes per GPU that read training data. The order of samples depends on "
+        "it: equal weights need equal numbers.",
+    )

@@ -1,0 +1,40 @@
+"""Similarity search and deduplication."""
+
+from pydantic import Field
+
+from gapmatch.config.section import Name, Section
+
+
+class Search(Section):
+    """The similarity search of test sets against reference and pool."""
+
+    embedder: Name = Field("trained", description="Embedder that defines similarity.")
+    reference_neighbours: int = Field(
+        10, ge=1, le=1000, description="Nearest reference images kept per test image."
+    )
+    ranks: list[int] = Field(
+        [1],
+        min_length=1,
+        description="Matched ranks K for which margins are computed; 1 is the paper's.",
+    )
+    pool_neighbours: int = Field(
+        5, ge=1, le=1000, description="Nearest pool images kept per test image, for the figures."
+    )
+
+
+class Deduplicate(Section):
+    """Removal of near duplicates from the pool before anything is selected."""
+
+    embedder: Name = Field("trained", description="Embedder whose similarity finds duplicates.")
+    clusters: int = Field(50_000, ge=1, description="Clusters of the k-means.")
+    iterations: int = Field(20, ge=1, description="Iterations of the k-means.")
+    max_training_samples: int = Field(
+        12_800_000, ge=1, description="Samples that the k-means is trained on, at most."
+    )
+    threshold: float = Field(
+        0.876,
+        gt=0,
+        le=1,
+        description="A sample more similar than this to an earlier one of its cluster is dropped.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the k-means.")

@@ -1,0 +1,264 @@
+"""The whole config of a study and the checks that span its sections."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from gapmatch.config.datasets import Download, Emoji, EmojiSource, Pool, Reference, TestSet
+from gapmatch.config.embedding import Embedder, TrainedEmbedder
+from gapmatch.config.reporting import Compute, Evaluation, Figures
+from gapmatch.config.section import Name, Section
+from gapmatch.config.similarity import Deduplicate, Search
+from gapmatch.config.subsets import (
+    AllSubset,
+    FarSubset,
+    GapMatchSubset,
+    NearSubset,
+    NoneSubset,
+    RandomSubset,
+    Subset,
+)
+from gapmatch.config.training import Training
+from gapmatch.errors import InputError
+
+STYLES_PER_CLASS = 3  # twemoji, colour, line
+
+
+class Study(Section):
+    """A study: datasets, embedders, subsets, and what is trained and measured on them."""
+
+    study: Name = Field("emoji", description="Name of the study: its results are results/<study>/.")
+    emoji: Emoji = Field(Emoji(), description="Rendering of the emoji artwork.")
+    pool: Pool = Field(Pool(), description="The web dataset that is pruned.")
+    reference: Reference = Field(
+        Reference(), description="The training set whose similarity is replicated."
+    )
+    test_sets: dict[Name, TestSet] = Field(
+        {"val": TestSet(source=EmojiSource(kind="emoji", part="val"))},
+        min_length=1,
+        description="The labelled test sets, by name.",
+    )
+    download: Download = Field(Download(), description="How links are fetched.")
+    embedders: dict[Name, Embedder] = Field(
+        {"trained": TrainedEmbedder(kind="trained")},
+        min_length=1,
+        description="Models that embed images, by name.",
+    )
+    deduplicate: Deduplicate | None = Field(
+        None, description="Deduplication of the pool; null leaves it out."
+    )
+    search: Search = Field(Search(), description="The similarity search.")
+    subsets: dict[Name, Subset] = Field(
+        {"baseline": AllSubset(method="all"), "reference_only": NoneSubset(method="none")},
+        min_length=1,
+        description="Subsets of the pool, by name. Each is trained on, with the reference.",
+    )
+    training: Training = Field(Training(), description="Training of one CLIP model per subset.")
+    evaluation: Evaluation = Field(Evaluation(), description="Zero-shot evaluation.")
+    figures: Figures = Field(Figures(), description="What the figures show.")
+    compute: Compute = Field(Compute(), description="Settings of speed: they re-run nothing.")
+
+    def subset_test_sets(self, name: str) -> list[str]:
+        """Return the test sets that subset ``name`` is selected against, sorted by name."""
+        chosen = getattr(self.subsets[name], "test_sets", [])
+        return sorted(self.test_sets) if chosen == "all" else sorted(chosen)
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> Self:
+        problems = [
+            *_name_problems(self),
+            *_embedder_problems(self),
+            *_rank_problems(self),
+            *_figure_problems(self),
+        ]
+        for name in self.subsets:
+            problems += _subset_problems(self, name)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _problem(key: str, value: object, expected: str) -> str:
+    return f"{key}: got {value!r}, expected {expected}"
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+def _name_problems(study: Study) -> list[str]:
+    problems = [
+        _problem("test_sets", name, "a name other than pool and reference (both are taken)")
+        for name in study.test_sets
+        if name.lower() in {"pool", "reference"}
+    ]
+    for section in ("test_sets", "embedders", "subsets"):
+        seen: dict[str, str] = {}
+        for name in getattr(study, section):
+            # Two names that differ in case only are one folder on some file systems.
+            if other := seen.get(name.lower()):
+                problems.append(
+                    _problem(section, name, f"a name that does not collide with {other}")
+                )
+            seen[name.lower()] = name
+    return problems
+
+
+def _embedder_problems(study: Study) -> list[str]:
+    used = {"search.embedder": study.search.embedder}
+    if study.deduplicate:
+        used["deduplicate.embedder"] = study.deduplicate.embedder
+    return [
+        _problem(key, name, f"one of embedders: {_listed(study.embedders)}")
+        for key, name in used.items()
+        if name not in study.embedders
+    ]
+
+
+def _rank_problems(study: Study) -> list[str]:
+    stored = study.search.reference_neighbours
+    return [
+        _problem(
+            "search.ranks",
+            rank,
+            f"ranks from 1 to search.reference_neighbours, which is {stored}",
+        )
+        for rank in study.search.ranks
+        if not 1 <= rank <= stored
+    ]
+
+
+def _figure_problems(study: Study) -> list[str]:
+    problems = []
+    if study.figures.id_test_set not in study.test_sets:
+        problems.append(
+            _problem(
+                "figures.id_test_set",
+                study.figures.id_test_set,
+                f"one of test_sets: {_listed(study.test_sets)}",
+            )
+        )
+    for key, method in (("baseline", AllSubset), ("reference_only", NoneSubset)):
+        name = getattr(study.figures, key)
+        if not isinstance(study.subsets.get(name), method):
+            problems.append(
+                _problem(
+                    f"figures.{key}",
+                    name,
+                    f"a subset of method {'all' if method is AllSubset else 'none'}",
+                )
+            )
+    if study.figures.neighbours > study.search.reference_neighbours:
+        problems.append(
+            _problem(
+                "figures.neighbours",
+                study.figures.neighbours,
+                f"at most search.reference_neighbours ({study.search.reference_neighbours})",
+            )
+        )
+    if study.figures.neighbours > study.search.pool_neighbours:
+        problems.append(
+            _problem(
+                "figures.neighbours",
+                study.figures.neighbours,
+                f"at most search.pool_neighbours ({study.search.pool_neighbours})",
+            )
+        )
+    return problems
+
+
+def _subset_problems(study: Study, name: str) -> list[str]:
+    subset = study.subsets[name]
+    key = f"subsets.{name}"
+    problems = []
+    if isinstance(subset, GapMatchSubset | NearSubset | FarSubset):
+        if subset.test_sets == []:
+            problems.append(_problem(f"{key}.test_sets", [], "at least one name, or all"))
+        problems += [
+            _problem(f"{key}.test_sets", test_set, f"one of test_sets: {_listed(study.test_sets)}")
+            for test_set in study.subset_test_sets(name)
+            if test_set not in study.test_sets
+        ]
+    if isinstance(subset, GapMatchSubset) and subset.rank not in study.search.ranks:
+        problems.append(
+            _problem(
+                f"{key}.rank", subset.rank, f"one of search.ranks: {_listed(study.search.ranks)}"
+            )
+        )
+    if isinstance(subset, NearSubset | FarSubset | RandomSubset):
+        problems += _keep_problems(study, f"{key}.keep", subset.keep)
+    return problems
+
+
+def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]:
+    if isinstance(keep, str):
+        # The size is that of another selection, never of a subset that itself waits for a third.
+        sized = [
+            name for name, subset in study.subsets.items() if isinstance(subset, GapMatchSubset)
+        ]
+        if keep not in sized:
+            expected = f"a fraction, a number, or a subset of method gap_match: {_listed(sized)}"
+            return [_problem(key, keep, expected)]
+    elif isinstance(keep, int):
+        largest = largest_pool(study)
+        if largest is not None and keep > largest:
+            return [_problem(key, keep, f"at most the pool's size, {largest}")]
+    return []
+
+
+def largest_pool(study: Study) -> int | None:
+    """Return how many samples the pool can have at most, or None where only its files tell."""
+    if not isinstance(study.pool.source, EmojiSource):
+        return None
+    emoji = study.emoji
+    rendered = emoji.pool_classes * STYLES_PER_CLASS * emoji.pool_variants
+    return round(rendered * (1 + emoji.duplicates + emoji.near_duplicates + emoji.faults))
+
+
+def parse_study(values: dict[str, Any], name: str) -> Study:
+    """Validate the values of a config file.
+
+    Args:
+        values: The parsed YAML.
+        name: The file's name, for messages.
+
+    Raises:
+        InputError: One message with a line for every problem: key, value, what is allowed.
+    """
+    try:
+        return Study.model_validate(values)
+    except ValidationError as error:
+        lines = [line for detail in error.errors() for line in _describe(dict(detail), values)]
+    indented = "\n".join(f"  {line}" for line in lines)
+    raise InputError(f"{name} is not a valid study:\n{indented}")
+
+
+def _describe(detail: dict[str, Any], values: dict[str, Any]) -> list[str]:
+    key = _key(detail["loc"], values)
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        # Checks across sections name their keys themselves.
+        return message.splitlines() if not key else [f"{key}: got {detail['input']!r}, {message}"]
+    if detail["type"] == "extra_forbidden":
+        return [f"{key}: unknown key (docs/config.md lists the known ones)"]
+    if detail["type"] == "missing":
+        return [f"{key}: missing, expected a value (see docs/config.md)"]
+    return [f"{key}: got {detail['input']!r}. {detail['msg']}"]
+
+
+def _key(location: tuple[str | int, ...], values: Any) -> str:
+    """Return the dotted key of an error, without the union tags that pydantic puts into it."""
+    key = []
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(values, dict):
+            known = part in values
+        else:
+            known = isinstance(values, list) and isinstance(part, int)
+        if known:
+            values = values[part]
+        elif not (last and isinstance(values, dict)):
+            continue
+        key.append(str(part))
+    return ".".join(key)
