@@ -1,0 +1,225 @@
+"""Embedding files in clip-retrieval's layout: finding, checking, reading and writing them.
+
+A folder of embeddings holds ``img_emb/img_emb_<chunk>.npy`` (rows, dim), L2-normalised and in
+C order, and row by row beside it ``metadata/metadata_<chunk>.parquet``. Files are mapped into
+memory and read block by block, so a chunk may be larger than the memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gapmatch.atomic import atomic_path
+from gapmatch.errors import InputError
+
+Stored: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Embeddings as they stand in a file: (rows, dim), float16 or float32, norm close to 1."""
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+
+METADATA_SCHEMA = {
+    "image_path": pl.String,
+    "shard": pl.String,
+    "caption": pl.String,
+    "label": pl.Int32,
+    "class_name": pl.String,
+    "style": pl.String,
+}
+
+NORM_TOLERANCE = 1e-2
+"""Largest deviation of a stored vector's length from 1; rounding to float16 costs about 1e-4."""
+
+
+@dataclass(frozen=True)
+class EmbeddedChunk:
+    """The files of one embedded chunk.
+
+    Attributes:
+        chunk: Chunk id, five digits.
+        embeddings: Path of ``img_emb_<chunk>.npy``.
+        metadata: Path of ``metadata_<chunk>.parquet``.
+    """
+
+    chunk: str
+    embeddings: Path
+    metadata: Path
+
+
+def embedding_path(folder: Path, chunk: str) -> Path:
+    """Return the path of a chunk's embeddings below ``folder``."""
+    return folder / "img_emb" / f"img_emb_{chunk}.npy"
+
+
+def metadata_path(folder: Path, chunk: str) -> Path:
+    """Return the path of a chunk's metadata below ``folder``."""
+    return folder / "metadata" / f"metadata_{chunk}.parquet"
+
+
+def embedded_chunks(folder: Path, chunks: Sequence[str]) -> list[EmbeddedChunk]:
+    """Return the files of ``chunks`` below ``folder``, in ascending order of the chunk id.
+
+    Raises:
+        InputError: A chunk is named twice, or a file is missing.
+    """
+    if len(set(chunks)) != len(chunks):
+        raise InputError(f"{folder}: a chunk is named more than once in {' '.join(chunks)}.")
+    found = [
+        EmbeddedChunk(chunk, embedding_path(folder, chunk), metadata_path(folder, chunk))
+        for chunk in sorted(chunks)
+    ]
+    for files in found:
+        for path in (files.embeddings, files.metadata):
+            if not path.is_file():
+                raise InputError(f"{path}: not found; embed chunk {files.chunk} first.")
+    return found
+
+
+def open_embeddings(path: Path) -> Stored:
+    """Map an embedding file into memory after checking all that its header tells.
+
+    Returns:
+        Read-only memory map (rows, dim), float16 or float32, C order.
+
+    Raises:
+        InputError: The file is missing, not NumPy's format, cut short or too long, or its array
+            has another number of dimensions, type or order.
+    """
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, fortran_order, dtype = read_header(file)
+            expected_bytes = file.tell() + int(np.prod(shape)) * dtype.itemsize
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; expected an embedding file (.npy).") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a readable .npy file ({error}); embed it again.") from error
+    if dtype not in (np.dtype(np.float16), np.dtype(np.float32)):
+        raise InputError(f"{path}: expected float16 or float32 numbers, found {dtype}.")
+    if len(shape) != 2 or shape[1] == 0:
+        raise InputError(f"{path}: expected an array (rows, dim), found shape {shape}.")
+    if fortran_order and shape[0] > 1:
+        raise InputError(
+            f"{path}: expected C order, found Fortran order; save np.ascontiguousarray of it."
+        )
+    size = path.stat().st_size
+    if size != expected_bytes:
+        raise InputError(
+            f"{path}: expected {expected_bytes} bytes for shape {shape}, found {size}; "
+            "the file was cut short or changed, make it again."
+        )
+    stored: Stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    return stored
+
+
+def open_chunks(chunks: Sequence[EmbeddedChunk]) -> list[Stored]:
+    """Open the embeddings of several chunks and check that their dimensions agree.
+
+    Raises:
+        InputError: As ``open_embeddings``, or the dimensions differ.
+    """
+    opened = [open_embeddings(files.embeddings) for files in chunks]
+    for other in opened[1:]:
+        require_same_dimension(opened[0], other)
+    return opened
+
+
+def require_same_dimension(one: Stored, other: Stored) -> None:
+    """Raise InputError unless both arrays hold vectors of the same dimension."""
+    if one.shape[1] != other.shape[1]:
+        raise InputError(
+            f"{source_name(one)} has {one.shape[1]} dimensions but {source_name(other)} has "
+            f"{other.shape[1]}; both must come from the same embedder."
+        )
+
+
+def source_name(stored: Stored) -> str:
+    """Return the file behind a memory map, or words for an array that has none."""
+    return str(getattr(stored, "filename", None) or "an array in memory")
+
+
+def normalised(stored: Stored, first_row: int = 0, source: str | None = None) -> Float32:
+    """Return vectors as float32 of length 1, after checking that they were about that before.
+
+    Args:
+        stored: (rows, dim), float16 or float32.
+        first_row: Row of the file that ``stored[0]`` is, for the error message.
+        source: Name of the file for the error message; by default that behind ``stored``.
+
+    Returns:
+        New array (rows, dim), float32, C order.
+
+    Raises:
+        InputError: A vector holds NaN or infinity, or its length is not within
+            ``NORM_TOLERANCE`` of 1.
+    """
+    vectors = np.array(stored, dtype=np.float32, order="C")
+    # NaN and infinity propagate into the norm, so one comparison finds every bad row.
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    bad = np.flatnonzero(~(np.abs(norms - 1.0) <= NORM_TOLERANCE))
+    if len(bad):
+        row = int(bad[0])
+        found = f"length {norms[row]:.4g}" if np.isfinite(norms[row]) else "NaN or infinity"
+        raise InputError(
+            f"{source or source_name(stored)}: row {first_row + row} has {found}; expected finite "
+            f"vectors of length 1 (within {NORM_TOLERANCE}); {len(bad)} such rows in this block."
+        )
+    vectors /= norms[:, None]
+    return vectors
+
+
+def normalised_blocks(stored: Stored, rows_per_block: int) -> Iterator[tuple[int, Float32]]:
+    """Yield ``(first row, block)`` over all rows; blocks are float32 (at most n, dim), length 1.
+
+    Raises:
+        InputError: As ``normalised``, naming the file and the row.
+    """
+    name = source_name(stored)
+    for start in range(0, len(stored), rows_per_block):
+        yield start, normalised(stored[start : start + rows_per_block], start, name)
+
+
+def write_embeddings(path: Path, vectors: Stored) -> None:
+    """Normalise vectors in float32 and write them as float16 in C order, atomically.
+
+    Args:
+        path: The file to write.
+        vectors: (rows, dim), of any positive length.
+
+    Raises:
+        InputError: A vector is zero or not finite.
+    """
+    if vectors.ndim != 2:
+        raise InputError(f"{path}: expected vectors (rows, dim), got shape {vectors.shape}.")
+    values = np.asarray(vectors, dtype=np.float32)
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if len(bad):
+        raise InputError(
+            f"{path}: row {bad[0]} to be written is zero or not finite ({len(bad)} such rows)."
+        )
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(values / norms, dtype=np.float16), allow_pickle=False)
+
+
+def write_metadata(path: Path, metadata: pl.DataFrame) -> None:
+    """Write row-aligned metadata (columns of ``METADATA_SCHEMA``) as parquet, atomically.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    missing = [name for name in METADATA_SCHEMA if name not in metadata.columns]
+    if missing:
+        raise InputError(f"{path}: metadata lacks the columns {', '.join(missing)}.")
+    table = metadata.select(pl.col(name).cast(kind) for name, kind in METADATA_SCHEMA.items())
+    with atomic_path(path) as temporary:
+        table.write_parquet(temporary, compression="zstd")
