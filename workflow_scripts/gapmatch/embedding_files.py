@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from gapmatch.atomic import atomic_path
 from gapmatch.errors import InputError
@@ -21,15 +20,6 @@ Stored: TypeAlias = npt.NDArray[np.floating[Any]]
 """Embeddings as they stand in a file: (rows, dim), float16 or float32, norm close to 1."""
 
 Float32: TypeAlias = npt.NDArray[np.float32]
-
-METADATA_SCHEMA = {
-    "image_path": pl.String,
-    "shard": pl.String,
-    "caption": pl.String,
-    "label": pl.Int32,
-    "class_name": pl.String,
-    "style": pl.String,
-}
 
 NORM_TOLERANCE = 1e-2
 """Largest deviation of a stored vector's length from 1; rounding to float16 costs about 1e-4."""
@@ -209,17 +199,3 @@ def write_embeddings(path: Path, vectors: Stored) -> None:
         )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.ascontiguousarray(values / norms, dtype=np.float16), allow_pickle=False)
-
-
-def write_metadata(path: Path, metadata: pl.DataFrame) -> None:
-    """Write row-aligned metadata (columns of ``METADATA_SCHEMA``) as parquet, atomically.
-
-    Raises:
-        InputError: A column is missing.
-    """
-    missing = [name for name in METADATA_SCHEMA if name not in metadata.columns]
-    if missing:
-        raise InputError(f"{path}: metadata lacks the columns {', '.join(missing)}.")
-    table = metadata.select(pl.col(name).cast(kind) for name, kind in METADATA_SCHEMA.items())
-    with atomic_path(path) as temporary:
-        table.write_parquet(temporary, compression="zstd")
