@@ -1,0 +1,27 @@
+"""Merge the nearest neighbours found in the chunks of the pool."""
+
+import argparse
+from pathlib import Path
+
+from gapmatch.command_line import run
+from gapmatch.similarity.arguments import positive
+from gapmatch.similarity.merging import merge_neighbours
+from gapmatch.similarity.tables import NEIGHBOURS_SCHEMA, read_table, write_table
+
+
+def main() -> None:
+    """Read the chunks' files one by one, merge, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--neighbours", type=Path, nargs="+", required=True, help="outputs of search_neighbours.py"
+    )
+    parser.add_argument("--k", type=positive, required=True, help="neighbours per test image")
+    parser.add_argument("--out", type=Path, required=True, help="pool_neighbours.parquet")
+    args = parser.parse_args()
+
+    tables = (read_table(path, list(NEIGHBOURS_SCHEMA)) for path in args.neighbours)
+    write_table(args.out, merge_neighbours(tables, args.k))
+
+
+if __name__ == "__main__":
+    run(main)
