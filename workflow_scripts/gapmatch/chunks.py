@@ -1,0 +1,70 @@
+"""A dataset is numbered chunks; a chunk is a folder of webdataset shards with a chunk.json."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from gapmatch.errors import InputError
+
+MANIFEST = "chunk.json"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar file.
+
+    Attributes:
+        path: Where the tar lies.
+        samples: Number of samples in it.
+    """
+
+    path: Path
+    samples: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The content of a chunk.json.
+
+    Attributes:
+        dataset: Name of the dataset.
+        chunk: Id of the chunk, five digits.
+        shards: The tars, in the order of their names.
+        samples: Number of samples in all of them.
+        classes: Class names by label; empty for unlabelled datasets.
+    """
+
+    dataset: str
+    chunk: str
+    shards: tuple[Shard, ...]
+    samples: int
+    classes: tuple[str, ...]
+
+
+def read_chunk(folder: Path) -> Chunk:
+    """Read the manifest of a chunk.
+
+    Raises:
+        InputError: The folder has no chunk.json, or it is not one.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        shards = tuple(
+            # An absolute path stays as it is: shards that are read in place.
+            Shard(folder / shard["path"], int(shard["samples"]))
+            for shard in values["shards"]
+        )
+        return Chunk(
+            dataset=values["dataset"],
+            chunk=values["chunk"],
+            shards=shards,
+            samples=int(values["samples"]),
+            classes=tuple(values.get("classes") or ()),
+        )
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist: expected the manifest of a chunk; run its download again"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not the manifest of a chunk: {error!r}") from None

@@ -1,0 +1,123 @@
+"""Decoding the images of a shard in order, in worker processes, without losing one silently."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import webdataset
+from PIL import Image
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+MAX_PIXELS = 100_000_000
+"""Larger images are rejected before they are decoded."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of a sample besides its pixels; ``reason`` says why it has none."""
+
+    image_path: str
+    shard: str
+    caption: str
+    label: int | None
+    class_name: str | None
+    style: str | None
+    reason: str | None
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode an image to RGB.
+
+    Raises:
+        ValueError: The bytes are no image, a truncated one, or one of more than MAX_PIXELS.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
+            return image.convert("RGB")
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _read_sample(
+    raw: dict[str, Any], shard: str, preprocess: Callable[[Image.Image], torch.Tensor]
+) -> tuple[Sample, torch.Tensor | None]:
+    data = next((raw[ext] for ext in IMAGE_EXTENSIONS if ext in raw), None)
+    metadata = json.loads(raw["json"]) if "json" in raw else {}
+    pixels, reason = None, None
+    try:
+        if data is None:
+            raise ValueError(f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}")
+        pixels = preprocess(decode_image(data))
+    except ValueError as error:
+        reason = str(error)
+    sample = Sample(
+        image_path=raw["__key__"],
+        shard=shard,
+        caption=raw.get("txt", b"").decode("utf-8", errors="replace"),
+        label=int(raw["cls"]) if "cls" in raw else None,
+        class_name=metadata.get("class_name"),
+        style=metadata.get("style"),
+        reason=reason,
+    )
+    return sample, pixels
+
+
+def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+class _ShardBatches(IterableDataset[Any]):
+    """Batches of one shard; with several workers each decodes every n-th batch.
+
+    The loader takes the workers' batches in turn, so the order is that of the tar whatever
+    the number of workers. Each worker reads the whole tar: decoding, not reading, is the cost.
+    """
+
+    def __init__(
+        self, shard: Path, preprocess: Callable[[Image.Image], torch.Tensor], batch_size: int
+    ) -> None:
+        self.shard = shard
+        self.preprocess = preprocess
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        raw = webdataset.WebDataset(
+            str(self.shard), shardshuffle=False, nodesplitter=None, workersplitter=None
+        )
+        for batch in islice(_batched(iter(raw), self.batch_size), first, None, step):
+            read = [_read_sample(item, self.shard.name, self.preprocess) for item in batch]
+            pixels = [tensor for _, tensor in read if tensor is not None]
+            samples = [sample for sample, _ in read]
+            yield samples, torch.stack(pixels) if pixels else torch.empty(0)
+
+
+def shard_batches(
+    shard: Path,
+    preprocess: Callable[[Image.Image], torch.Tensor],
+    batch_size: int,
+    workers: int,
+) -> Iterator[tuple[list[Sample], torch.Tensor]]:
+    """Decode a shard batch by batch, in the order of its tar.
+
+    Args:
+        shard: A webdataset tar.
+        preprocess: PIL image to (3, h, w) float32.
+        batch_size: Samples per batch.
+        workers: Decoding processes; 0 decodes in this one. The result does not depend on it.
+
+    Yields:
+        The batch's samples, and the pixels (b, 3, h, w) of those without a ``reason``, in order.
+    """
+    dataset = _ShardBatches(shard, preprocess, batch_size)
+    yield from DataLoader(dataset, batch_size=None, num_workers=workers)

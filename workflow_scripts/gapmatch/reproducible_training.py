@@ -1,0 +1,51 @@
+"""open_clip_train with an order of samples and augmentations that follows from the seed.
+
+Two things keep a run of open_clip_train 3.3 with webdataset 0.2.86 from being repeatable: the
+shuffle of samples seeds itself from the process id and the clock, and nothing of the loaders'
+random state is in a checkpoint, so a resumed run augments differently. Both are mended at one
+place, where a worker begins to read an epoch: its generators are seeded from (seed, epoch, rank,
+worker). A run that is killed and resumed then sees the same batches as one that was not.
+"""
+
+import functools
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import open_clip_train.data
+import torch
+import webdataset
+from open_clip_train.main import main as open_clip_main
+from torch.utils.data import get_worker_info
+
+
+def seed_worker(seed: int, epoch: int) -> None:
+    """Seed Python's and torch's generators of this process for an epoch."""
+    worker = get_worker_info()
+    key = (seed, epoch, int(os.environ.get("RANK", "0")), worker.id if worker else 0)
+    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    random.seed(state)
+    torch.manual_seed(state)
+
+
+class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
+    """open_clip's shuffle of shards; it also seeds the process that begins to read an epoch."""
+
+    def run(self, src: Iterator[Any]) -> Iterator[Any]:
+        """Shuffle the shards of the epoch."""
+        seed_worker(self.seed, self.epoch.get_value())
+        return super().run(src)  # type: ignore[no-any-return]
+
+
+def train(arguments: list[str]) -> None:
+    """Run open_clip_train's main with seeded loaders."""
+    open_clip_train.data.detshuffle2 = SeededShardShuffle
+    # The module random, not an instance: it is the one that seed_worker seeds.
+    webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
+    status = open_clip_main(arguments)
+    if status:  # it returns -1 where it refuses to start
+        raise SystemExit(
+            f"open_clip_train refused to start (status {status}); see its message above"
+        )

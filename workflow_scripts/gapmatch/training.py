@@ -1,0 +1,241 @@
+"""Training a CLIP model with open_clip_train: launched, resumed and verified."""
+
+import hashlib
+import json
+import logging
+import math
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from gapmatch.atomic import atomic_path
+from gapmatch.clip_models import load_weights
+from gapmatch.errors import InputError
+from gapmatch.streaming import TrainingShard, read_manifest
+
+logger = logging.getLogger(__name__)
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+EXPERIMENT = "run"
+SKIPPED = re.compile(r"Handling webdataset error")
+PROGRESS = re.compile(
+    r"Train Epoch: (?P<epoch>\d+) \[\s*(?P<samples>\d+)/\d+ .*?(?P<rate>[\d.e+]+)/s,.*?"
+    r"LR: (?P<lr>[\d.]+) Logit Scale: (?P<logit_scale>[\d.]+).*?"
+    r"Contrastive_loss: (?P<loss>[\d.naif]+)"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training run: what open_clip_train is told.
+
+    Attributes:
+        model: Model name, or local-dir:FOLDER.
+        epochs: Passes over the training set.
+        batch_size: Global batch size, samples.
+        lr: Peak learning rate.
+        warmup: Warm-up, steps.
+        weight_decay: Weight decay.
+        precision: Arithmetic, a value of open_clip_train's --precision.
+        seed: Seed of weights, order and augmentation.
+        max_skipped: Largest share of samples that may be unreadable.
+        device: cpu or cuda.
+        gpus: Processes of torchrun; 0 or 1 is a single process.
+        workers: Loader processes per GPU.
+    """
+
+    model: str
+    epochs: int
+    batch_size: int
+    lr: float
+    warmup: int
+    weight_decay: float
+    precision: str
+    seed: int
+    max_skipped: float
+    device: str
+    gpus: int
+    workers: int
+
+    @property
+    def processes(self) -> int:
+        """Number of training processes (the world size)."""
+        return max(1, self.gpus)
+
+
+def check_settings(settings: Settings, shards: list[TrainingShard]) -> None:
+    """Find what would make open_clip_train hang or fail, before it starts.
+
+    Raises:
+        InputError: The batch does not divide over the GPUs, there are fewer shards than loaders,
+            there is less than one batch, or the GPUs asked for are not there.
+    """
+    samples = sum(shard.samples for shard in shards)
+    loaders = settings.processes * settings.workers
+    if settings.batch_size % settings.processes:
+        raise InputError(
+            f"training.batch_size is {settings.batch_size}, expected a multiple of the "
+            f"{settings.processes} GPUs"
+        )
+    if len(shards) < loaders:
+        raise InputError(
+            f"the training set has {len(shards)} shards for {loaders} loaders, which would wait "
+            "forever: lower compute.training_workers, or make more and smaller shards "
+            "(download.samples_per_shard)"
+        )
+    if samples < settings.batch_size:
+        raise InputError(
+            f"the training set has {samples} samples, less than training.batch_size "
+            f"({settings.batch_size}): lower it"
+        )
+    if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
+        raise InputError(
+            f"{settings.processes} GPUs were asked for, torch finds {torch.cuda.device_count()}"
+        )
+
+
+def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
+    """Return a hash of what the weights depend on: the settings of science and the data."""
+    values = asdict(settings)
+    model_file = Path(settings.model.removeprefix("local-dir:")) / "open_clip_config.json"
+    if settings.model.startswith("local-dir:"):
+        values["model_definition"] = model_file.read_text(encoding="utf-8")
+    rows = [
+        (shard.tar.name, shard.samples, hashlib.sha256(shard.kept.read_bytes()).hexdigest())
+        if shard.kept
+        else (shard.tar.name, shard.samples, None)
+        for shard in shards
+    ]
+    return hashlib.sha256(json.dumps([values, rows], sort_keys=True).encode()).hexdigest()
+
+
+def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
+    """Return the command line that trains: open_clip_train's own arguments behind ours."""
+    shards = read_manifest(manifest)
+    stream = [
+        sys.executable,
+        str(SCRIPTS / "stream_shard.py"),
+        "--manifest",
+        str(manifest.absolute()),
+    ]
+    quoted = shlex.join(stream)
+    if re.search(r"[{}]|::", quoted):
+        raise InputError(
+            f"{quoted} holds braces or '::', which webdataset would expand: "
+            "move the project or its environment to a path without them"
+        )
+    launcher = [sys.executable]
+    if settings.gpus > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc-per-node", str(settings.gpus)]
+    last = len(shards) - 1
+    return [
+        *launcher,
+        str(SCRIPTS / "run_open_clip.py"),
+        *("--train-data", f"pipe:{quoted} --shard {{0..{last}}}"),
+        *("--train-num-samples", str(sum(shard.samples for shard in shards))),
+        *("--dataset-type", "webdataset"),
+        *("--model", settings.model),
+        *("--epochs", str(settings.epochs)),
+        *("--batch-size", str(settings.batch_size // settings.processes)),
+        *("--lr", str(settings.lr)),
+        *("--warmup", str(settings.warmup)),
+        *("--wd", str(settings.weight_decay)),
+        *("--precision", settings.precision),
+        *("--seed", str(settings.seed)),
+        *("--workers", str(settings.workers)),
+        *("--device", settings.device),
+        *("--logs", str(logs), "--name", EXPERIMENT),
+        *("--resume", "latest", "--save-most-recent", "--save-frequency", "0"),
+        *("--log-every-n-steps", "10"),
+        # The loss over all GPUs without gathering every feature twice; the same value.
+        *(["--local-loss", "--gather-with-grad"] if settings.gpus > 1 else []),
+    ]
+
+
+def run(arguments: list[str]) -> None:
+    """Run the training program.
+
+    Raises:
+        InputError: It failed.
+    """
+    logger.info("running %s", shlex.join(arguments))
+    status = subprocess.run(arguments, check=False).returncode
+    if status:
+        raise InputError(f"open_clip_train failed with status {status}: see its messages above")
+
+
+def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, torch.Tensor], int]:
+    """Check that the training came to its end with all its samples.
+
+    Returns:
+        The weights, and the number of samples that could not be read.
+
+    Raises:
+        InputError: The last checkpoint is of another epoch or not finite, or too many samples
+            were skipped.
+    """
+    folder = state / EXPERIMENT / "checkpoints"
+    path = folder / f"epoch_{settings.epochs}.pt"
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist though open_clip_train ended: the training stopped early; "
+            "see its messages above"
+        )
+    weights = load_weights(path)
+    broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise InputError(
+            f"{path} holds weights that are not finite ({broken[0]}): lower training.lr or use "
+            "training.precision fp32"
+        )
+    log = (state / EXPERIMENT / "out.log").read_text(encoding="utf-8", errors="replace")
+    skipped = len(SKIPPED.findall(log))
+    if skipped > settings.max_skipped * samples * settings.epochs:
+        raise InputError(
+            f"{skipped} samples could not be read in {settings.epochs} epochs of {samples}, more "
+            f"than training.max_skipped ({settings.max_skipped}) allows: see {state}/{EXPERIMENT}/out.log"
+        )
+    return weights, skipped
+
+
+def read_metrics(state: Path, settings: Settings, samples: int) -> pl.DataFrame:
+    """Read loss, rate and learning rate from open_clip_train's log.
+
+    A resumed run logs an epoch's steps again; the last record of a step counts.
+
+    Returns:
+        Columns epoch, samples (seen in the epoch), rate (samples/s), lr, logit_scale, loss.
+
+    Raises:
+        InputError: The last epoch's log does not reach its end.
+    """
+    log = (state / EXPERIMENT / "out.log").read_text(encoding="utf-8", errors="replace")
+    rows = [match.groupdict() for match in PROGRESS.finditer(log)]
+    metrics = (
+        pl.DataFrame(rows, schema=dict.fromkeys(PROGRESS.groupindex, pl.String))
+        .with_columns(pl.col("epoch", "samples").cast(pl.Int64))
+        .with_columns(pl.col("rate", "lr", "logit_scale", "loss").cast(pl.Float64, strict=False))
+        .unique(["epoch", "samples"], keep="last")
+        .sort("epoch", "samples")
+    )
+    last = metrics.filter(pl.col("epoch") == settings.epochs - 1)["samples"].max()
+    expected = math.ceil(samples / settings.batch_size) * settings.batch_size
+    if not isinstance(last, int) or last < expected:
+        raise InputError(
+            f"the log of the last epoch ends at {last} samples, expected at least {expected}: "
+            f"see {state / EXPERIMENT / 'out.log'}"
+        )
+    return metrics
+
+
+def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Save a state dict, atomically."""
+    with atomic_path(path) as temporary:
+        torch.save(weights, temporary)

@@ -1,0 +1,110 @@
+"""Train a CLIP model on a subset of the pool together with the reference."""
+
+import argparse
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from gapmatch import training
+from gapmatch.atomic import atomic_path, write_json
+from gapmatch.chunks import read_chunk
+from gapmatch.clip_models import choose_device
+from gapmatch.command_line import run
+from gapmatch.resumption import claim_state
+from gapmatch.streaming import pool_shards, write_manifest
+
+
+def parse() -> argparse.Namespace:
+    """Define and read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--training-set", required=True, help="name of the training set")
+    parser.add_argument("--pool", type=Path, nargs="*", default=[], help="folders of pool chunks")
+    parser.add_argument(
+        "--kept", type=Path, help="folder with kept_CHUNK.parquet; without it all is kept"
+    )
+    parser.add_argument(
+        "--reference", type=Path, nargs="*", default=[], help="folders of reference chunks"
+    )
+    parser.add_argument("--model", required=True, help="open_clip model, or local-dir:FOLDER")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, required=True, help="over all GPUs, samples")
+    parser.add_argument("--lr", type=float, required=True, help="peak learning rate")
+    parser.add_argument("--warmup", type=int, required=True, help="steps")
+    parser.add_argument("--weight-decay", type=float, required=True)
+    parser.add_argument("--precision", required=True, help="fp32, amp, amp_bf16, bf16 or fp16")
+    parser.add_argument("--max-skipped", type=float, required=True, help="share of samples")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on")
+    parser.add_argument("--workers", type=int, default=1, help="loader processes per GPU")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder of checkpoints; survives a kill"
+    )
+    parser.add_argument("--weights", type=Path, required=True, help="output: model.pt")
+    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.csv")
+    parser.add_argument("--summary", type=Path, required=True, help="output: training.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train, verify and write the weights."""
+    arguments = parse()
+    shards = []
+    for folder in arguments.pool:
+        chunk = read_chunk(folder)
+        kept = arguments.kept / f"kept_{chunk.chunk}.parquet" if arguments.kept else None
+        shards += pool_shards(chunk, kept)
+    for folder in arguments.reference:
+        shards += pool_shards(read_chunk(folder), None)
+    settings = training.Settings(
+        model=arguments.model,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        lr=arguments.lr,
+        warmup=arguments.warmup,
+        weight_decay=arguments.weight_decay,
+        precision=arguments.precision,
+        seed=arguments.seed,
+        max_skipped=arguments.max_skipped,
+        device=choose_device(arguments.device).type,
+        gpus=arguments.gpus,
+        workers=arguments.workers,
+    )
+    training.check_settings(settings, shards)
+    samples = sum(shard.samples for shard in shards)
+
+    state = arguments.state.absolute()
+    claim_state(state, training.fingerprint(settings, shards))
+    manifest = state / "shards.json"
+    write_manifest(manifest, shards)
+    training.run(training.command(settings, manifest, state))
+
+    weights, skipped = training.verify(state, settings, samples)
+    metrics = training.read_metrics(state, settings, samples)
+    with atomic_path(arguments.metrics) as temporary:
+        metrics.write_csv(temporary)
+    write_json(
+        arguments.summary,
+        {
+            "training_set": arguments.training_set,
+            "seed": settings.seed,
+            "samples": samples,
+            "pool_samples": sum(shard.samples for shard in shards if shard.kept)
+            if arguments.kept
+            else sum(read_chunk(folder).samples for folder in arguments.pool),
+            "reference_samples": sum(read_chunk(folder).samples for folder in arguments.reference),
+            "skipped": skipped,
+            "epochs": settings.epochs,
+            "model": settings.model,
+            "device": settings.device,
+            "versions": {
+                name: version(name) for name in ("torch", "open_clip_torch", "webdataset")
+            },
+        },
+    )
+    training.save_weights(arguments.weights, weights)
+    shutil.rmtree(state)
+
+
+if __name__ == "__main__":
+    run(main)
