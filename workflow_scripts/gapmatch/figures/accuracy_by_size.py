@@ -1,0 +1,109 @@
+"""Accuracy against the size of the training set, for every way of pruning."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, PercentFormatter
+
+from gapmatch.accuracy import over_seeds
+from gapmatch.figures import style
+from gapmatch.result_files import Subset
+
+SIZED_METHODS = ("near", "far", "random")  # a curve over sizes; the others are single points
+
+
+def accuracy_by_size(
+    accuracy: pl.DataFrame, subsets: Sequence[Subset], reference_samples: int
+) -> pl.DataFrame:
+    """Accuracy over seeds, with the size of each training set (kept pool samples + reference).
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        subsets: Summaries; training sets without one are left out.
+        reference_samples: Images in the reference, which is part of every training set.
+
+    Returns:
+        test_set, series (a curve, or the name of a single training set), method, training_set,
+        size, seeds, n, top1, top1_low, top1_high, spread; in the order of ``subsets``.
+    """
+    known = pl.DataFrame(
+        {
+            "training_set": [subset.subset for subset in subsets],
+            "method": [subset.method for subset in subsets],
+            "series": [series_of(subset) for subset in subsets],
+            "size": [subset.kept + reference_samples for subset in subsets],
+        }
+    )
+    joined = known.join(
+        over_seeds(accuracy), on="training_set", how="inner", maintain_order="left_right"
+    )
+    return joined.select(
+        "test_set", "series", "method", "training_set", "size", "seeds", "n", "top1", "top1_low",
+        "top1_high", "spread",
+    )  # fmt: skip
+
+
+def series_of(subset: Subset) -> str:
+    """The curve a training set is on: by method and the test sets that steer it."""
+    if subset.method not in SIZED_METHODS:
+        return subset.subset
+    steered = f" ({', '.join(subset.test_sets)})" if subset.test_sets else ""
+    return f"{subset.method}-pruned{steered}"
+
+
+@style.styled
+def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
+    """One panel per test set: a curve per size-pruned series, a point per other training set."""
+    tests = frame["test_set"].unique(maintain_order=True).to_list()
+    figure, axes = style.panels(len(tests), sharex=True)
+    for panel, test_set in zip(axes, tests, strict=True):
+        rows = frame.filter(pl.col("test_set") == test_set)
+        _draw_panel(panel, rows, looks)
+        panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
+    figure.supxlabel("images in the training set", fontsize=style.RC["font.size"])
+    figure.supylabel("top-1 accuracy", fontsize=style.RC["font.size"])
+    style.legend_below(figure, axes)
+    return figure
+
+
+def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]) -> None:
+    whole = rows.filter(pl.col("method") == "all").head(1)
+    drawn_with: dict[str, int] = {}
+    for (series,), points in rows.group_by("series", maintain_order=True):
+        look = style.look_of(dict(looks), points["training_set"][0])
+        method = points["method"][0]
+        line = "none"
+        if method in SIZED_METHODS:
+            index = drawn_with.setdefault(method, 0)
+            drawn_with[method] += 1
+            line = style.LINE_STYLES[index % len(style.LINE_STYLES)]
+            # keeping everything is the last point of every curve
+            curve = pl.concat([points, whole]).sort("size")
+            panel.plot(curve["size"], curve["top1"], color=look.colour, linestyle=line)
+        top1 = points["top1"].to_numpy()
+        panel.errorbar(
+            points["size"].to_numpy(),
+            top1,
+            yerr=np.stack(
+                [
+                    np.maximum(top1 - points["top1_low"].to_numpy(), 0),
+                    np.maximum(points["top1_high"].to_numpy() - top1, 0),
+                ]
+            ),
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            linestyle="none",
+            elinewidth=0.9,
+            label=str(series),
+            zorder=3,
+        )
+    size = rows["size"].to_numpy()
+    if size.max() > 20 * max(size.min(), 1):
+        panel.set_xscale("log")
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.set_ylim(bottom=0)

@@ -1,0 +1,149 @@
+"""Effective robustness: out-of-distribution against in-distribution accuracy, on logit axes."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+
+from gapmatch.errors import InputError
+from gapmatch.figures import style
+from gapmatch.result_files import Subset
+from gapmatch.statistics import fit_line, inverse_logit, logit
+
+TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
+VALUES = ("n", "top1", "top1_low", "top1_high")
+
+
+def effective_robustness(
+    accuracy: pl.DataFrame, subsets: Sequence[Subset], id_test_set: str
+) -> pl.DataFrame:
+    """One row per model (training set and seed) and OOD test set, beside its ID accuracy.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        subsets: Summaries, for the method of each training set.
+        id_test_set: The in-distribution test set.
+
+    Returns:
+        test_set, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n, top1,
+        top1_low, top1_high, slope, intercept (of the line through the models of method "none", in
+        logit space; null where there are not two different ones).
+
+    Raises:
+        InputError: No model was evaluated on ``id_test_set``.
+    """
+    inside = accuracy.filter(pl.col("test_set") == id_test_set)
+    if inside.is_empty():
+        tests = ", ".join(accuracy["test_set"].unique(maintain_order=True))
+        raise InputError(
+            f"no model was evaluated on the in-distribution test set {id_test_set!r}; there are "
+            f"{tests}: name one of them as id_test_set in the config"
+        )
+    methods = {subset.subset: subset.method for subset in subsets}
+    columns = inside.select(
+        "training_set", "seed", *[pl.col(name).alias(f"id_{name}") for name in VALUES]
+    )
+    joined = accuracy.filter(pl.col("test_set") != id_test_set).join(
+        columns, on=["training_set", "seed"], how="inner", maintain_order="left"
+    )
+    joined = joined.with_columns(
+        pl.col("training_set")
+        .replace_strict(methods, default=None, return_dtype=pl.String)
+        .alias("method")
+    )
+    parts = [_with_line(rows) for _, rows in joined.group_by("test_set", maintain_order=True)] or [
+        _with_line(joined)
+    ]
+    return pl.concat(parts).select(
+        "test_set", "training_set", "method", "seed", *[f"id_{name}" for name in VALUES], *VALUES,
+        "slope", "intercept",
+    )  # fmt: skip
+
+
+def _with_line(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the line through the models trained on the reference alone."""
+    alone = rows.filter(pl.col("method") == "none")
+    line = fit_line(
+        logit(alone["id_top1"].to_numpy(), alone["id_n"].to_numpy()),
+        logit(alone["top1"].to_numpy(), alone["n"].to_numpy()),
+    )
+    slope, intercept = line if line else (None, None)
+    return rows.with_columns(
+        pl.lit(slope, pl.Float64).alias("slope"), pl.lit(intercept, pl.Float64).alias("intercept")
+    )
+
+
+@style.styled
+def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look], id_test_set: str) -> Figure:
+    """One panel per OOD test set."""
+    tests = frame["test_set"].unique(maintain_order=True).to_list()
+    if not tests:
+        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no out-of-distribution test set")
+    figure, axes = style.panels(len(tests))
+    for panel, test_set in zip(axes, tests, strict=True):
+        rows = frame.filter(pl.col("test_set") == test_set)
+        _draw_models(panel, rows, looks)
+        _draw_lines(panel, rows)
+        panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
+    label = f"top-1 accuracy on {id_test_set} (logit scale)"
+    figure.supxlabel(label, fontsize=style.RC["font.size"])
+    figure.supylabel("top-1 accuracy (logit scale)", fontsize=style.RC["font.size"])
+    style.legend_below(figure, axes)
+    return figure
+
+
+def _bounds(rows: pl.DataFrame, prefix: str) -> NDArray[np.float64]:
+    """Logits of accuracy, lower and upper bound; (3, models)."""
+    n = rows[f"{prefix}n"].to_numpy()
+    names = ("top1", "top1_low", "top1_high")
+    return np.stack([logit(rows[f"{prefix}{name}"].to_numpy(), n) for name in names])
+
+
+def _draw_models(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]) -> None:
+    for (name,), models in rows.group_by("training_set", maintain_order=True):
+        look = style.look_of(dict(looks), str(name))
+        x, y = _bounds(models, "id_"), _bounds(models, "")
+        panel.errorbar(
+            x[0],
+            y[0],
+            xerr=np.maximum([x[0] - x[1], x[2] - x[0]], 0),
+            yerr=np.maximum([y[0] - y[1], y[2] - y[0]], 0),
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            linestyle="none",
+            elinewidth=0.8,
+            label=str(name),
+            zorder=3,
+        )
+
+
+def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
+    """Draw y = x and the fitted line, and label the logit axes in percent."""
+    for limits, prefix in ((panel.set_xlim, "id_"), (panel.set_ylim, "")):
+        values = _bounds(rows, prefix)
+        limits(values.min() - 0.35, values.max() + 0.35)
+    for axis in (panel.xaxis, panel.yaxis):
+        low, high = axis.get_view_interval()
+        shown = TICKS[
+            (inverse_logit(np.array(low)) < TICKS) & (inverse_logit(np.array(high)) > TICKS)
+        ]
+        axis.set_major_locator(FixedLocator(list(logit(shown, np.full(shown.size, 10**9)))))
+        axis.set_major_formatter(FuncFormatter(_percent_tick))
+        axis.set_minor_locator(NullLocator())
+    ends = np.array(panel.get_xlim())
+    panel.plot(ends, ends, "--", color="#999999", linewidth=1, label="y = x", scaley=False)
+    if rows["slope"][0] is not None:
+        line = rows["slope"][0] * ends + rows["intercept"][0]
+        models = rows.filter(pl.col("method") == "none").height
+        label = f"fit to the {models} models trained on the reference alone"
+        panel.plot(ends, line, color=style.ORANGE, linewidth=1.2, label=label, scaley=False)
+    panel.set_xlim(*ends)
+
+
+def _percent_tick(value: float, _position: int | None) -> str:
+    return f"{100 * float(inverse_logit(np.array(value))):.3g} %"

@@ -1,0 +1,57 @@
+"""What was pruned: the fraction of the pool by style, in and out of the classes of the tests."""
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from gapmatch.figures import style
+
+PARTS = {  # test_class: label, colour
+    True: ("classes of the tests", style.VERMILLION),
+    False: ("other classes", style.BLUE),
+    None: ("class unknown", style.GREY),
+}
+
+
+@style.styled
+def draw(frame: pl.DataFrame) -> Figure:
+    """One panel per subset that prunes anything; bars with pruned and pool counts above them.
+
+    Args:
+        frame: ``composition.count_pruned``.
+    """
+    pruning = frame.group_by("subset", maintain_order=True).agg(pl.col("pruned").sum())
+    subsets = pruning.filter(pl.col("pruned") > 0)["subset"].to_list()
+    if not subsets:
+        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no subset prunes anything")
+    figure, axes = style.panels(len(subsets), columns=2, sharey=True)
+    for panel, subset in zip(axes, subsets, strict=True):
+        _draw_bars(panel, frame.filter(pl.col("subset") == subset))
+        panel.set_title(subset)
+    figure.supylabel("pruned, of the pool samples", fontsize=style.RC["font.size"])
+    style.legend_below(figure, axes)
+    figure.set_figwidth(max(3.6 * min(len(subsets), 2), style.MINIMUM_WIDTH))
+    return figure
+
+
+def _draw_bars(panel: Axes, rows: pl.DataFrame) -> None:
+    styles = rows["style"].unique(maintain_order=True).to_list()
+    parts = [part for part in PARTS if part in rows["test_class"].to_list()]
+    width = 0.8 / len(parts)
+    for index, part in enumerate(parts):
+        bars = rows.filter(pl.col("test_class").eq_missing(pl.lit(part, pl.Boolean)))
+        place = [styles.index(name) for name in bars["style"]]
+        x = np.array(place) + (index - (len(parts) - 1) / 2) * width
+        label, colour = PARTS[part]
+        panel.bar(x, bars["fraction"].to_numpy(), width * 0.92, color=colour, label=label)
+        for left, row in zip(x, bars.iter_rows(named=True), strict=True):
+            text = f"{row['pruned']:,}\nof {row['pool']:,}"
+            panel.text(left, row["fraction"] + 0.015, text, ha="center", va="bottom", fontsize=6)
+    panel.set_xticks(range(len(styles)), styles)
+    panel.set_xlim(-0.6, len(styles) - 0.4)
+    panel.grid(axis="x", visible=False)
+    panel.set_ylim(0, 1.16)
+    panel.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -1,0 +1,152 @@
+"""The look that all figures share, and how they are saved."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gapmatch.atomic import atomic_path, write_text
+from gapmatch.result_files import Subset
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs everywhere
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "pdf.fonttype": 42,  # text stays text
+    "figure.dpi": 150,
+}
+PANEL_WIDTH = 2.7  # inches
+PANEL_HEIGHT = 2.3
+MINIMUM_WIDTH = 4.8  # room for the legend below a single panel
+
+# Okabe & Ito's colours (2008) and, past them, Paul Tol's: told apart with any colour vision.
+BLACK, ORANGE, BLUE, VERMILLION, GREY = "#000000", "#E69F00", "#0072B2", "#D55E00", "#8c8c8c"
+METHOD_LOOKS = {
+    "all": (BLACK, "o"),
+    "none": (ORANGE, "s"),
+    "near": (VERMILLION, "<"),
+    "far": (BLUE, ">"),
+    "random": (GREY, "h"),
+}
+GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255")
+GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d")
+LINE_STYLES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one training set is drawn in every figure."""
+
+    colour: str
+    marker: str
+
+
+def palette(subsets: Sequence[Subset]) -> dict[str, Look]:
+    """The look of each training set: by its method, and among the gap-matched by its place."""
+    looks = {}
+    gap_matched = 0
+    for subset in subsets:
+        if subset.method in METHOD_LOOKS:
+            looks[subset.subset] = Look(*METHOD_LOOKS[subset.method])
+            continue
+        looks[subset.subset] = Look(
+            GAP_MATCH_COLOURS[gap_matched % len(GAP_MATCH_COLOURS)],
+            GAP_MATCH_MARKERS[gap_matched % len(GAP_MATCH_MARKERS)],
+        )
+        gap_matched += 1
+    return looks
+
+
+def look_of(looks: dict[str, Look], name: str) -> Look:
+    """The look of a training set; grey for one without a summary."""
+    return looks.get(name, Look(GREY, "o"))
+
+
+def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Decorate a drawing function so that it runs under ``RC`` and nothing else."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def panels(count: int, columns: int = 3, **sharing: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with ``count`` panels, at most ``columns`` in a row."""
+    columns = min(columns, max(count, 1))
+    rows = -(-max(count, 1) // columns)
+    figure, axes = grid(rows, columns, **sharing)
+    flat = [axes[row, column] for row in range(rows) for column in range(columns)]
+    for unused in flat[count:]:
+        unused.set_visible(False)
+    return figure, flat[:count]
+
+
+def grid(rows: int, columns: int, **sharing: Any) -> tuple[Figure, "np.ndarray[Any, Any]"]:
+    """A figure with rows x columns panels, without pyplot's global state."""
+    width = max(PANEL_WIDTH * columns, MINIMUM_WIDTH)
+    figure = Figure(figsize=(width, PANEL_HEIGHT * rows + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **sharing)
+
+
+def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend below all panels, with each label once, in order of appearance."""
+    entries: dict[str, Any] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if not entries:
+        return
+    longest = max(len(label) for label in entries)
+    fitting = int(figure.get_figwidth() / (0.075 * longest + 0.55))
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=max(1, min(fitting, len(entries))),
+    )
+
+
+def say_nothing_to_draw(figure: Figure, reason: str) -> Figure:
+    """Write into an empty figure why it is empty."""
+    figure.text(0.5, 0.5, reason, ha="center", va="center", wrap=True)
+    return figure
+
+
+@styled
+def save(figure: Figure, frame: pl.DataFrame, stem: Path) -> None:
+    """Write STEM.pdf, STEM.png (150 dpi) and STEM.csv, the numbers that were drawn.
+
+    No file holds a date, so equal figures are equal bytes.
+    """
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table it drops
+    with atomic_path(stem.with_name(f"{stem.name}.pdf")) as pdf:
+        figure.savefig(pdf, metadata={"CreationDate": None})
+    with atomic_path(stem.with_name(f"{stem.name}.png")) as png:
+        figure.savefig(png, dpi=150, metadata={"Software": None})
+    write_text(stem.with_name(f"{stem.name}.csv"), frame.write_csv())

@@ -1,0 +1,41 @@
+"""Plot accuracy on each out-of-distribution test set against in-distribution accuracy."""
+
+import argparse
+from pathlib import Path
+
+from gapmatch.accuracy import read_accuracy
+from gapmatch.command_line import run
+from gapmatch.figures import effective_robustness, style
+from gapmatch.result_files import read_subsets
+
+
+def main() -> None:
+    """Parse the arguments, draw, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--accuracy", type=Path, required=True, help="CSV that tabulate_accuracy.py wrote"
+    )
+    parser.add_argument(
+        "--summaries",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="summary.json of every subset of the study, in its order",
+    )
+    parser.add_argument(
+        "--id-test-set", required=True, help="name of the in-distribution test set"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
+    )
+    arguments = parser.parse_args()
+    subsets = read_subsets(arguments.summaries)
+    frame = effective_robustness.effective_robustness(
+        read_accuracy(arguments.accuracy), subsets, arguments.id_test_set
+    )
+    figure = effective_robustness.draw(frame, style.palette(subsets), arguments.id_test_set)
+    style.save(figure, frame, arguments.out)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""Write the table of what was pruned, by style and by whether the class is in the tests."""
+
+import argparse
+from pathlib import Path
+
+from gapmatch.captions import read_caption
+from gapmatch.command_line import run
+from gapmatch.composition import count_pruned
+from gapmatch.counts import classes_of
+from gapmatch.errors import InputError
+from gapmatch.result_files import named_path
+from gapmatch.tables import write_table
+
+
+def main() -> None:
+    """Parse the arguments, count, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="metadata_<chunk>.parquet of each chunk of the pool",
+    )
+    parser.add_argument(
+        "--kept",
+        type=named_path,
+        nargs="+",
+        required=True,
+        metavar="SUBSET=DIR",
+        help="folder with kept_<chunk>.parquet of each subset, in the order of the table",
+    )
+    pool = parser.add_mutually_exclusive_group(required=True)
+    pool.add_argument("--pool", help="name of the subset in --kept that keeps the whole pool")
+    pool.add_argument(
+        "--duplicates",
+        type=Path,
+        help="folder with duplicates_<chunk>.parquet: the pool is what deduplication kept",
+    )
+    parser.add_argument(
+        "--test-chunks",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="chunk.json of each test set, which names its classes",
+    )
+    parser.add_argument("--caption", type=Path, required=True, help="text file with the caption")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="path without suffix: .csv, .md and .tex are added"
+    )
+    arguments = parser.parse_args()
+    kept = dict(arguments.kept)
+    if arguments.pool is not None and arguments.pool not in kept:
+        raise InputError(f"--pool {arguments.pool}: not among --kept, which has {', '.join(kept)}")
+    table = count_pruned(
+        arguments.metadata,
+        kept,
+        arguments.pool if arguments.pool is not None else arguments.duplicates,
+        classes_of(arguments.test_chunks),
+    )
+    caption = read_caption(arguments.caption)
+    write_table(table, arguments.out, caption, percent_columns=("fraction",))
+
+
+if __name__ == "__main__":
+    run(main)
