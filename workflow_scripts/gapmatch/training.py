@@ -200,7 +200,8 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
     if skipped > settings.max_skipped * samples * settings.epochs:
         raise InputError(
             f"{skipped} samples could not be read in {settings.epochs} epochs of {samples}, more "
-            f"than training.max_skipped ({settings.max_skipped}) allows: see {state}/{EXPERIMENT}/out.log"
+            f"than training.max_skipped ({settings.max_skipped}) allows: see "
+            f"{state / EXPERIMENT / 'out.log'}"
         )
     return weights, skipped
 
@@ -225,9 +226,10 @@ def read_metrics(state: Path, settings: Settings, samples: int) -> pl.DataFrame:
         .unique(["epoch", "samples"], keep="last")
         .sort("epoch", "samples")
     )
-    last = metrics.filter(pl.col("epoch") == settings.epochs - 1)["samples"].max()
+    last_epoch = metrics.filter(pl.col("epoch") == settings.epochs - 1)["samples"]
+    last = max(last_epoch.to_list(), default=0)
     expected = math.ceil(samples / settings.batch_size) * settings.batch_size
-    if not isinstance(last, int) or last < expected:
+    if last < expected:
         raise InputError(
             f"the log of the last epoch ends at {last} samples, expected at least {expected}: "
             f"see {state / EXPERIMENT / 'out.log'}"
