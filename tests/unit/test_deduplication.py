@@ -1,0 +1,97 @@
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gapmatch.deduplication import (
+    Samples,
+    assign_clusters,
+    evenly_spaced,
+    find_duplicates,
+    train_centroids,
+)
+from gapmatch.errors import InputError
+from gapmatch.similarity.engine import limit_threads, make_engine
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    limit_threads(1)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=oracle.seeds,
+    make=oracle.makers,
+    sizes=st.lists(st.integers(0, 15), min_size=1, max_size=4),
+    clusters=st.integers(1, 4),
+    block=st.integers(1, 20),
+    in_memory=st.integers(1, 60),
+    threshold=st.sampled_from([0.0, 0.4, 0.876, 0.99, 1.0]),
+)
+def test_duplicates_agree_with_brute_force(
+    seed, make, sizes, clusters, block, in_memory, threshold
+):
+    rng = np.random.default_rng(seed)
+    rows = sum(sizes)
+    vectors = make(rng, rows, 5)
+    # Exact copies, near copies and (2x: parallel, not bitwise equal before rounding) others.
+    vectors[rows // 2 :] = vectors[rng.integers(0, max(rows, 1), rows - rows // 2)]
+    near = rng.random(rows) < 0.2
+    vectors[near] = oracle.stored(vectors[near] + rng.normal(0, 0.01, (int(near.sum()), 5)))
+    cluster = rng.integers(0, clusters, rows).astype(np.int32)
+    chunks = np.split(vectors, np.cumsum(sizes)[:-1])
+    found = find_duplicates(chunks, cluster, threshold, block, in_memory)
+    expected = oracle.duplicates(vectors, cluster, threshold)
+    np.testing.assert_array_equal(found.original, expected)
+    dropped = expected >= 0
+    np.testing.assert_array_equal(found.kept, ~dropped)
+    matrix = oracle.similarity_matrix(vectors, vectors).astype(np.float32)
+    np.testing.assert_array_equal(
+        found.similarity[dropped], matrix[np.flatnonzero(dropped), expected[dropped]]
+    )
+    assert np.isnan(found.similarity[~dropped]).all()
+
+
+def test_parallel_vectors_of_different_length_tie_with_copies():
+    x = np.array([0.6, 0.8, 0.0], np.float16)
+    y = np.array([0.0, 1.0, 0.0], np.float16)
+    z = np.array([0.0, 0.9951171875, 0.0], np.float16)
+    vectors = np.stack([x, y, z, y, z, z])
+    found = find_duplicates([vectors], np.zeros(6, np.int32), 0.9, 2, 100)
+    np.testing.assert_array_equal(found.original, [-1, -1, 1, 1, 1, 1])
+
+
+def test_samples_are_read_in_any_order_across_chunks():
+    chunks = [np.arange(n * 2, dtype=np.float16).reshape(n, 2) + 10 * n for n in (3, 0, 5)]
+    whole = np.concatenate(chunks)
+    wanted = np.array([7, 0, 3, 3, 2])
+    np.testing.assert_array_equal(Samples(chunks).take(wanted), whole[wanted])
+
+
+def test_training_samples_are_spread_evenly():
+    np.testing.assert_array_equal(evenly_spaced(10, 5), [0, 2, 4, 6, 8])
+    np.testing.assert_array_equal(evenly_spaced(3, 5), [0, 1, 2])
+    assert len(evenly_spaced(0, 5)) == 0
+
+
+def test_clusters_find_groups_and_are_reproducible():
+    rng = np.random.default_rng(0)
+    centres = oracle.unit_vectors(rng, 4, 16)
+    group = rng.integers(0, 4, 400)
+    vectors = oracle.stored(centres[group] + rng.normal(0, 0.02, (400, 16)))
+    chunks = np.split(vectors, [100, 250])
+    centroids = train_centroids(chunks, 4, 10, 200, seed=1)
+    again = train_centroids([vectors], 4, 10, 200, seed=1)
+    assert centroids.tobytes() == again.tobytes(), "chunking does not matter"
+    np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-6)
+    cluster = assign_clusters(vectors, centroids, make_engine("fused", "cpu"), 64)
+    expected = oracle.similarity_matrix(centroids, vectors).argmax(0)
+    np.testing.assert_array_equal(cluster, expected)
+
+
+def test_more_clusters_than_samples_names_the_setting():
+    chunks = [oracle.unit_vectors(np.random.default_rng(0), 5, 4)]
+    with pytest.raises(InputError, match=r"deduplicate\.clusters is 6"):
+        train_centroids(chunks, 6, 2, 100, seed=0)
