@@ -13,6 +13,7 @@ from gapmatch.figures import style
 from gapmatch.result_files import Evaluation
 from gapmatch.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
 
+FEWEST = 20  # images in a bin: an interval of fewer says nothing
 SCHEMA = {
     "test_set": pl.String,
     "training_set": pl.String,
@@ -31,7 +32,8 @@ def accuracy_by_similarity(
     Args:
         evaluations: All models to show; seeds of one training set are taken together.
         nearest: nearest.parquet of the baseline: similarity to the unpruned pool.
-        bins: Number of bins, which hold equally many images.
+        bins: Number of bins, which hold equally many images; fewer where a bin would hold less
+            than ``FEWEST`` images.
 
     Returns:
         One row per test set, training set and bin: ``SCHEMA``. Correlations are over the images
@@ -53,7 +55,8 @@ def accuracy_by_similarity(
             "pearson": mean_correlation(similarity, correct),
             "spearman": spearman(similarity, correct.mean(axis=1)),
         }
-        for one in binned_accuracy(similarity, correct, bins):
+        fitting = max(min(bins, similarity.size // FEWEST), 2)
+        for one in binned_accuracy(similarity, correct, fitting):
             rows.append({**keys, **one._asdict()})
     return pl.DataFrame(rows, schema=SCHEMA)
 
@@ -89,31 +92,26 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
         for (name,), bins in rows.group_by("training_set", maintain_order=True):
             look = style.look_of(dict(looks), str(name))
             accuracy = bins["accuracy"].to_numpy()
-            panel.errorbar(
-                bins["mean_similarity"].to_numpy(),
+            similarity = bins["mean_similarity"].to_numpy()
+            low, high = bins["accuracy_low"].to_numpy(), bins["accuracy_high"].to_numpy()
+            panel.fill_between(similarity, low, high, color=look.colour, alpha=0.15, linewidth=0)
+            panel.plot(
+                similarity,
                 accuracy,
-                yerr=np.stack(
-                    [
-                        np.maximum(accuracy - bins["accuracy_low"].to_numpy(), 0),
-                        np.maximum(bins["accuracy_high"].to_numpy() - accuracy, 0),
-                    ]
-                ),
                 color=look.colour,
                 marker=look.marker,
-                markersize=4,
-                elinewidth=0.8,
+                markersize=4.5,
                 label=str(name),
             )
-            correlations.append(f"{bins['pearson'][0]:+.2f}")
+            correlations.append(f"{bins['pearson'][0]:+.2f}".replace("-", "\N{MINUS SIGN}"))
         sizes = rows.filter(pl.col("training_set") == rows["training_set"][0])["n"]
-        low, high = sizes.to_numpy().min(), sizes.to_numpy().max()
-        each = f"{low}" if low == high else f"{low}\N{EN DASH}{high}"
+        fewest, most = min(sizes.to_list()), max(sizes.to_list())
+        each = f"{fewest}" if fewest == most else f"{fewest}\N{EN DASH}{most}"
         panel.set_title(f"{test_set}  (r = {', '.join(correlations)})", fontsize=8.5)
         note = f"n = {each} per bin"
         panel.text(0.98, 0.02, note, transform=panel.transAxes, ha="right", color="#666666")
         panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        panel.set_ylim(0, 1)
-    figure.supxlabel("similarity of the nearest pool image", fontsize=style.RC["font.size"])
-    figure.supylabel("top-1 accuracy", fontsize=style.RC["font.size"])
+        panel.set_ylim(-0.02, 1.02)
+    style.label_axes(axes, "similarity of the nearest pool image", "top-1 accuracy")
     style.legend_below(figure, axes)
     return figure

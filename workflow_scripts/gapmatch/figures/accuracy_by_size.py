@@ -10,9 +10,7 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from gapmatch.accuracy import over_seeds
 from gapmatch.figures import style
-from gapmatch.result_files import Subset
-
-SIZED_METHODS = ("near", "far", "random")  # a curve over sizes; the others are single points
+from gapmatch.result_files import SIZED_METHODS, Subset, series_of
 
 
 def accuracy_by_size(
@@ -46,14 +44,6 @@ def accuracy_by_size(
     )  # fmt: skip
 
 
-def series_of(subset: Subset) -> str:
-    """The curve a training set is on: by method and the test sets that steer it."""
-    if subset.method not in SIZED_METHODS:
-        return subset.subset
-    steered = f" ({', '.join(subset.test_sets)})" if subset.test_sets else ""
-    return f"{subset.method}-pruned{steered}"
-
-
 @style.styled
 def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
     """One panel per test set: a curve per size-pruned series, a point per other training set."""
@@ -63,8 +53,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
         rows = frame.filter(pl.col("test_set") == test_set)
         _draw_panel(panel, rows, looks)
         panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
-    figure.supxlabel("images in the training set", fontsize=style.RC["font.size"])
-    figure.supylabel("top-1 accuracy", fontsize=style.RC["font.size"])
+    style.label_axes(axes, "images in the training set", "top-1 accuracy")
     style.legend_below(figure, axes)
     return figure
 

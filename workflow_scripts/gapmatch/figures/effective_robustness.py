@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapmatch.errors import InputError
 from gapmatch.figures import style
-from gapmatch.result_files import Subset
+from gapmatch.result_files import Subset, series_of
 from gapmatch.statistics import fit_line, inverse_logit, logit
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
@@ -25,13 +25,13 @@ def effective_robustness(
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
-        subsets: Summaries, for the method of each training set.
+        subsets: Summaries; training sets without one are left out.
         id_test_set: The in-distribution test set.
 
     Returns:
-        test_set, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n, top1,
-        top1_low, top1_high, slope, intercept (of the line through the models of method "none", in
-        logit space; null where there are not two different ones).
+        test_set, series, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n,
+        top1, top1_low, top1_high, slope, intercept (of the line through the models
+        of method "none", in logit space; null where ``_with_line`` draws none).
 
     Raises:
         InputError: No model was evaluated on ``id_test_set``.
@@ -43,31 +43,40 @@ def effective_robustness(
             f"no model was evaluated on the in-distribution test set {id_test_set!r}; there are "
             f"{tests}: name one of them as id_test_set in the config"
         )
-    methods = {subset.subset: subset.method for subset in subsets}
+    known = pl.DataFrame(
+        {
+            "training_set": [subset.subset for subset in subsets],
+            "method": [subset.method for subset in subsets],
+            "series": [series_of(subset) for subset in subsets],
+        }
+    )
     columns = inside.select(
         "training_set", "seed", *[pl.col(name).alias(f"id_{name}") for name in VALUES]
     )
     joined = accuracy.filter(pl.col("test_set") != id_test_set).join(
         columns, on=["training_set", "seed"], how="inner", maintain_order="left"
     )
-    joined = joined.with_columns(
-        pl.col("training_set")
-        .replace_strict(methods, default=None, return_dtype=pl.String)
-        .alias("method")
-    )
+    joined = joined.join(known, on="training_set", how="inner", maintain_order="left")
     parts = [_with_line(rows) for _, rows in joined.group_by("test_set", maintain_order=True)] or [
         _with_line(joined)
     ]
     return pl.concat(parts).select(
-        "test_set", "training_set", "method", "seed", *[f"id_{name}" for name in VALUES], *VALUES,
-        "slope", "intercept",
+        "test_set", "series", "training_set", "method", "seed",
+        *[f"id_{name}" for name in VALUES], *VALUES, "slope", "intercept",
     )  # fmt: skip
 
 
 def _with_line(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the line through the models trained on the reference alone."""
+    """Add the line through the models trained on the reference alone.
+
+    Seeds of one training set differ by noise, and a slope fitted to noise misleads: there is a line
+    only when the ID accuracies span more than the mean width of their intervals.
+    """
     alone = rows.filter(pl.col("method") == "none")
-    line = fit_line(
+    accuracy = alone["id_top1"].to_numpy()
+    widths = (alone["id_top1_high"] - alone["id_top1_low"]).to_numpy()
+    distinct = accuracy.size > 1 and np.ptp(accuracy) > np.mean(widths)
+    line = distinct and fit_line(
         logit(alone["id_top1"].to_numpy(), alone["id_n"].to_numpy()),
         logit(alone["top1"].to_numpy(), alone["n"].to_numpy()),
     )
@@ -89,9 +98,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look], id_test_set: str)
         _draw_models(panel, rows, looks)
         _draw_lines(panel, rows)
         panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
-    label = f"top-1 accuracy on {id_test_set} (logit scale)"
-    figure.supxlabel(label, fontsize=style.RC["font.size"])
-    figure.supylabel("top-1 accuracy (logit scale)", fontsize=style.RC["font.size"])
+    style.label_axes(axes, f"top-1 accuracy on {id_test_set} (logit)", "top-1 accuracy (logit)")
     style.legend_below(figure, axes)
     return figure
 
@@ -104,8 +111,8 @@ def _bounds(rows: pl.DataFrame, prefix: str) -> NDArray[np.float64]:
 
 
 def _draw_models(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]) -> None:
-    for (name,), models in rows.group_by("training_set", maintain_order=True):
-        look = style.look_of(dict(looks), str(name))
+    for (series,), models in rows.group_by("series", maintain_order=True):
+        look = style.look_of(dict(looks), models["training_set"][0])
         x, y = _bounds(models, "id_"), _bounds(models, "")
         panel.errorbar(
             x[0],
@@ -117,7 +124,7 @@ def _draw_models(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look
             markersize=5,
             linestyle="none",
             elinewidth=0.8,
-            label=str(name),
+            label=str(series),
             zorder=3,
         )
 
@@ -140,7 +147,7 @@ def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
     if rows["slope"][0] is not None:
         line = rows["slope"][0] * ends + rows["intercept"][0]
         models = rows.filter(pl.col("method") == "none").height
-        label = f"fit to the {models} models trained on the reference alone"
+        label = f"fit to {models} reference-only models"
         panel.plot(ends, line, color=style.ORANGE, linewidth=1.2, label=label, scaley=False)
     panel.set_xlim(*ends)
 

@@ -18,7 +18,6 @@ from gapmatch.shard_images import read_images, shards_by_chunk
 
 CELL = 1.0  # inches
 SIDE = 150  # pixels of a thumbnail: a cell at 150 dpi
-PULLED_OUT = "nearer than the reference's nearest"
 TEXT_COLUMNS = ("shard", "image_path", "caption", "class_name")
 
 
@@ -155,7 +154,7 @@ def draw(
     }
     widths = [1, 0.25, *[1] * ranks["pool"], 0.25, *[1] * ranks["reference"]]
     first = {"test": 0, "pool": 2, "reference": 3 + ranks["pool"]}
-    margin = 0.75  # inches above for titles, below for the legend and the credit
+    margin = 0.65  # inches above for titles, below for the legend and the credit
     size = (max(CELL * sum(widths), 4.5), 1.22 * CELL * len(rows) + 2 * margin)
     figure = Figure(figsize=size)
     FigureCanvasAgg(figure)
@@ -172,13 +171,15 @@ def draw(
             head = heads.get(row["dataset"], "nearest in the reference")
             panel.set_title(head, loc="left", fontsize=9, pad=5)
     figure.text(0.02, 1 - 0.2 / size[1], title, fontsize=11, weight="bold", va="center")
-    note = f"red frame: {PULLED_OUT}, so gap matching prunes it"
+    note = "thick frame: nearer than the nearest reference image, so gap matching prunes it"
     figure.text(0.02, 0.38 / size[1], note, color=style.VERMILLION, fontsize=8)
     figure.text(0.02, 0.15 / size[1], credit, color="#666666", fontsize=7)
     return figure
 
 
 def _draw_picture(panel: Axes, image: Image.Image, row: Mapping[str, object]) -> None:
+    scale = SIDE / max(image.size)
+    image = image.resize([max(1, round(scale * length)) for length in image.size])
     square = Image.new("RGB", (SIDE, SIDE), "white")
     square.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
     panel.imshow(np.asarray(square), interpolation="nearest")

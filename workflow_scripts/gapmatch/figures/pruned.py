@@ -17,22 +17,22 @@ PARTS = {  # test_class: label, colour
 
 @style.styled
 def draw(frame: pl.DataFrame) -> Figure:
-    """One panel per subset that prunes anything; bars with pruned and pool counts above them.
+    """One panel per subset that prunes a part of the pool, with counts above its bars.
 
     Args:
         frame: ``composition.count_pruned``.
     """
-    pruning = frame.group_by("subset", maintain_order=True).agg(pl.col("pruned").sum())
-    subsets = pruning.filter(pl.col("pruned") > 0)["subset"].to_list()
+    sums = frame.group_by("subset", maintain_order=True).agg(pl.col("pruned", "pool").sum())
+    some = (pl.col("pruned") > 0) & (pl.col("pruned") < pl.col("pool"))
+    subsets = sums.filter(some)["subset"].to_list()
     if not subsets:
-        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no subset prunes anything")
-    figure, axes = style.panels(len(subsets), columns=2, sharey=True)
+        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no subset prunes a part of the pool")
+    figure, axes = style.panels(len(subsets), columns=3, sharey=True)
     for panel, subset in zip(axes, subsets, strict=True):
         _draw_bars(panel, frame.filter(pl.col("subset") == subset))
         panel.set_title(subset)
-    figure.supylabel("pruned, of the pool samples", fontsize=style.RC["font.size"])
+    style.label_axes(axes, "", "pruned, of the pool samples")
     style.legend_below(figure, axes)
-    figure.set_figwidth(max(3.6 * min(len(subsets), 2), style.MINIMUM_WIDTH))
     return figure
 
 
@@ -48,7 +48,7 @@ def _draw_bars(panel: Axes, rows: pl.DataFrame) -> None:
         panel.bar(x, bars["fraction"].to_numpy(), width * 0.92, color=colour, label=label)
         for left, row in zip(x, bars.iter_rows(named=True), strict=True):
             text = f"{row['pruned']:,}\nof {row['pool']:,}"
-            panel.text(left, row["fraction"] + 0.015, text, ha="center", va="bottom", fontsize=6)
+            panel.text(left, row["fraction"] + 0.015, text, ha="center", va="bottom", fontsize=6.5)
     panel.set_xticks(range(len(styles)), styles)
     panel.set_xlim(-0.6, len(styles) - 0.4)
     panel.grid(axis="x", visible=False)

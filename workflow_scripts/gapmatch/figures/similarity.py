@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gapmatch.figures import style
 from gapmatch.result_files import Subset
 
-BINS = 40
+BINS = 30
 CURVES = {  # label, colour, filled, line style
     "pool before": ("pool, before pruning", style.GREY, True, "-"),
     "pool after": ("pool, after pruning", style.BLUE, False, "-"),
@@ -120,8 +120,7 @@ def draw_similarity_gap(frame: pl.DataFrame) -> Figure:
         panel.set_title(f"{test_set}  (n = {images:,})")
         share = f"{100 * rows['nearer'][0]:.0f} % nearer\nto the pool"
         panel.text(0.03, 0.96, share, transform=panel.transAxes, va="top", color="#444444")
-    figure.supxlabel("similarity of the nearest neighbour", fontsize=style.RC["font.size"])
-    figure.supylabel("fraction of test images", fontsize=style.RC["font.size"])
+    style.label_axes(axes, "similarity of the nearest neighbour", "fraction of test images")
     style.legend_below(figure, axes)
     return figure
 
@@ -134,9 +133,11 @@ def draw_similarity_pruned(frame: pl.DataFrame) -> Figure:
     subsets = frame["subset"].unique(maintain_order=True).to_list()
     tests = frame["test_set"].unique(maintain_order=True).to_list()
     figure, axes = style.grid(len(subsets), len(tests), sharex=True)
+    drawn: list[Axes] = []
     for row, subset in enumerate(subsets):
         for column, test_set in enumerate(tests):
             panel = axes[row, column]
+            drawn.append(panel)
             rows = frame.filter(pl.col("subset") == subset, pl.col("test_set") == test_set)
             if rows.is_empty():
                 panel.set_visible(False)
@@ -146,9 +147,8 @@ def draw_similarity_pruned(frame: pl.DataFrame) -> Figure:
             panel.set_title(f"{subset}\non {test_set}{', matched' if matched else ''}")
             if not matched:
                 panel.set_facecolor("#f6f6f6")
-    figure.supxlabel("similarity of the nearest neighbour", fontsize=style.RC["font.size"])
-    figure.supylabel("fraction of test images", fontsize=style.RC["font.size"])
-    style.legend_below(figure, list(axes.flat))
+    style.label_axes(drawn, "similarity of the nearest neighbour", "fraction of test images")
+    style.legend_below(figure, drawn)
     return figure
 
 

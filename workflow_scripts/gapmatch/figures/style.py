@@ -103,15 +103,31 @@ def panels(count: int, columns: int = 3, **sharing: Any) -> tuple[Figure, list[A
     flat = [axes[row, column] for row in range(rows) for column in range(columns)]
     for unused in flat[count:]:
         unused.set_visible(False)
+    for lowest in flat[max(count - columns, 0) : count]:
+        lowest.tick_params(labelbottom=True)  # shared axes hide them above an unused panel
     return figure, flat[:count]
 
 
 def grid(rows: int, columns: int, **sharing: Any) -> tuple[Figure, "np.ndarray[Any, Any]"]:
     """A figure with rows x columns panels, without pyplot's global state."""
     width = max(PANEL_WIDTH * columns, MINIMUM_WIDTH)
-    figure = Figure(figsize=(width, PANEL_HEIGHT * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(width, PANEL_HEIGHT * rows), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **sharing)
+
+
+def label_axes(axes: Sequence[Axes], x: str, y: str) -> None:
+    """Label the lowest panel of each column with ``x`` and the first of each row with ``y``."""
+    lowest = {}
+    for panel in axes:
+        place = panel.get_subplotspec()
+        if place is None:
+            continue
+        lowest[place.colspan.start] = panel
+        if place.is_first_col():
+            panel.set_ylabel(y)
+    for panel in lowest.values():
+        panel.set_xlabel(x)
 
 
 def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
@@ -123,13 +139,10 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     if not entries:
         return
     longest = max(len(label) for label in entries)
-    fitting = int(figure.get_figwidth() / (0.075 * longest + 0.55))
-    figure.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower center",
-        ncols=max(1, min(fitting, len(entries))),
-    )
+    fitting = int(figure.get_figwidth() / (0.065 * longest + 0.6))  # inches per letter, key
+    columns = max(1, min(fitting, len(entries)))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
+    figure.set_figheight(figure.get_figheight() + 0.15 + 0.19 * -(-len(entries) // columns))
 
 
 def say_nothing_to_draw(figure: Figure, reason: str) -> Figure:
