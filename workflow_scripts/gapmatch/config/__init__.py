@@ -1,5 +1,6 @@
 """The config of a study: pydantic models, one module per group of sections."""
 
+from gapmatch.config.files import load_study
 from gapmatch.config.study import Study, parse_study
 
-__all__ = ["Study", "parse_study"]
+__all__ = ["Study", "load_study", "parse_study"]

@@ -1,0 +1,55 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11 or newer.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+GIBIBYTES := 8
+
+.PHONY: help setup lock demo test lint schema bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(STAMP) ## Make .venv from the pinned requirements
+
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "error: $(PYTHON) is not Python 3.11 or newer; name one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "error: $(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < $(GIBIBYTES) << 30)' \
+		|| { echo "error: less than $(GIBIBYTES) GiB are free here; the packages need that much" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	@touch $@
+
+lock: setup ## Pin requirements.in and everything below it anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
+
+demo: setup ## Run the default study on real images and print where its report lies
+	$(BIN)/snakemake
+	@$(BIN)/python workflow_scripts/print_headline.py --accuracy results/emoji/tables/accuracy.csv \
+		--report results/emoji/report.html \
+		--sets baseline sketch_pruned combined_pruned reference_only
+
+test: setup ## Run every test
+	$(BIN)/pytest
+
+lint: setup ## Check style, types and the workflow's form
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python tests/lint_workflow.py
+
+schema: setup ## Write schemas/ and docs/config.md from the config's models
+	$(BIN)/python workflow_scripts/document_config.py --schema schemas/config.schema.json --reference docs/config.md
+
+bench: setup ## Measure speed against peers
+	$(BIN)/python -m benchmarks
+
+clean: ## Delete .venv and caches; results stay
+	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

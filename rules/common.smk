@@ -1,0 +1,97 @@
+# What all rules share: the validated study, its names, and where its files lie.
+
+import os
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from gapmatch.atomic import write_text
+from gapmatch.config import load_study
+from gapmatch.config.datasets import EmojiSource, ImageFolderSource, ShardsSource, UrlsSource
+from gapmatch.config.embedding import CheckpointEmbedder, PretrainedEmbedder, TrainedEmbedder
+from gapmatch.config.subsets import GapMatchSubset
+from gapmatch.errors import InputError
+
+# Rules run `python`: that of this environment, or of the rule's conda environment before it.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+try:
+    STUDY = load_study(config, workflow.configfiles)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+SCRIPTS = f"{workflow.basedir}/workflow_scripts"
+CAPTIONS = f"{workflow.basedir}/resources/captions"
+RESULTS = f"results/{STUDY.study}"
+REPORT = f"{RESULTS}/report.html"
+
+SUBSETS = list(STUDY.subsets)
+TEST_SETS = list(STUDY.test_sets)
+EMBEDDER = STUDY.search.embedder
+GAP_MATCHED = [name for name in SUBSETS if isinstance(STUDY.subsets[name], GapMatchSubset)]
+POOL_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.pool.chunks)]
+REFERENCE_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.reference.chunks)]
+TEST_CHUNK = "00000"
+COMPUTE = STUDY.compute
+
+
+def one_of(names):
+    """Return a wildcard constraint that matches these names only; none of them: nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def chunks(dataset):
+    """Return the chunk ids of a dataset."""
+    return {"pool": POOL_CHUNKS, "reference": REFERENCE_CHUNKS}.get(dataset, [TEST_CHUNK])
+
+
+def source(dataset):
+    """Return where a dataset comes from."""
+    special = {"pool": STUDY.pool.source, "reference": STUDY.reference.source}
+    return special[dataset] if dataset in special else STUDY.test_sets[dataset].source
+
+
+def datasets_from(*kinds):
+    """Return the datasets whose source is of one of the kinds."""
+    names = ["pool", "reference", *TEST_SETS]
+    return [name for name in names if isinstance(source(name), kinds)]
+
+
+def data(dataset):
+    """Return the folders of a dataset's chunks."""
+    return expand(f"{RESULTS}/data/{dataset}/{{chunk}}", chunk=chunks(dataset))
+
+
+def metadata(dataset):
+    """Return the metadata of a dataset's chunks, as the embedder of the search read them."""
+    folder = f"{RESULTS}/embeddings/{EMBEDDER}/{dataset}/metadata"
+    return expand(f"{folder}/metadata_{{chunk}}.parquet", chunk=chunks(dataset))
+
+
+def embeddings(embedder, dataset):
+    """Return the embeddings and metadata of all chunks of a dataset."""
+    folder = f"{RESULTS}/embeddings/{embedder}/{dataset}"
+    return expand(
+        [f"{folder}/img_emb/img_emb_{{chunk}}.npy", f"{folder}/metadata/metadata_{{chunk}}.parquet"],
+        chunk=chunks(dataset),
+    )
+
+
+def model_definition(model):
+    """Return the file that defines a model kept in a folder, for rules to depend on."""
+    folder = model.removeprefix("local-dir:")
+    return [] if folder == model else f"{folder}/open_clip_config.json"
+
+
+wildcard_constraints:
+    chunk=r"\d{5}",
+    dataset=one_of(["pool", "reference", *TEST_SETS]),
+    test_set=one_of(TEST_SETS),
+    subset=one_of(SUBSETS),
+    embedder=one_of(STUDY.embedders),
+    seed=r"\d+",
+
+
+onstart:
+    write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,95 @@
+# Removal of near duplicates from the pool: k-means, then within a cluster against earlier samples.
+
+DEDUPLICATE = STUDY.deduplicate
+CLUSTERS = f"{RESULTS}/deduplication/clusters/clusters_{{chunk}}.parquet"
+DUPLICATES = f"{RESULTS}/deduplication/duplicates/duplicates_{{chunk}}.parquet"
+
+
+def duplicates():
+    """Return the files of duplicates of all chunks; none where the study leaves them in."""
+    return expand(DUPLICATES, chunk=POOL_CHUNKS) if DEDUPLICATE else []
+
+
+if DEDUPLICATE:
+    POOL_EMBEDDINGS = f"{RESULTS}/embeddings/{DEDUPLICATE.embedder}/pool"
+
+    rule cluster:
+        input:
+            embeddings(DEDUPLICATE.embedder, "pool"),
+        output:
+            f"{RESULTS}/deduplication/centroids.npy",
+        log:
+            f"{RESULTS}/logs/cluster.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/cluster.tsv"
+        params:
+            embeddings=POOL_EMBEDDINGS,
+            chunks=POOL_CHUNKS,
+            clusters=DEDUPLICATE.clusters,
+            iterations=DEDUPLICATE.iterations,
+            max_training_samples=DEDUPLICATE.max_training_samples,
+            seed=DEDUPLICATE.seed,
+        conda:
+            "../envs/search.yaml"
+        message:
+            "Clustering the pool"
+        shell:
+            "python {SCRIPTS}/cluster_embeddings.py --embeddings {params.embeddings} "
+            "--chunks {params.chunks} --clusters {params.clusters} "
+            "--iterations {params.iterations} --seed {params.seed} "
+            "--max-training-samples {params.max_training_samples} "
+            "--threads {threads} --out {output} > {log} 2>&1"
+
+    rule assign_clusters:
+        input:
+            embeddings=f"{POOL_EMBEDDINGS}/img_emb/img_emb_{{chunk}}.npy",
+            centroids=rules.cluster.output,
+        output:
+            CLUSTERS,
+        log:
+            f"{RESULTS}/logs/assign_clusters/{{chunk}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/assign_clusters/{{chunk}}.tsv"
+        resources:
+            engine=COMPUTE.engine,
+            device=COMPUTE.device,
+            block_rows=COMPUTE.search_block_rows,
+        conda:
+            "../envs/search.yaml"
+        message:
+            "Assigning pool chunk {wildcards.chunk} to clusters"
+        shell:
+            "python {SCRIPTS}/assign_clusters.py --embeddings {input.embeddings} "
+            "--centroids {input.centroids} --engine {resources.engine} "
+            "--device {resources.device} --block-rows {resources.block_rows} "
+            "--threads {threads} --out {output} > {log} 2>&1"
+
+    rule drop_duplicates:
+        input:
+            embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
+            clusters=expand(CLUSTERS, chunk=POOL_CHUNKS),
+        output:
+            duplicates=expand(DUPLICATES, chunk=POOL_CHUNKS),
+            summary=f"{RESULTS}/deduplication/summary.json",
+        log:
+            f"{RESULTS}/logs/drop_duplicates.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/drop_duplicates.tsv"
+        params:
+            embeddings=POOL_EMBEDDINGS,
+            clusters=f"{RESULTS}/deduplication/clusters",
+            duplicates=f"{RESULTS}/deduplication/duplicates",
+            chunks=POOL_CHUNKS,
+            threshold=DEDUPLICATE.threshold,
+        resources:
+            block_rows=COMPUTE.search_block_rows,
+        conda:
+            "../envs/search.yaml"
+        message:
+            "Dropping near duplicates from the pool"
+        shell:
+            "python {SCRIPTS}/drop_duplicates.py --embeddings {params.embeddings} "
+            "--clusters {params.clusters} --chunks {params.chunks} "
+            "--threshold {params.threshold} --block-rows {resources.block_rows} "
+            "--threads {threads} --out {params.duplicates} --summary {output.summary} "
+            "> {log} 2>&1"

@@ -1,0 +1,191 @@
+# Every dataset becomes numbered chunks of webdataset shards: fetched, read from folders, or listed.
+
+EMOJI = STUDY.emoji
+DOWNLOAD = STUDY.download
+
+
+def emoji_variants(wildcards):
+    """Return the images per class of a part of the emoji study."""
+    return {"pool": EMOJI.pool_variants, "reference": EMOJI.reference_variants}.get(
+        wildcards.part, EMOJI.test_variants
+    )
+
+
+def emoji_part_options(wildcards):
+    """Return the options that only the pool or only the reference has."""
+    if wildcards.part == "pool":
+        return (
+            f"--chunks {STUDY.pool.chunks} --duplicates {EMOJI.duplicates} "
+            f"--near-duplicates {EMOJI.near_duplicates} --faults {EMOJI.faults}"
+        )
+    if wildcards.part == "reference":
+        return f"--drawing-variants {EMOJI.drawing_variants}"
+    return ""
+
+
+rule render_emoji:
+    output:
+        directory(f"{RESULTS}/emoji/{{part}}"),
+    log:
+        f"{RESULTS}/logs/render_emoji/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_emoji/{{part}}.tsv"
+    params:
+        seed=EMOJI.seed,
+        size=EMOJI.image_size,
+        pool_classes=EMOJI.pool_classes,
+        test_classes=EMOJI.test_classes,
+        drawing_classes=EMOJI.drawing_classes,
+        variants=emoji_variants,
+        part_options=emoji_part_options,
+    conda:
+        "../envs/emoji.yaml"
+    message:
+        "Rendering the emoji of {wildcards.part}"
+    shell:
+        "python {SCRIPTS}/render_emoji.py --part {wildcards.part} --seed {params.seed} "
+        "--size {params.size} --pool-classes {params.pool_classes} "
+        "--test-classes {params.test_classes} --drawing-classes {params.drawing_classes} "
+        "--variants {params.variants} {params.part_options} --workers {threads} "
+        "--out {output} > {log} 2>&1"
+
+
+rule slice_urls:
+    input:
+        lambda _: STUDY.pool.source.path,
+    output:
+        f"{RESULTS}/urls/{{dataset}}/{{chunk}}.parquet",
+    log:
+        f"{RESULTS}/logs/slice_urls/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/slice_urls/{{dataset}}/{{chunk}}.tsv"
+    params:
+        chunks=STUDY.pool.chunks,
+        url_column=lambda _: STUDY.pool.source.url_column,
+        caption_column=lambda _: STUDY.pool.source.caption_column,
+    wildcard_constraints:
+        dataset=one_of(datasets_from(UrlsSource)),
+    conda:
+        "../envs/download.yaml"
+    message:
+        "Taking the links of {wildcards.dataset} chunk {wildcards.chunk}"
+    shell:
+        "python {SCRIPTS}/slice_urls.py --urls {input} --chunk {wildcards.chunk} "
+        "--chunks {params.chunks} --url-column {params.url_column} "
+        "--caption-column {params.caption_column} --out {output} > {log} 2>&1"
+
+
+def links(wildcards):
+    """Return what a download reads: a list of links, or the rendered crawl with its own."""
+    if isinstance(STUDY.pool.source, EmojiSource):
+        return rules.render_emoji.output[0].format(part=STUDY.pool.source.part)
+    return rules.slice_urls.output[0]
+
+
+def link_options(wildcards, input):
+    """Return the options that name the links; the crawl is served by the job itself."""
+    if isinstance(STUDY.pool.source, EmojiSource):
+        return f"--urls {input}/urls_{wildcards.chunk}.parquet --site {input}"
+    return f"--urls {input}"
+
+
+rule download:
+    input:
+        links,
+    output:
+        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
+    log:
+        f"{RESULTS}/logs/download/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/download/{{dataset}}/{{chunk}}.tsv"
+    params:
+        links=link_options,
+        image_size=DOWNLOAD.image_size,
+        resize_mode=DOWNLOAD.resize_mode,
+        samples_per_shard=DOWNLOAD.samples_per_shard,
+        min_success_rate=DOWNLOAD.min_success_rate,
+        max_image_area=DOWNLOAD.max_image_area,
+        retries=DOWNLOAD.retries,
+        timeout_minutes=DOWNLOAD.timeout_minutes,
+        state=lambda wildcards: f"{RESULTS}/state/download/{wildcards.dataset}/{wildcards.chunk}",
+    resources:
+        processes=COMPUTE.download_processes,
+        download_threads=COMPUTE.download_threads,
+    wildcard_constraints:
+        dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
+    conda:
+        "../envs/download.yaml"
+    message:
+        "Downloading {wildcards.dataset} chunk {wildcards.chunk}"
+    shell:
+        "python {SCRIPTS}/download_chunk.py {params.links} --dataset {wildcards.dataset} "
+        "--chunk {wildcards.chunk} --image-size {params.image_size} "
+        "--resize-mode {params.resize_mode} --samples-per-shard {params.samples_per_shard} "
+        "--min-success-rate {params.min_success_rate} --max-image-area {params.max_image_area} "
+        "--retries {params.retries} --timeout-minutes {params.timeout_minutes} "
+        "--processes {resources.processes} --threads {resources.download_threads} "
+        "--work {params.state} --out {output} > {log} 2>&1"
+
+
+rule list_shards:
+    output:
+        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
+    log:
+        f"{RESULTS}/logs/list_shards/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/list_shards/{{dataset}}/{{chunk}}.tsv"
+    params:
+        shards=lambda wildcards: source(wildcards.dataset).shards,
+        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
+    wildcard_constraints:
+        dataset=one_of(datasets_from(ShardsSource)),
+    conda:
+        "../envs/download.yaml"
+    message:
+        "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
+    shell:
+        "python {SCRIPTS}/list_shards.py --shards {params.shards:q} --dataset {wildcards.dataset} "
+        "--chunk {wildcards.chunk} --chunks {params.chunks} --out {output} > {log} 2>&1"
+
+
+def image_folder(wildcards):
+    """Return the folder of a labelled dataset's images; the emoji's is rendered first."""
+    origin = source(wildcards.dataset)
+    if isinstance(origin, EmojiSource):
+        return rules.render_emoji.output[0].format(part=origin.part)
+    return origin.root
+
+
+def class_names(wildcards):
+    """Return the file of class names where the study gives one."""
+    return getattr(source(wildcards.dataset), "class_names", None) or []
+
+
+rule ingest_imagefolder:
+    input:
+        root=image_folder,
+        class_names=class_names,
+    output:
+        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
+    log:
+        f"{RESULTS}/logs/ingest_imagefolder/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest_imagefolder/{{dataset}}/{{chunk}}.tsv"
+    params:
+        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
+        caption=STUDY.reference.caption,
+        samples_per_shard=DOWNLOAD.samples_per_shard,
+        class_names=lambda _, input: f"--class-names {input.class_names}" if input.class_names else "",
+    wildcard_constraints:
+        dataset=one_of(
+            set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}
+        ),
+    conda:
+        "../envs/download.yaml"
+    message:
+        "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
+    shell:
+        "python {SCRIPTS}/ingest_imagefolder.py --root {input.root} {params.class_names} "
+        "--dataset {wildcards.dataset} --chunk {wildcards.chunk} --chunks {params.chunks} "
+        "--caption {params.caption:q} --samples-per-shard {params.samples_per_shard} "
+        "--out {output} > {log} 2>&1"

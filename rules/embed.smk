@@ -1,0 +1,50 @@
+# Embeddings of pool, reference and test sets, chunk by chunk, one folder per embedder.
+
+
+def embedder_weights(wildcards):
+    """Return the file of an embedder's weights; published ones are no file of the workflow."""
+    embedder = STUDY.embedders[wildcards.embedder]
+    if isinstance(embedder, TrainedEmbedder):
+        return rules.train_embedder.output.weights
+    return embedder.checkpoint if isinstance(embedder, CheckpointEmbedder) else []
+
+
+def embedder_options(wildcards, input):
+    """Return the options that name the embedder."""
+    embedder = STUDY.embedders[wildcards.embedder]
+    if isinstance(embedder, PretrainedEmbedder):
+        return f"--model {embedder.model} --pretrained {embedder.pretrained}"
+    return f"--model {embedder.model} --checkpoint {input.weights}"
+
+
+rule embed:
+    input:
+        chunk=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
+        weights=embedder_weights,
+        definition=lambda wildcards: model_definition(STUDY.embedders[wildcards.embedder].model),
+    output:
+        embeddings=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/img_emb/img_emb_{{chunk}}.npy",
+        metadata=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/metadata/metadata_{{chunk}}.parquet",
+        rejected=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/rejected/rejected_{{chunk}}.parquet",
+    log:
+        f"{RESULTS}/logs/embed/{{embedder}}/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
+    params:
+        embedder=embedder_options,
+        state=lambda wildcards: (
+            f"{RESULTS}/state/embed/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
+        ),
+    resources:
+        device=COMPUTE.device,
+        batch_size=COMPUTE.embedding_batch_size,
+        workers=COMPUTE.embedding_workers,
+    conda:
+        "../envs/embed.yaml"
+    message:
+        "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
+    shell:
+        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} {params.embedder} "
+        "--device {resources.device} --batch-size {resources.batch_size} "
+        "--workers {resources.workers} --state {params.state} --img-emb {output.embeddings} "
+        "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"

@@ -1,0 +1,288 @@
+# Tables, figures and the report, from result files alone.
+
+SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
+REFERENCE_METADATA = metadata("reference")
+BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
+CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
+SHOWN_SUBSETS = [STUDY.figures.baseline, *GAP_MATCHED]
+TABLES = ["accuracy", "subsets", "pruned"]
+FIGURES = [
+    "similarity_gap",
+    "similarity_pruned",
+    "accuracy_by_similarity",
+    "accuracy_by_size",
+    "effective_robustness",
+    "pruned",
+    *[f"neighbours_{test_set}" for test_set in TEST_SETS],
+]
+
+
+def evaluations(subsets):
+    """Return the evaluations of the models of these subsets: subset by subset, seed by seed."""
+    return expand(
+        rules.evaluate.output.summary,
+        subset=subsets,
+        seed=STUDY.training.seeds,
+        test_set=TEST_SETS,
+    )
+
+
+def predictions(subsets):
+    """Return the per-image predictions that stand beside the evaluations."""
+    return [path.removesuffix(".json") + ".parquet" for path in evaluations(subsets)]
+
+
+def figure(name, caption, **labels):
+    """Return a figure's files; the PNG goes into Snakemake's report."""
+    stem = f"{RESULTS}/figures/{name}"
+    caption = f"../resources/captions/{caption}.rst"
+    return [
+        report(f"{stem}.png", caption=caption, category="Figures", labels=labels),
+        f"{stem}.pdf",
+        f"{stem}.csv",
+    ]
+
+
+def table(name):
+    """Return a table's files; the CSV goes into Snakemake's report."""
+    stem = f"{RESULTS}/tables/{name}"
+    caption = f"../resources/captions/table_{name}.rst"
+    return [
+        report(f"{stem}.csv", caption=caption, category="Tables", labels={"table": name}),
+        f"{stem}.md",
+        f"{stem}.tex",
+    ]
+
+
+rule tabulate_accuracy:
+    input:
+        evaluations=evaluations(SUBSETS),
+        predictions=predictions(SUBSETS),
+        caption=f"{CAPTIONS}/table_accuracy.rst",
+    output:
+        table("accuracy"),
+    log:
+        f"{RESULTS}/logs/tabulate_accuracy.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_accuracy.tsv"
+    params:
+        out=f"{RESULTS}/tables/accuracy",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Table of accuracy"
+    shell:
+        "python {SCRIPTS}/tabulate_accuracy.py --evaluations {input.evaluations} "
+        "--caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_subsets:
+    input:
+        summaries=SUMMARIES,
+        certificates=CERTIFICATES,
+        reference=REFERENCE_METADATA,
+        caption=f"{CAPTIONS}/table_subsets.rst",
+    output:
+        table("subsets"),
+    log:
+        f"{RESULTS}/logs/tabulate_subsets.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_subsets.tsv"
+    params:
+        out=f"{RESULTS}/tables/subsets",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Table of subsets"
+    shell:
+        "python {SCRIPTS}/tabulate_subsets.py --summaries {input.summaries} "
+        "--certificates {input.certificates} --reference-metadata {input.reference} "
+        "--caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_pruned:
+    input:
+        metadata=metadata("pool"),
+        kept=expand(KEPT, subset=SUBSETS, chunk=POOL_CHUNKS),
+        tests=[folder for test_set in TEST_SETS for folder in data(test_set)],
+        caption=f"{CAPTIONS}/table_pruned.rst",
+    output:
+        table("pruned"),
+    log:
+        f"{RESULTS}/logs/tabulate_pruned.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_pruned.tsv"
+    params:
+        kept=[f"{subset}={RESULTS}/subsets/{subset}/kept" for subset in SUBSETS],
+        pool=STUDY.figures.baseline,
+        tests=lambda _, input: [f"{folder}/chunk.json" for folder in input.tests],
+        out=f"{RESULTS}/tables/pruned",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Table of what was pruned"
+    shell:
+        "python {SCRIPTS}/tabulate_pruned.py --metadata {input.metadata} --kept {params.kept} "
+        "--pool {params.pool} --test-chunks {params.tests} --caption {input.caption} "
+        "--out {params.out} > {log} 2>&1"
+
+
+rule plot_pruned:
+    input:
+        f"{RESULTS}/tables/pruned.csv",
+    output:
+        figure("pruned", "pruned", figure="what was pruned"),
+    log:
+        f"{RESULTS}/logs/plot_pruned.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_pruned.tsv"
+    params:
+        out=f"{RESULTS}/figures/pruned",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figure of what was pruned"
+    shell:
+        "python {SCRIPTS}/plot_pruned.py --pruned {input} --out {params.out} > {log} 2>&1"
+
+
+rule plot_similarity:
+    input:
+        summaries=expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SHOWN_SUBSETS),
+        nearest=expand(rules.certify.output.nearest, subset=SHOWN_SUBSETS),
+    output:
+        gap=figure("similarity_gap", "similarity_gap", figure="similarity gap"),
+        pruned=figure("similarity_pruned", "similarity_pruned", figure="similarity after pruning"),
+    log:
+        f"{RESULTS}/logs/plot_similarity.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_similarity.tsv"
+    params:
+        nearest=lambda _, input: [
+            f"{subset}={path}" for subset, path in zip(SHOWN_SUBSETS, input.nearest)
+        ],
+        out=f"{RESULTS}/figures",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figures of nearest-neighbour similarity"
+    shell:
+        "python {SCRIPTS}/plot_similarity.py --summaries {input.summaries} "
+        "--nearest {params.nearest} --out-gap {params.out}/similarity_gap "
+        "--out-pruned {params.out}/similarity_pruned > {log} 2>&1"
+
+
+rule plot_accuracy_by_similarity:
+    input:
+        evaluations=evaluations(SHOWN_SUBSETS),
+        predictions=predictions(SHOWN_SUBSETS),
+        nearest=BASELINE_NEAREST,
+        summaries=SUMMARIES,
+    output:
+        figure(
+            "accuracy_by_similarity", "accuracy_by_similarity", figure="accuracy by similarity"
+        ),
+    log:
+        f"{RESULTS}/logs/plot_accuracy_by_similarity.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_accuracy_by_similarity.tsv"
+    params:
+        out=f"{RESULTS}/figures/accuracy_by_similarity",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figure of accuracy by similarity"
+    shell:
+        "python {SCRIPTS}/plot_accuracy_by_similarity.py --evaluations {input.evaluations} "
+        "--nearest {input.nearest} --summaries {input.summaries} --out {params.out} > {log} 2>&1"
+
+
+rule plot_accuracy_by_size:
+    input:
+        accuracy=f"{RESULTS}/tables/accuracy.csv",
+        summaries=SUMMARIES,
+        reference=REFERENCE_METADATA,
+    output:
+        figure("accuracy_by_size", "accuracy_by_size", figure="accuracy by size"),
+    log:
+        f"{RESULTS}/logs/plot_accuracy_by_size.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_accuracy_by_size.tsv"
+    params:
+        out=f"{RESULTS}/figures/accuracy_by_size",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figure of accuracy by training-set size"
+    shell:
+        "python {SCRIPTS}/plot_accuracy_by_size.py --accuracy {input.accuracy} "
+        "--summaries {input.summaries} --reference-metadata {input.reference} "
+        "--out {params.out} > {log} 2>&1"
+
+
+rule plot_effective_robustness:
+    input:
+        accuracy=f"{RESULTS}/tables/accuracy.csv",
+        summaries=SUMMARIES,
+    output:
+        figure("effective_robustness", "effective_robustness", figure="effective robustness"),
+    log:
+        f"{RESULTS}/logs/plot_effective_robustness.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_effective_robustness.tsv"
+    params:
+        id_test_set=STUDY.figures.id_test_set,
+        out=f"{RESULTS}/figures/effective_robustness",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figure of effective robustness"
+    shell:
+        "python {SCRIPTS}/plot_effective_robustness.py --accuracy {input.accuracy} "
+        "--summaries {input.summaries} --id-test-set {params.id_test_set} "
+        "--out {params.out} > {log} 2>&1"
+
+
+rule plot_neighbours:
+    input:
+        test_data=lambda wildcards: data(wildcards.test_set),
+        pool_data=data("pool"),
+        reference_data=data("reference"),
+        test_metadata=lambda wildcards: metadata(wildcards.test_set),
+        pool_metadata=metadata("pool"),
+        reference_metadata=REFERENCE_METADATA,
+        pool_neighbours=f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/pool_neighbours.parquet",
+        reference_neighbours=(
+            f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/reference_neighbours.parquet"
+        ),
+    output:
+        figure("neighbours_{test_set}", "neighbours", figure="neighbours of {test_set}"),
+    log:
+        f"{RESULTS}/logs/plot_neighbours/{{test_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_neighbours/{{test_set}}.tsv"
+    params:
+        test_chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.test_data],
+        pool_chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.pool_data],
+        reference_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.reference_data
+        ],
+        images=STUDY.figures.examples,
+        neighbours=STUDY.figures.neighbours,
+        seed=STUDY.figures.seed,
+        credit=STUDY.figures.credit,
+        out=lambda wildcards: f"{RESULTS}/figures/neighbours_{wildcards.test_set}",
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Figure of the neighbours of {wildcards.test_set}"
+    shell:
+        "python {SCRIPTS}/plot_neighbours.py --test-set {wildcards.test_set} "
+        "--test-chunks {params.test_chunks} --test-metadata {input.test_metadata} "
+        "--pool-chunks {params.pool_chunks} --pool-metadata {input.pool_metadata} "
+        "--pool-neighbours {input.pool_neighbours} "
+        "--reference-chunks {params.reference_chunks} "
+        "--reference-metadata {input.reference_metadata} "
+        "--reference-neighbours {input.reference_neighbours} --images {params.images} "
+        "--neighbours {params.neighbours} --seed {params.seed} --credit {params.credit:q} "
+        "--out {params.out} > {log} 2>&1"

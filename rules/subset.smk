@@ -1,0 +1,115 @@
+# Subsets of the pool, and the certificate that a gap-matched one holds what it promises.
+
+SUBSET = f"{RESULTS}/subsets/{{subset}}"
+KEPT = f"{SUBSET}/kept/kept_{{chunk}}.parquet"
+
+
+def selection_margins(wildcards):
+    """Return the margins that a subset is selected by."""
+    return expand(
+        f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/margins/margins_{{chunk}}.parquet",
+        test_set=STUDY.subset_test_sets(wildcards.subset),
+        chunk=POOL_CHUNKS,
+    )
+
+
+def selection_size(wildcards):
+    """Return the summary of the subset whose size is taken."""
+    keep = getattr(STUDY.subsets[wildcards.subset], "keep", None)
+    return f"{RESULTS}/subsets/{keep}/summary.json" if isinstance(keep, str) else []
+
+
+def selection_options(wildcards, input):
+    """Return select_subset.py's options for what a subset's method needs."""
+    subset = STUDY.subsets[wildcards.subset]
+    options = [f"--method {subset.method}"]
+    if test_sets := STUDY.subset_test_sets(wildcards.subset):
+        options.append(f"--similarity {RESULTS}/similarity/{EMBEDDER}")
+        options.append(f"--test-sets {' '.join(test_sets)}")
+    if isinstance(subset, GapMatchSubset):
+        options.append(f"--rank {subset.rank} --offset {subset.offset}")
+    if input.size:
+        options.append(f"--keep-like {input.size}")
+    elif hasattr(subset, "keep"):
+        options.append(f"--keep {subset.keep}")
+    if hasattr(subset, "seed"):
+        options.append(f"--seed {subset.seed}")
+    return " ".join(options)
+
+
+rule select:
+    input:
+        pool=embeddings(EMBEDDER, "pool"),
+        duplicates=duplicates(),
+        margins=selection_margins,
+        size=selection_size,
+    output:
+        kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
+        summary=f"{SUBSET}/summary.json",
+    log:
+        f"{RESULTS}/logs/select/{{subset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/select/{{subset}}.tsv"
+    params:
+        embedder=EMBEDDER,
+        embeddings=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
+        chunks=POOL_CHUNKS,
+        duplicates=f"--duplicates {RESULTS}/deduplication/duplicates" if DEDUPLICATE else "",
+        selection=selection_options,
+        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+    conda:
+        "../envs/search.yaml"
+    message:
+        "Selecting the subset {wildcards.subset}"
+    shell:
+        "python {SCRIPTS}/select_subset.py --subset {wildcards.subset} {params.selection} "
+        "--embedder {params.embedder} --embeddings {params.embeddings} "
+        "--chunks {params.chunks} {params.duplicates} --out {params.kept} "
+        "--summary {output.summary} > {log} 2>&1"
+
+
+def certified_test_sets(subset):
+    """Return the test sets that a subset is measured against: its own, else all."""
+    return STUDY.subset_test_sets(subset) or sorted(TEST_SETS)
+
+
+rule certify:
+    input:
+        summary=rules.select.output.summary,
+        kept=rules.select.output.kept,
+        pool=embeddings(EMBEDDER, "pool"),
+        reference=embeddings(EMBEDDER, "reference"),
+        tests=lambda wildcards: [
+            embeddings(EMBEDDER, test_set)[0] for test_set in certified_test_sets(wildcards.subset)
+        ],
+    output:
+        certificate=f"{SUBSET}/certificate.json",
+        nearest=f"{SUBSET}/nearest.parquet",
+    log:
+        f"{RESULTS}/logs/certify/{{subset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/certify/{{subset}}.tsv"
+    params:
+        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+        chunks=POOL_CHUNKS,
+        pool=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
+        reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        reference_chunks=REFERENCE_CHUNKS,
+        tests=lambda wildcards, input: [
+            f"{name}={path}"
+            for name, path in zip(certified_test_sets(wildcards.subset), input.tests)
+        ],
+    resources:
+        device=COMPUTE.device,
+        block_rows=COMPUTE.search_block_rows,
+    conda:
+        "../envs/search.yaml"
+    message:
+        "Certifying the subset {wildcards.subset} from the embeddings"
+    shell:
+        "python {SCRIPTS}/certify_subset.py --subset {wildcards.subset} "
+        "--summary {input.summary} --kept {params.kept} --chunks {params.chunks} "
+        "--pool {params.pool} --reference {params.reference} "
+        "--reference-chunks {params.reference_chunks} --tests {params.tests} "
+        "--device {resources.device} --block-rows {resources.block_rows} --threads {threads} "
+        "--out {output.certificate} --nearest {output.nearest} > {log} 2>&1"

@@ -1,0 +1,86 @@
+# CLIP training: one model per subset and seed, and the embedders that the workflow trains itself.
+
+
+def training_options(settings):
+    """Return train_clip.py's options for the settings of a training section."""
+    return (
+        f"--model {settings.model} --epochs {settings.epochs} "
+        f"--batch-size {settings.batch_size} --lr {settings.lr} --warmup {settings.warmup} "
+        f"--weight-decay {settings.weight_decay} --precision {settings.precision} "
+        f"--max-skipped {settings.max_skipped}"
+    )
+
+
+TRAIN_COMMAND = (
+    "python {SCRIPTS}/train_clip.py {params.settings} --device {resources.device} "
+    "--gpus {resources.gpu} --workers {resources.workers} --state {params.state} "
+    "--weights {output.weights} --metrics {output.metrics} --summary {output.summary} "
+)
+
+
+rule train_embedder:
+    input:
+        pool=data("pool"),
+        definition=lambda wildcards: model_definition(STUDY.embedders[wildcards.embedder].model),
+    output:
+        weights=f"{RESULTS}/embedders/{{embedder}}/model.pt",
+        metrics=f"{RESULTS}/embedders/{{embedder}}/metrics.csv",
+        summary=f"{RESULTS}/embedders/{{embedder}}/training.json",
+    log:
+        f"{RESULTS}/logs/train_embedder/{{embedder}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_embedder/{{embedder}}.tsv"
+    params:
+        settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
+        seed=lambda wildcards: STUDY.embedders[wildcards.embedder].seed,
+        state=lambda wildcards: f"{RESULTS}/state/train_embedder/{wildcards.embedder}",
+    resources:
+        device=COMPUTE.device,
+        gpu=0,
+        workers=COMPUTE.training_workers,
+    wildcard_constraints:
+        embedder=one_of(
+            name for name, kind in STUDY.embedders.items() if isinstance(kind, TrainedEmbedder)
+        ),
+    conda:
+        "../envs/train.yaml"
+    message:
+        "Training the embedder {wildcards.embedder} on the whole pool"
+    shell:
+        TRAIN_COMMAND + "--training-set {wildcards.embedder} --seed {params.seed} "
+        "--pool {input.pool} > {log} 2>&1"
+
+
+rule train:
+    input:
+        # No model is trained on a gap-matched subset that does not hold what it promises.
+        certificate=branch(
+            lambda wildcards: wildcards.subset in GAP_MATCHED, then=rules.certify.output.certificate
+        ),
+        kept=rules.select.output.kept,
+        pool=data("pool"),
+        reference=data("reference"),
+        definition=model_definition(STUDY.training.model),
+    output:
+        weights=f"{RESULTS}/models/{{subset}}/seed{{seed}}/model.pt",
+        metrics=f"{RESULTS}/models/{{subset}}/seed{{seed}}/metrics.csv",
+        summary=f"{RESULTS}/models/{{subset}}/seed{{seed}}/training.json",
+    log:
+        f"{RESULTS}/logs/train/{{subset}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{subset}}/seed{{seed}}.tsv"
+    params:
+        settings=training_options(STUDY.training),
+        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+        state=lambda wildcards: f"{RESULTS}/state/train/{wildcards.subset}/seed{wildcards.seed}",
+    resources:
+        device=COMPUTE.device,
+        gpu=0,
+        workers=COMPUTE.training_workers,
+    conda:
+        "../envs/train.yaml"
+    message:
+        "Training on {wildcards.subset} and the reference, seed {wildcards.seed}"
+    shell:
+        TRAIN_COMMAND + "--training-set {wildcards.subset} --seed {wildcards.seed} "
+        "--pool {input.pool} --kept {params.kept} --reference {input.reference} > {log} 2>&1"

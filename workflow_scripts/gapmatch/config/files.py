@@ -1,0 +1,90 @@
+"""Checks of a config against the disk: its YAML files and the paths that it names."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from braceexpand import braceexpand
+
+from gapmatch.config.datasets import ImageFolderSource, ShardsSource, UrlsSource
+from gapmatch.config.embedding import CheckpointEmbedder
+from gapmatch.config.study import Study, parse_study
+from gapmatch.errors import InputError
+
+LOCAL_MODEL = "local-dir:"
+SHOWN = 20
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):  # type: ignore[misc]  # pyyaml has no types
+    """YAML, but a key that stands twice is an error: the first would be lost silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping; raise on a repeated key."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def load_study(values: dict[str, Any], files: Sequence[Path | str]) -> Study:
+    """Validate a study: its values, the files that they came from, the paths that they name.
+
+    Args:
+        values: The merged config as Snakemake read it.
+        files: The config files, for repeated keys (which Snakemake does not report) and messages.
+
+    Raises:
+        InputError: One message that lists every problem of the first kind that was found.
+    """
+    for file in files:
+        try:
+            yaml.load(Path(file).read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+        except yaml.YAMLError as error:
+            raise InputError(f"{file} is not valid YAML: {error}") from None
+    name = ", ".join(str(file) for file in files) or "config"
+    study = parse_study(values, name)
+    missing = list(missing_paths(study))
+    if missing:
+        lines = [f"  {key}: {path} does not exist" for key, path in missing[:SHOWN]]
+        if len(missing) > SHOWN:
+            lines.append(f"  and {len(missing) - SHOWN} more")
+        raise InputError(f"{name} names paths that are missing:\n" + "\n".join(lines))
+    return study
+
+
+def missing_paths(study: Study) -> Iterator[tuple[str, Path]]:
+    """Yield the key and the path of every input of the study that does not exist."""
+    for key, path in _named_paths(study):
+        if not path.exists():
+            yield key, path
+
+
+def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
+    sources = {"pool": study.pool.source, "reference": study.reference.source}
+    sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
+    for name, source in sources.items():
+        if isinstance(source, UrlsSource):
+            yield f"{name}.source.path", source.path
+        elif isinstance(source, ShardsSource):
+            # The first stands for all: looking at 40,000 files on each start is slow on a
+            # cluster's file system. The rule list_shards looks at every one of its chunk.
+            yield f"{name}.source.shards", Path(next(iter(braceexpand(source.shards))))
+        elif isinstance(source, ImageFolderSource):
+            yield f"{name}.source.root", source.root
+            if source.class_names:
+                yield f"{name}.source.class_names", source.class_names
+    models = {"training.model": study.training.model}
+    for name, embedder in study.embedders.items():
+        models[f"embedders.{name}.model"] = embedder.model
+        if isinstance(embedder, CheckpointEmbedder):
+            yield f"embedders.{name}.checkpoint", embedder.checkpoint
+    for key, model in models.items():
+        if model.startswith(LOCAL_MODEL):
+            yield key, Path(model.removeprefix(LOCAL_MODEL)) / "open_clip_config.json"

@@ -1,0 +1,72 @@
+"""Take one chunk's contiguous slice of a list of links that is one or many parquet files."""
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from gapmatch.atomic import atomic_path
+from gapmatch.command_line import run
+from gapmatch.errors import InputError
+
+
+def slice_links(
+    source: Path, chunk: int, chunks: int, url_column: str, caption_column: str
+) -> pl.DataFrame:
+    """Return the links of a chunk: rows floor(n c / chunks) to floor(n (c + 1) / chunks) of n.
+
+    Args:
+        source: A parquet file, or a folder whose parquet files are read in order of their names.
+        chunk: Number of the chunk, from 0.
+        chunks: Number of chunks.
+        url_column: Column of the links.
+        caption_column: Column of the captions.
+
+    Returns:
+        Columns url and caption.
+
+    Raises:
+        InputError: There is no parquet file, or a column is missing.
+    """
+    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+    if not files:
+        raise InputError(f"{source} holds no parquet file: expected lists of links")
+    links = pl.scan_parquet(files)
+    known = links.collect_schema().names()
+    for key, column in (("url_column", url_column), ("caption_column", caption_column)):
+        if column not in known:
+            raise InputError(
+                f"{files[0]} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
+            )
+    rows = links.select(pl.len()).collect().item()
+    first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
+    return (
+        links.select(pl.col(url_column).alias("url"), pl.col(caption_column).alias("caption"))
+        .slice(first, last - first)
+        .collect()
+    )
+
+
+def main() -> None:
+    """Write the links of one chunk."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--urls", type=Path, required=True, help="parquet file, or folder of them")
+    parser.add_argument("--chunk", type=int, required=True, help="number of the chunk")
+    parser.add_argument("--chunks", type=int, required=True, help="number of chunks")
+    parser.add_argument("--url-column", default="url", help="column of the links")
+    parser.add_argument("--caption-column", default="caption", help="column of the captions")
+    parser.add_argument("--out", type=Path, required=True, help="output (.parquet)")
+    arguments = parser.parse_args()
+    links = slice_links(
+        arguments.urls,
+        arguments.chunk,
+        arguments.chunks,
+        arguments.url_column,
+        arguments.caption_column,
+    )
+    with atomic_path(arguments.out) as temporary:
+        links.write_parquet(temporary)
+
+
+if __name__ == "__main__":
+    run(main)
