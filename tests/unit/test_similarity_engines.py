@@ -94,6 +94,38 @@ def test_many_equal_rows_are_listed_by_row_across_blocks(name):
     np.testing.assert_array_equal(found.row, np.tile(np.arange(20), (3, 1)))
 
 
+def near_ties(rng, rows, dim):
+    """One vector, with one small component changed by one unit in the last place per row."""
+    vectors = np.repeat(oracle.unit_vectors(rng, 1, dim), rows, axis=0)
+    small = np.argsort(np.abs(vectors[0]))[: dim // 4]
+    place = rng.choice(small, rows)
+    changed = vectors[np.arange(rows), place]
+    vectors[np.arange(rows), place] = np.nextafter(changed, np.float16(rng.choice([-1, 1])))
+    return vectors
+
+
+@engines
+@pytest.mark.parametrize("block", [50, 300])
+def test_pairs_that_float32_cannot_tell_apart_are_decided_exactly(name, block):
+    rng = np.random.default_rng(11)
+    crowd = near_ties(rng, 300, 640)
+    others = oracle.stored(crowd[:40] + rng.normal(0, 0.02, (40, 640)))
+    engine = make_engine(name, "cpu")
+
+    found = engine.neighbours(others, crowd, 7, block)
+    similarity, row = oracle.neighbours(others, crowd, 7)
+    assert (np.diff(np.sort(oracle.similarity_matrix(others, crowd))) < PRODUCT_ERROR).all()
+    np.testing.assert_array_equal(found.row, row)
+    np.testing.assert_array_equal(found.similarity, similarity)
+
+    limits = oracle.thresholds(crowd, oracle.unit_vectors(rng, 9, 640), [1])
+    limits[:] = limits.mean() + rng.normal(0, 1e-7, limits.shape)
+    margins = engine.margins(others, crowd, limits, block)
+    _, nearest, margin = oracle.margins(others, crowd, limits)
+    np.testing.assert_array_equal(margins.nearest_test_row, nearest)
+    np.testing.assert_array_equal(margins.margins, margin.astype(np.float32))
+
+
 def test_float32_embeddings_give_the_same_result_for_every_block_size():
     rng = np.random.default_rng(1)
     pool, test = (normalised(oracle.unit_vectors(rng, rows, 48)) for rows in (90, 30))

@@ -294,6 +294,16 @@ def test_a_planted_violation_is_caught(make_study):
     assert (folder / "nearest.violated.parquet").exists()
 
 
+def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study):
+    study = make_study()
+    study.search()
+    for path in (study.root / "similarity/sketch/margins").iterdir():
+        (study.root / "similarity/val/margins" / path.name).write_bytes(path.read_bytes())
+    summary = study.select("matched", "gap_match", duplicates=False)
+    assert summary["pruned_by"] == {"sketch": summary["pruned"], "val": 0}
+    assert summary["pruned"] > 0
+
+
 def test_pool_neighbours_are_merged_over_chunks(make_study):
     study = make_study()
     outputs = []
