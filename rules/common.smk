@@ -8,8 +8,17 @@ from snakemake.exceptions import WorkflowError
 
 from gapmatch.atomic import write_text
 from gapmatch.config import load_study
-from gapmatch.config.datasets import EmojiSource, ImageFolderSource, ShardsSource, UrlsSource
-from gapmatch.config.embedding import CheckpointEmbedder, PretrainedEmbedder, TrainedEmbedder
+from gapmatch.config.datasets import (
+    EmojiSource,
+    ImageFolderSource,
+    ShardsSource,
+    UrlsSource,
+)
+from gapmatch.config.embedding import (
+    CheckpointEmbedder,
+    PretrainedEmbedder,
+    TrainedEmbedder,
+)
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
 
@@ -29,7 +38,9 @@ REPORT = f"{RESULTS}/report.html"
 SUBSETS = list(STUDY.subsets)
 TEST_SETS = list(STUDY.test_sets)
 EMBEDDER = STUDY.search.embedder
-GAP_MATCHED = [name for name in SUBSETS if isinstance(STUDY.subsets[name], GapMatchSubset)]
+GAP_MATCHED = [
+    name for name in SUBSETS if isinstance(STUDY.subsets[name], GapMatchSubset)
+]
 POOL_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.pool.chunks)]
 REFERENCE_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.reference.chunks)]
 TEST_CHUNK = "00000"
@@ -43,7 +54,9 @@ def one_of(names):
 
 def chunks(dataset):
     """Return the chunk ids of a dataset."""
-    return {"pool": POOL_CHUNKS, "reference": REFERENCE_CHUNKS}.get(dataset, [TEST_CHUNK])
+    return {"pool": POOL_CHUNKS, "reference": REFERENCE_CHUNKS}.get(
+        dataset, [TEST_CHUNK]
+    )
 
 
 def source(dataset):
@@ -73,7 +86,10 @@ def embeddings(embedder, dataset):
     """Return the embeddings and metadata of all chunks of a dataset."""
     folder = f"{RESULTS}/embeddings/{embedder}/{dataset}"
     return expand(
-        [f"{folder}/img_emb/img_emb_{{chunk}}.npy", f"{folder}/metadata/metadata_{{chunk}}.parquet"],
+        [
+            f"{folder}/img_emb/img_emb_{{chunk}}.npy",
+            f"{folder}/metadata/metadata_{{chunk}}.parquet",
+        ],
         chunk=chunks(dataset),
     )
 

@@ -22,6 +22,8 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/cluster.log",
         benchmark:
             f"{RESULTS}/benchmarks/cluster.tsv"
+        conda:
+            "../envs/search.yaml"
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
@@ -29,8 +31,6 @@ if DEDUPLICATE:
             iterations=DEDUPLICATE.iterations,
             max_training_samples=DEDUPLICATE.max_training_samples,
             seed=DEDUPLICATE.seed,
-        conda:
-            "../envs/search.yaml"
         message:
             "Clustering the pool"
         shell:
@@ -50,12 +50,12 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/assign_clusters/{{chunk}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/assign_clusters/{{chunk}}.tsv"
+        conda:
+            "../envs/search.yaml"
         resources:
             engine=COMPUTE.engine,
             device=COMPUTE.device,
             block_rows=COMPUTE.search_block_rows,
-        conda:
-            "../envs/search.yaml"
         message:
             "Assigning pool chunk {wildcards.chunk} to clusters"
         shell:
@@ -75,16 +75,16 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/drop_duplicates.log",
         benchmark:
             f"{RESULTS}/benchmarks/drop_duplicates.tsv"
+        conda:
+            "../envs/search.yaml"
+        resources:
+            block_rows=COMPUTE.search_block_rows,
         params:
             embeddings=POOL_EMBEDDINGS,
             clusters=f"{RESULTS}/deduplication/clusters",
             duplicates=f"{RESULTS}/deduplication/duplicates",
             chunks=POOL_CHUNKS,
             threshold=DEDUPLICATE.threshold,
-        resources:
-            block_rows=COMPUTE.search_block_rows,
-        conda:
-            "../envs/search.yaml"
         message:
             "Dropping near duplicates from the pool"
         shell:

@@ -30,6 +30,8 @@ rule render_emoji:
         f"{RESULTS}/logs/render_emoji/{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_emoji/{{part}}.tsv"
+    conda:
+        "../envs/emoji.yaml"
     params:
         seed=EMOJI.seed,
         size=EMOJI.image_size,
@@ -38,8 +40,6 @@ rule render_emoji:
         drawing_classes=EMOJI.drawing_classes,
         variants=emoji_variants,
         part_options=emoji_part_options,
-    conda:
-        "../envs/emoji.yaml"
     message:
         "Rendering the emoji of {wildcards.part}"
     shell:
@@ -59,14 +59,14 @@ rule slice_urls:
         f"{RESULTS}/logs/slice_urls/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/slice_urls/{{dataset}}/{{chunk}}.tsv"
-    params:
-        chunks=STUDY.pool.chunks,
-        url_column=lambda _: STUDY.pool.source.url_column,
-        caption_column=lambda _: STUDY.pool.source.caption_column,
     wildcard_constraints:
         dataset=one_of(datasets_from(UrlsSource)),
     conda:
         "../envs/download.yaml"
+    params:
+        chunks=STUDY.pool.chunks,
+        url_column=lambda _: STUDY.pool.source.url_column,
+        caption_column=lambda _: STUDY.pool.source.caption_column,
     message:
         "Taking the links of {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
@@ -98,6 +98,13 @@ rule download:
         f"{RESULTS}/logs/download/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/download/{{dataset}}/{{chunk}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
+    conda:
+        "../envs/download.yaml"
+    resources:
+        processes=COMPUTE.download_processes,
+        download_threads=COMPUTE.download_threads,
     params:
         links=link_options,
         image_size=DOWNLOAD.image_size,
@@ -108,13 +115,6 @@ rule download:
         retries=DOWNLOAD.retries,
         timeout_minutes=DOWNLOAD.timeout_minutes,
         state=lambda wildcards: f"{RESULTS}/state/download/{wildcards.dataset}/{wildcards.chunk}",
-    resources:
-        processes=COMPUTE.download_processes,
-        download_threads=COMPUTE.download_threads,
-    wildcard_constraints:
-        dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
-    conda:
-        "../envs/download.yaml"
     message:
         "Downloading {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
@@ -134,13 +134,13 @@ rule list_shards:
         f"{RESULTS}/logs/list_shards/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/list_shards/{{dataset}}/{{chunk}}.tsv"
-    params:
-        shards=lambda wildcards: source(wildcards.dataset).shards,
-        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
     wildcard_constraints:
         dataset=one_of(datasets_from(ShardsSource)),
     conda:
         "../envs/download.yaml"
+    params:
+        shards=lambda wildcards: source(wildcards.dataset).shards,
+        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
     message:
         "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
@@ -171,17 +171,18 @@ rule ingest_imagefolder:
         f"{RESULTS}/logs/ingest_imagefolder/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/ingest_imagefolder/{{dataset}}/{{chunk}}.tsv"
-    params:
-        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
-        caption=STUDY.reference.caption,
-        samples_per_shard=DOWNLOAD.samples_per_shard,
-        class_names=lambda _, input: f"--class-names {input.class_names}" if input.class_names else "",
     wildcard_constraints:
-        dataset=one_of(
-            set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}
-        ),
+        dataset=one_of(set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}),
     conda:
         "../envs/download.yaml"
+    params:
+        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
+        # A function, or Snakemake would take {class} for a wildcard.
+        caption=lambda _: STUDY.reference.caption,
+        samples_per_shard=DOWNLOAD.samples_per_shard,
+        class_names=lambda _, input: (
+            f"--class-names {input.class_names}" if input.class_names else ""
+        ),
     message:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
     shell:

@@ -21,7 +21,9 @@ rule embed:
     input:
         chunk=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
         weights=embedder_weights,
-        definition=lambda wildcards: model_definition(STUDY.embedders[wildcards.embedder].model),
+        definition=lambda wildcards: model_definition(
+            STUDY.embedders[wildcards.embedder].model
+        ),
     output:
         embeddings=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/img_emb/img_emb_{{chunk}}.npy",
         metadata=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/metadata/metadata_{{chunk}}.parquet",
@@ -30,17 +32,17 @@ rule embed:
         f"{RESULTS}/logs/embed/{{embedder}}/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        device=COMPUTE.device,
+        batch_size=COMPUTE.embedding_batch_size,
+        workers=COMPUTE.embedding_workers,
     params:
         embedder=embedder_options,
         state=lambda wildcards: (
             f"{RESULTS}/state/embed/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
         ),
-    resources:
-        device=COMPUTE.device,
-        batch_size=COMPUTE.embedding_batch_size,
-        workers=COMPUTE.embedding_workers,
-    conda:
-        "../envs/embed.yaml"
     message:
         "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
     shell:

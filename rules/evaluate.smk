@@ -13,6 +13,11 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate/{{subset}}/seed{{seed}}/{{test_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{subset}}/seed{{seed}}/{{test_set}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        device=COMPUTE.device,
+        workers=COMPUTE.embedding_workers,
     params:
         model=STUDY.training.model,
         templates=(
@@ -20,11 +25,6 @@ rule evaluate:
             if isinstance(STUDY.evaluation.templates, str)
             else STUDY.evaluation.templates
         ),
-    resources:
-        device=COMPUTE.device,
-        workers=COMPUTE.embedding_workers,
-    conda:
-        "../envs/evaluate.yaml"
     message:
         "Evaluating {wildcards.subset}, seed {wildcards.seed}, on {wildcards.test_set}"
     shell:

@@ -15,6 +15,9 @@ FIGURES = [
     "pruned",
     *[f"neighbours_{test_set}" for test_set in TEST_SETS],
 ]
+FIGURE_CAPTIONS = [name for name in FIGURES if not name.startswith("neighbours_")] + [
+    "neighbours"
+]
 
 
 def evaluations(subsets):
@@ -36,22 +39,18 @@ def figure(name, caption, **labels):
     """Return a figure's files; the PNG goes into Snakemake's report."""
     stem = f"{RESULTS}/figures/{name}"
     caption = f"../resources/captions/{caption}.rst"
-    return [
-        report(f"{stem}.png", caption=caption, category="Figures", labels=labels),
-        f"{stem}.pdf",
-        f"{stem}.csv",
-    ]
+    shown = report(f"{stem}.png", caption=caption, category="Figures", labels=labels)
+    return [shown, f"{stem}.pdf", f"{stem}.csv"]
 
 
 def table(name):
     """Return a table's files; the CSV goes into Snakemake's report."""
     stem = f"{RESULTS}/tables/{name}"
     caption = f"../resources/captions/table_{name}.rst"
-    return [
-        report(f"{stem}.csv", caption=caption, category="Tables", labels={"table": name}),
-        f"{stem}.md",
-        f"{stem}.tex",
-    ]
+    shown = report(
+        f"{stem}.csv", caption=caption, category="Tables", labels={"table": name}
+    )
+    return [shown, f"{stem}.md", f"{stem}.tex"]
 
 
 rule tabulate_accuracy:
@@ -65,10 +64,10 @@ rule tabulate_accuracy:
         f"{RESULTS}/logs/tabulate_accuracy.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_accuracy.tsv"
-    params:
-        out=f"{RESULTS}/tables/accuracy",
     conda:
         "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/tables/accuracy",
     message:
         "Table of accuracy"
     shell:
@@ -88,10 +87,10 @@ rule tabulate_subsets:
         f"{RESULTS}/logs/tabulate_subsets.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_subsets.tsv"
-    params:
-        out=f"{RESULTS}/tables/subsets",
     conda:
         "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/tables/subsets",
     message:
         "Table of subsets"
     shell:
@@ -112,13 +111,13 @@ rule tabulate_pruned:
         f"{RESULTS}/logs/tabulate_pruned.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_pruned.tsv"
+    conda:
+        "../envs/report.yaml"
     params:
         kept=[f"{subset}={RESULTS}/subsets/{subset}/kept" for subset in SUBSETS],
         pool=STUDY.figures.baseline,
         tests=lambda _, input: [f"{folder}/chunk.json" for folder in input.tests],
         out=f"{RESULTS}/tables/pruned",
-    conda:
-        "../envs/report.yaml"
     message:
         "Table of what was pruned"
     shell:
@@ -136,10 +135,10 @@ rule plot_pruned:
         f"{RESULTS}/logs/plot_pruned.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_pruned.tsv"
-    params:
-        out=f"{RESULTS}/figures/pruned",
     conda:
         "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/figures/pruned",
     message:
         "Figure of what was pruned"
     shell:
@@ -148,22 +147,26 @@ rule plot_pruned:
 
 rule plot_similarity:
     input:
-        summaries=expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SHOWN_SUBSETS),
+        summaries=expand(
+            f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SHOWN_SUBSETS
+        ),
         nearest=expand(rules.certify.output.nearest, subset=SHOWN_SUBSETS),
     output:
         gap=figure("similarity_gap", "similarity_gap", figure="similarity gap"),
-        pruned=figure("similarity_pruned", "similarity_pruned", figure="similarity after pruning"),
+        pruned=figure(
+            "similarity_pruned", "similarity_pruned", figure="similarity after pruning"
+        ),
     log:
         f"{RESULTS}/logs/plot_similarity.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_similarity.tsv"
+    conda:
+        "../envs/report.yaml"
     params:
         nearest=lambda _, input: [
             f"{subset}={path}" for subset, path in zip(SHOWN_SUBSETS, input.nearest)
         ],
         out=f"{RESULTS}/figures",
-    conda:
-        "../envs/report.yaml"
     message:
         "Figures of nearest-neighbour similarity"
     shell:
@@ -180,16 +183,18 @@ rule plot_accuracy_by_similarity:
         summaries=SUMMARIES,
     output:
         figure(
-            "accuracy_by_similarity", "accuracy_by_similarity", figure="accuracy by similarity"
+            "accuracy_by_similarity",
+            "accuracy_by_similarity",
+            figure="accuracy by similarity",
         ),
     log:
         f"{RESULTS}/logs/plot_accuracy_by_similarity.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_accuracy_by_similarity.tsv"
-    params:
-        out=f"{RESULTS}/figures/accuracy_by_similarity",
     conda:
         "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/figures/accuracy_by_similarity",
     message:
         "Figure of accuracy by similarity"
     shell:
@@ -208,10 +213,10 @@ rule plot_accuracy_by_size:
         f"{RESULTS}/logs/plot_accuracy_by_size.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_accuracy_by_size.tsv"
-    params:
-        out=f"{RESULTS}/figures/accuracy_by_size",
     conda:
         "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/figures/accuracy_by_size",
     message:
         "Figure of accuracy by training-set size"
     shell:
@@ -225,16 +230,20 @@ rule plot_effective_robustness:
         accuracy=f"{RESULTS}/tables/accuracy.csv",
         summaries=SUMMARIES,
     output:
-        figure("effective_robustness", "effective_robustness", figure="effective robustness"),
+        figure(
+            "effective_robustness",
+            "effective_robustness",
+            figure="effective robustness",
+        ),
     log:
         f"{RESULTS}/logs/plot_effective_robustness.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_effective_robustness.tsv"
+    conda:
+        "../envs/report.yaml"
     params:
         id_test_set=STUDY.figures.id_test_set,
         out=f"{RESULTS}/figures/effective_robustness",
-    conda:
-        "../envs/report.yaml"
     message:
         "Figure of effective robustness"
     shell:
@@ -261,9 +270,15 @@ rule plot_neighbours:
         f"{RESULTS}/logs/plot_neighbours/{{test_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_neighbours/{{test_set}}.tsv"
+    conda:
+        "../envs/report.yaml"
     params:
-        test_chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.test_data],
-        pool_chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.pool_data],
+        test_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.test_data
+        ],
+        pool_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.pool_data
+        ],
         reference_chunks=lambda _, input: [
             f"{folder}/chunk.json" for folder in input.reference_data
         ],
@@ -272,8 +287,6 @@ rule plot_neighbours:
         seed=STUDY.figures.seed,
         credit=STUDY.figures.credit,
         out=lambda wildcards: f"{RESULTS}/figures/neighbours_{wildcards.test_set}",
-    conda:
-        "../envs/report.yaml"
     message:
         "Figure of the neighbours of {wildcards.test_set}"
     shell:
@@ -286,3 +299,52 @@ rule plot_neighbours:
         "--reference-neighbours {input.reference_neighbours} --images {params.images} "
         "--neighbours {params.neighbours} --seed {params.seed} --credit {params.credit:q} "
         "--out {params.out} > {log} 2>&1"
+
+
+DATASETS = ["pool", "reference", *TEST_SETS]
+
+
+rule write_report:
+    input:
+        summaries=SUMMARIES,
+        certificates=CERTIFICATES,
+        accuracy=f"{RESULTS}/tables/accuracy.csv",
+        tables=expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+        figures=expand(f"{RESULTS}/figures/{{name}}.png", name=FIGURES),
+        data=[folder for dataset in DATASETS for folder in data(dataset)],
+        metadata=[path for dataset in DATASETS for path in metadata(dataset)],
+        template=f"{workflow.basedir}/resources/report.html.j2",
+        captions=expand(
+            f"{CAPTIONS}/{{name}}.rst",
+            name=[f"table_{name}" for name in TABLES] + FIGURE_CAPTIONS,
+        ),
+    output:
+        REPORT,
+    log:
+        f"{RESULTS}/logs/write_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_report.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        study=STUDY.study,
+        config=f"{RESULTS}/config.json",
+        captions=CAPTIONS,
+        sets=[STUDY.figures.baseline, *GAP_MATCHED, STUDY.figures.reference_only],
+        chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.data],
+        tables=[f"{RESULTS}/tables/{name}" for name in TABLES],
+        figures=[f"{RESULTS}/figures/{name}" for name in FIGURES],
+        embeddings=[
+            f"{dataset}={RESULTS}/embeddings/{EMBEDDER}/{dataset}"
+            for dataset in DATASETS
+        ],
+    message:
+        "Writing the report"
+    shell:
+        "python {SCRIPTS}/write_report.py --study {params.study} --config {params.config} "
+        "--commit $(git -C {SCRIPTS} rev-parse HEAD || echo unknown) "
+        "--accuracy {input.accuracy} --sets {params.sets} --captions {params.captions} "
+        "--template {input.template} --summaries {input.summaries} "
+        "--certificates {input.certificates} --chunks {params.chunks} "
+        "--embeddings {params.embeddings} --tables {params.tables} --figures {params.figures} "
+        "--out {output} > {log} 2>&1"

@@ -20,22 +20,23 @@ rule search_reference:
         f"{RESULTS}/logs/search_reference/{{embedder}}/{{test_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/search_reference/{{embedder}}/{{test_set}}.tsv"
-    params:
-        reference=lambda wildcards: f"{RESULTS}/embeddings/{wildcards.embedder}/reference",
-        chunks=REFERENCE_CHUNKS,
-        neighbours=STUDY.search.reference_neighbours,
+    conda:
+        "../envs/search.yaml"
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
-    conda:
-        "../envs/search.yaml"
+    params:
+        reference=lambda wildcards: f"{RESULTS}/embeddings/{wildcards.embedder}/reference",
+        chunks=REFERENCE_CHUNKS,
+        neighbours=STUDY.search.reference_neighbours,
     message:
         "Nearest reference images of {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/search_reference.py --tests {input.tests} --reference {params.reference} "
-        "--chunks {params.chunks} --k {params.neighbours} " + SEARCH_OPTIONS
-        + "--out {output} > {log} 2>&1"
+        "--chunks {params.chunks} --k {params.neighbours} --out {output} "
+        + SEARCH_OPTIONS
+        + "> {log} 2>&1"
 
 
 rule search_margins:
@@ -49,20 +50,20 @@ rule search_margins:
         f"{RESULTS}/logs/search_margins/{{embedder}}/{{test_set}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/search_margins/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
-    params:
-        ranks=sorted(STUDY.search.ranks),
+    conda:
+        "../envs/search.yaml"
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
-    conda:
-        "../envs/search.yaml"
+    params:
+        ranks=sorted(STUDY.search.ranks),
     message:
         "Margins of pool chunk {wildcards.chunk} against {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/search_margins.py --tests {input.tests} "
         "--reference-neighbours {input.reference} --pool {input.pool} --ranks {params.ranks} "
-        + SEARCH_OPTIONS + "--out {output} > {log} 2>&1"
+        "--out {output} " + SEARCH_OPTIONS + "> {log} 2>&1"
 
 
 rule search_neighbours:
@@ -75,20 +76,21 @@ rule search_neighbours:
         f"{RESULTS}/logs/search_neighbours/{{embedder}}/{{test_set}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/search_neighbours/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
-    params:
-        neighbours=STUDY.search.pool_neighbours,
+    conda:
+        "../envs/search.yaml"
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
-    conda:
-        "../envs/search.yaml"
+    params:
+        neighbours=STUDY.search.pool_neighbours,
     message:
         "Nearest images of {wildcards.test_set} in pool chunk {wildcards.chunk}"
     shell:
         "python {SCRIPTS}/search_neighbours.py --tests {input.tests} --pool {input.pool} "
-        "--chunk {wildcards.chunk} --k {params.neighbours} " + SEARCH_OPTIONS
-        + "--out {output} > {log} 2>&1"
+        "--chunk {wildcards.chunk} --k {params.neighbours} --out {output} "
+        + SEARCH_OPTIONS
+        + "> {log} 2>&1"
 
 
 rule merge_neighbours:
@@ -100,10 +102,10 @@ rule merge_neighbours:
         f"{RESULTS}/logs/merge_neighbours/{{embedder}}/{{test_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/merge_neighbours/{{embedder}}/{{test_set}}.tsv"
-    params:
-        neighbours=STUDY.search.pool_neighbours,
     conda:
         "../envs/search.yaml"
+    params:
+        neighbours=STUDY.search.pool_neighbours,
     message:
         "Merging the neighbours of {wildcards.test_set} over the pool's chunks"
     shell:

@@ -28,8 +28,8 @@ def selection_options(wildcards, input):
         options.append(f"--test-sets {' '.join(test_sets)}")
     if isinstance(subset, GapMatchSubset):
         options.append(f"--rank {subset.rank} --offset {subset.offset}")
-    if input.size:
-        options.append(f"--keep-like {input.size}")
+    if input.same_size:
+        options.append(f"--keep-like {input.same_size}")
     elif hasattr(subset, "keep"):
         options.append(f"--keep {subset.keep}")
     if hasattr(subset, "seed"):
@@ -42,7 +42,7 @@ rule select:
         pool=embeddings(EMBEDDER, "pool"),
         duplicates=duplicates(),
         margins=selection_margins,
-        size=selection_size,
+        same_size=selection_size,
     output:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
         summary=f"{SUBSET}/summary.json",
@@ -50,15 +50,17 @@ rule select:
         f"{RESULTS}/logs/select/{{subset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/select/{{subset}}.tsv"
+    conda:
+        "../envs/search.yaml"
     params:
         embedder=EMBEDDER,
         embeddings=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
         chunks=POOL_CHUNKS,
-        duplicates=f"--duplicates {RESULTS}/deduplication/duplicates" if DEDUPLICATE else "",
+        duplicates=(
+            f"--duplicates {RESULTS}/deduplication/duplicates" if DEDUPLICATE else ""
+        ),
         selection=selection_options,
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
-    conda:
-        "../envs/search.yaml"
     message:
         "Selecting the subset {wildcards.subset}"
     shell:
@@ -80,7 +82,8 @@ rule certify:
         pool=embeddings(EMBEDDER, "pool"),
         reference=embeddings(EMBEDDER, "reference"),
         tests=lambda wildcards: [
-            embeddings(EMBEDDER, test_set)[0] for test_set in certified_test_sets(wildcards.subset)
+            embeddings(EMBEDDER, test_set)[0]
+            for test_set in certified_test_sets(wildcards.subset)
         ],
     output:
         certificate=f"{SUBSET}/certificate.json",
@@ -89,6 +92,11 @@ rule certify:
         f"{RESULTS}/logs/certify/{{subset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/certify/{{subset}}.tsv"
+    conda:
+        "../envs/search.yaml"
+    resources:
+        device=COMPUTE.device,
+        block_rows=COMPUTE.search_block_rows,
     params:
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
         chunks=POOL_CHUNKS,
@@ -99,11 +107,6 @@ rule certify:
             f"{name}={path}"
             for name, path in zip(certified_test_sets(wildcards.subset), input.tests)
         ],
-    resources:
-        device=COMPUTE.device,
-        block_rows=COMPUTE.search_block_rows,
-    conda:
-        "../envs/search.yaml"
     message:
         "Certifying the subset {wildcards.subset} from the embeddings"
     shell:

@@ -21,7 +21,9 @@ TRAIN_COMMAND = (
 rule train_embedder:
     input:
         pool=data("pool"),
-        definition=lambda wildcards: model_definition(STUDY.embedders[wildcards.embedder].model),
+        definition=lambda wildcards: model_definition(
+            STUDY.embedders[wildcards.embedder].model
+        ),
     output:
         weights=f"{RESULTS}/embedders/{{embedder}}/model.pt",
         metrics=f"{RESULTS}/embedders/{{embedder}}/metrics.csv",
@@ -30,20 +32,22 @@ rule train_embedder:
         f"{RESULTS}/logs/train_embedder/{{embedder}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_embedder/{{embedder}}.tsv"
-    params:
-        settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
-        seed=lambda wildcards: STUDY.embedders[wildcards.embedder].seed,
-        state=lambda wildcards: f"{RESULTS}/state/train_embedder/{wildcards.embedder}",
+    wildcard_constraints:
+        embedder=one_of(
+            name
+            for name, kind in STUDY.embedders.items()
+            if isinstance(kind, TrainedEmbedder)
+        ),
+    conda:
+        "../envs/train.yaml"
     resources:
         device=COMPUTE.device,
         gpu=0,
         workers=COMPUTE.training_workers,
-    wildcard_constraints:
-        embedder=one_of(
-            name for name, kind in STUDY.embedders.items() if isinstance(kind, TrainedEmbedder)
-        ),
-    conda:
-        "../envs/train.yaml"
+    params:
+        settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
+        seed=lambda wildcards: STUDY.embedders[wildcards.embedder].seed,
+        state=lambda wildcards: f"{RESULTS}/state/train_embedder/{wildcards.embedder}",
     message:
         "Training the embedder {wildcards.embedder} on the whole pool"
     shell:
@@ -55,7 +59,8 @@ rule train:
     input:
         # No model is trained on a gap-matched subset that does not hold what it promises.
         certificate=branch(
-            lambda wildcards: wildcards.subset in GAP_MATCHED, then=rules.certify.output.certificate
+            lambda wildcards: wildcards.subset in GAP_MATCHED,
+            then=rules.certify.output.certificate,
         ),
         kept=rules.select.output.kept,
         pool=data("pool"),
@@ -69,16 +74,16 @@ rule train:
         f"{RESULTS}/logs/train/{{subset}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{subset}}/seed{{seed}}.tsv"
-    params:
-        settings=training_options(STUDY.training),
-        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
-        state=lambda wildcards: f"{RESULTS}/state/train/{wildcards.subset}/seed{wildcards.seed}",
+    conda:
+        "../envs/train.yaml"
     resources:
         device=COMPUTE.device,
         gpu=0,
         workers=COMPUTE.training_workers,
-    conda:
-        "../envs/train.yaml"
+    params:
+        settings=training_options(STUDY.training),
+        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+        state=lambda wildcards: f"{RESULTS}/state/train/{wildcards.subset}/seed{wildcards.seed}",
     message:
         "Training on {wildcards.subset} and the reference, seed {wildcards.seed}"
     shell:
