@@ -56,7 +56,7 @@ class Study(Section):
     )
     training: Training = Field(Training(), description="Training of one CLIP model per subset.")
     evaluation: Evaluation = Field(Evaluation(), description="Zero-shot evaluation.")
-    figures: Figures = Field(Figures(), description="What the figures show.")
+    figures: Figures = Field(Figures(), description="What the figures show, and of what.")
     compute: Compute = Field(Compute(), description="Settings of speed: they re-run nothing.")
 
     def subset_test_sets(self, name: str) -> list[str]:
@@ -68,6 +68,7 @@ class Study(Section):
     def _check_across_sections(self) -> Self:
         problems = [
             *_name_problems(self),
+            *_emoji_problems(self),
             *_embedder_problems(self),
             *_rank_problems(self),
             *_figure_problems(self),
@@ -102,6 +103,32 @@ def _name_problems(study: Study) -> list[str]:
                     _problem(section, name, f"a name that does not collide with {other}")
                 )
             seen[name.lower()] = name
+    return problems
+
+
+def _emoji_problems(study: Study) -> list[str]:
+    sources = {"pool": study.pool.source, "reference": study.reference.source}
+    sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
+    parts = {key: source.part for key, source in sources.items() if isinstance(source, EmojiSource)}
+    problems = []
+    for key, part in parts.items():
+        if key in {"pool", "reference"}:
+            allowed = part == key
+        else:
+            allowed = part not in {"pool", "reference"}
+        if not allowed:
+            expected = key if key in {"pool", "reference"} else "a part other than pool, reference"
+            problems.append(_problem(f"{key}.source.part", part, expected))
+    emoji = study.emoji
+    if parts and emoji.test_classes + emoji.drawing_classes > emoji.pool_classes:
+        problems.append(
+            _problem(
+                "emoji.pool_classes",
+                emoji.pool_classes,
+                "at least test_classes + drawing_classes, "
+                f"{emoji.test_classes + emoji.drawing_classes}",
+            )
+        )
     return problems
 
 
