@@ -9,8 +9,8 @@ from gapmatch.atomic import atomic_path
 from gapmatch.command_line import run
 from gapmatch.deduplication import train_centroids
 from gapmatch.embedding_files import embedded_chunks, open_chunks
-from gapmatch.similarity.arguments import positive
-from gapmatch.similarity.engine import limit_threads
+from gapmatch.similarity.arguments import add_engine_arguments, positive
+from gapmatch.similarity.engine import limit_threads, make_engine
 
 
 def main() -> None:
@@ -29,14 +29,20 @@ def main() -> None:
         help="train on at most this many samples, taken evenly over the chunks",
     )
     parser.add_argument("--seed", type=int, required=True, help="seed of the first centroids")
-    parser.add_argument("--threads", type=positive, required=True, help="threads to compute with")
+    add_engine_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="centroids.npy")
     args = parser.parse_args()
 
     limit_threads(args.threads)
     chunks = open_chunks(embedded_chunks(args.embeddings, args.chunks))
     centroids = train_centroids(
-        chunks, args.clusters, args.iterations, args.max_training_samples, args.seed
+        chunks,
+        args.clusters,
+        args.iterations,
+        args.max_training_samples,
+        args.seed,
+        make_engine(args.engine, args.device),
+        args.block_rows,
     )
     with atomic_path(args.out) as temporary, temporary.open("wb") as file:
         np.save(file, centroids, allow_pickle=False)

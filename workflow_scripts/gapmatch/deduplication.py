@@ -5,6 +5,7 @@ A sample is dropped iff its similarity to an earlier sample of its cluster, in t
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,8 @@ from gapmatch.errors import InputError
 from gapmatch.similarity.candidates import ColumnWinners, Rows
 from gapmatch.similarity.engine import Engine
 from gapmatch.similarity.exact import Float64, best_per_group, pair_similarity
+
+logger = logging.getLogger(__name__)
 
 Take = Callable[[Rows], Stored]
 """Returns the stored vectors of given samples, in the order asked."""
@@ -76,25 +79,35 @@ def evenly_spaced(total: int, wanted: int) -> Rows:
 
 
 def train_centroids(
-    chunks: Sequence[Stored], clusters: int, iterations: int, max_training_samples: int, seed: int
+    chunks: Sequence[Stored],
+    clusters: int,
+    iterations: int,
+    max_training_samples: int,
+    seed: int,
+    engine: Engine,
+    block_rows: int,
 ) -> Float32:
-    """Cluster a sample of the dataset by spherical k-means (FAISS).
+    """Cluster a sample of the dataset by spherical k-means (Lloyd's iterations).
+
+    Assignments are exact and float64 sums of float16 numbers are exact too, so the centroids do
+    not depend on threads, device, engine or block size, as those of FAISS's k-means do.
 
     Args:
         chunks: Embeddings of the chunks, in order.
         clusters: Number of clusters.
-        iterations: Iterations of k-means.
+        iterations: Iterations, at most: fewer when no assignment changes any more.
         max_training_samples: The sample is at most this large, taken evenly over all chunks.
-        seed: Seed of the initial choice of centroids.
+        seed: Seed of the choice of samples that are the first centroids.
+        engine: Finds the nearest centroid.
+        block_rows: Samples per product.
 
     Returns:
-        Centroids (clusters, dim), float32, of length 1.
+        Centroids (clusters, dim), float32, of length 1. A cluster that loses all its samples
+        keeps its centroid.
 
     Raises:
         InputError: There are fewer training samples than clusters.
     """
-    import faiss
-
     samples = Samples(chunks)
     chosen = evenly_spaced(len(samples), max_training_samples)
     if len(chosen) < clusters:
@@ -102,19 +115,35 @@ def train_centroids(
             f"deduplicate.clusters is {clusters} but k-means has only {len(chosen)} training "
             f"samples; lower it, or raise deduplicate.max_training_samples."
         )
-    vectors = normalised(samples.take(chosen), source="training sample of k-means")
-    kmeans = faiss.Kmeans(
-        vectors.shape[1],
-        clusters,
-        niter=iterations,
-        seed=seed,
-        spherical=True,
-        # The sample was chosen above; FAISS is to take all of it and not to warn.
-        min_points_per_centroid=1,
-        max_points_per_centroid=-(-len(chosen) // clusters),
-    )
-    kmeans.train(vectors)
-    return normalised(np.asarray(kmeans.centroids), source="centroids of k-means")
+    vectors = samples.take(chosen)
+    first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]
+    centroids = normalised(vectors[first], source="training sample of k-means")
+    assigned = np.full(len(vectors), -1, np.int32)
+    for iteration in range(iterations):
+        before, assigned = assigned, assign_clusters(vectors, centroids, engine, block_rows)
+        changed = int((before != assigned).sum())
+        logger.info("k-means, iteration %d: %d assignments changed", iteration + 1, changed)
+        if not changed:
+            break
+        sums = _cluster_sums(vectors, assigned, clusters, block_rows)
+        lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
+        filled = lengths[:, 0] > 0
+        centroids[filled] = sums[filled] / lengths[filled]
+    return centroids
+
+
+def _cluster_sums(
+    vectors: Stored, assigned: npt.NDArray[np.int32], clusters: int, block_rows: int
+) -> Float64:
+    """Return (clusters, dim), float64: the sum of the vectors assigned to each cluster."""
+    sums = np.zeros((clusters, vectors.shape[1]))
+    for start in range(0, len(vectors), block_rows):
+        part = slice(start, start + block_rows)
+        order = np.argsort(assigned[part], kind="stable")
+        present, first = np.unique(assigned[part][order], return_index=True)
+        block = vectors[part][order].astype(np.float64)
+        sums[present] += np.add.reduceat(block, first, axis=0)
+    return sums
 
 
 def assign_clusters(

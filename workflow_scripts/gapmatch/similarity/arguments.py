@@ -8,7 +8,10 @@ from gapmatch.similarity.engine import DEVICES, ENGINES
 def add_block_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --block-rows and --threads."""
     parser.add_argument(
-        "--block-rows", type=positive, required=True, help="rows of the dataset per product"
+        "--block-rows",
+        type=positive,
+        default=8192,
+        help="rows of the dataset per product (default: %(default)s)",
     )
     parser.add_argument("--threads", type=positive, required=True, help="threads to compute with")
 
