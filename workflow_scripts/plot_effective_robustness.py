@@ -22,9 +22,7 @@ def main() -> None:
         required=True,
         help="summary.json of every subset of the study, in its order",
     )
-    parser.add_argument(
-        "--id-test-set", required=True, help="name of the in-distribution test set"
-    )
+    parser.add_argument("--id-test-set", required=True, help="name of the in-distribution test set")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )

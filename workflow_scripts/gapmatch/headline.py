@@ -16,8 +16,8 @@ def headline_sentences(
 
     The test set is the one that the first gap-matched training set with a single test set was
     matched to, otherwise the first of the table. The share that remains is
-    (gap-matched - reference only) / (baseline - reference only), given where the baseline is
-    better than the reference alone.
+    (gap-matched - reference only) / (baseline - reference only), at least 0, given where the
+    baseline is better than the reference alone.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
@@ -59,7 +59,7 @@ def headline_sentences(
         )
         gain = baseline["top1"] - alone["top1"] if alone is not None else 0.0
         if alone is not None and gain > 0:
-            share = (mean["top1"] - alone["top1"]) / gain
+            share = max(0.0, (mean["top1"] - alone["top1"]) / gain)
             text += (
                 f": {100 * share:.0f} % of the {percent(gain)} points by which the baseline is "
                 "better than the reference alone remain"

@@ -60,18 +60,26 @@ def _title(stem: Path) -> str:
     return stem.name.replace("_", " ").capitalize()
 
 
-def certificate_sentence(certificates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """One sentence over all certificates, and whether there is no violation."""
+def certificate_sentence(
+    subsets: Sequence[Subset], certificates: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What the certificates say, and whether every gap-matched subset has one without violation."""
+    matched = [subset.subset for subset in subsets if subset.method == "gap_match"]
+    missing = [name for name in matched if name not in certificates]
     violations = sum(certificate["violations"] for certificate in certificates.values())
     excess = max((float(one["max_excess"]) for one in certificates.values()), default=0.0)
     images = sum(certificate["test_images"] for certificate in certificates.values())
-    text = (
-        f"{len(certificates)} gap-matched subsets were certified on {images:,} test images "
-        f"(counted once per subset): {violations:,} violations, largest excess {excess:.2g}."
-        if certificates
-        else "There is no gap-matched subset, so there is nothing to certify."
-    )
-    return {"text": text, "good": violations == 0}
+    if not matched:
+        text = "There is no gap-matched subset, so there is nothing to certify."
+    else:
+        text = (
+            f"Certified gap-matched subsets: {len(certificates)} of {len(matched)}, on {images:,} "
+            f"test images (counted once per subset). Violations: {violations:,}; largest excess "
+            f"in similarity: {excess:.2g}."
+        )
+    if missing:
+        text += f" Not certified: {', '.join(missing)}."
+    return {"text": text, "good": violations == 0 and not missing}
 
 
 def dataset_rows(datasets: Sequence[DatasetCounts]) -> list[dict[str, Any]]:
@@ -162,7 +170,7 @@ def render(
         commit=commit,
         sentences=headline_sentences(accuracy, subsets, sets),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
-        certificate=certificate_sentence(certificates),
+        certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),
         subsets=subset_rows(subsets),
         tables=tables,

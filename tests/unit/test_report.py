@@ -1,0 +1,196 @@
+"""The report: complete, self-contained, escaped, and honest about what does not add up."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_results import CHUNK_ROWS, FAILED, SUBSETS, make_results
+from PIL import Image
+
+from gapmatch import report
+from gapmatch.accuracy import COLUMNS, accuracy_matrix, accuracy_table, over_seeds
+from gapmatch.counts import DatasetCounts, count_datasets, subset_reconciles
+from gapmatch.errors import InputError
+from gapmatch.headline import headline_sentences
+from gapmatch.result_files import Subset, read_certificates, read_evaluations, read_subsets
+from gapmatch.tables import write_table
+
+RESOURCES = Path(__file__).parents[2] / "resources"
+EVIL = '<script>alert("1")</script>'
+
+
+class Page(HTMLParser):
+    """Collects the elements of a page and checks that they are closed in order."""
+
+    VOID = ("meta", "img", "br", "link", "input")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_results(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def subsets(results: Path) -> list[Subset]:
+    return read_subsets([results / f"subsets/{name}/summary.json" for name in SUBSETS])
+
+
+@pytest.fixture(scope="module")
+def accuracy(results: Path) -> pl.DataFrame:
+    paths = [path for name in SUBSETS for path in results.glob(f"evaluations/{name}/*/*.json")]
+    return accuracy_table(read_evaluations(paths))
+
+
+def counts(results: Path) -> list[DatasetCounts]:
+    return count_datasets(
+        sorted(results.glob("data/*/*/chunk.json")),
+        {name: results / f"embeddings/e/{name}" for name in CHUNK_ROWS},
+    )
+
+
+def made_report(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, folder: Path, **changes: object
+) -> str:
+    figures = [folder / "similarity_gap", folder / "neighbours_sketch"]
+    for stem in figures:
+        Image.new("RGB", (9, 9)).save(f"{stem}.png")
+    write_table(accuracy, folder / "accuracy", "c", shown=accuracy_matrix(accuracy))
+    captions = RESOURCES / "captions"
+    arguments = {
+        "study": "made",
+        "config": {"study": "made", "note": "</pre>"},
+        "commit": "0123abc",
+        "accuracy": accuracy,
+        "sets": ["baseline", "sketch_pruned", "reference_only"],
+        "subsets": subsets,
+        "certificates": read_certificates(sorted(results.glob("subsets/*/certificate.json"))),
+        "datasets": counts(results),
+        "tables": [report.table_context(folder / "accuracy", captions)],
+        "figures": [report.figure_context(stem, captions) for stem in figures],
+    }
+    return report.render(RESOURCES / "report.html.j2", **{**arguments, **changes})
+
+
+def test_report_is_whole_and_needs_nothing_outside_it(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, tmp_path: Path
+) -> None:
+    text = made_report(results, subsets, accuracy, tmp_path)
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    for tag, attributes in page.elements:
+        assert tag not in ("script", "link", "iframe")
+        source = attributes.get("src")
+        assert source is None or source.startswith("data:image/png;base64,iVBOR")
+        assert (attributes.get("href") or "#").startswith("#")
+        assert tag != "img" or len(attributes.get("alt") or "") > 40
+    assert re.search(r"https?://|url\(|@import", text) is None
+    anchors = {attributes.get("id") for _, attributes in page.elements}
+    links = {(attributes.get("href") or "")[1:] for tag, attributes in page.elements if tag == "a"}
+    assert links <= anchors
+    assert sum(tag == "img" for tag, _ in page.elements) == 2
+    assert "Violations: 0" in text
+    assert "0123abc" in text
+    assert '<strong class="bad">' not in text
+    assert made_report(results, subsets, accuracy, tmp_path) == text
+
+
+def test_numbers_of_the_headline_are_those_of_the_table(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, tmp_path: Path
+) -> None:
+    text = made_report(results, subsets, accuracy, tmp_path)
+    for row in over_seeds(accuracy).iter_rows(named=True):
+        if row["training_set"] in ("baseline", "sketch_pruned", "reference_only"):
+            low, high = 100 * row["top1_low"], 100 * row["top1_high"]
+            assert f"{100 * row['top1']:.1f} ({low:.1f}\N{EN DASH}{high:.1f})" in text
+
+
+def test_names_are_escaped(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, tmp_path: Path
+) -> None:
+    named = accuracy.with_columns(
+        pl.col("training_set", "test_set").replace({"baseline": EVIL, "sketch": EVIL})
+    )
+    changed = [
+        Subset(**{**vars(subset), "subset": EVIL}) if subset.subset == "baseline" else subset
+        for subset in subsets
+    ]
+    text = made_report(
+        results, changed, named, tmp_path, study=EVIL, commit=EVIL, sets=None, config={"a": EVIL}
+    )
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def hand_made(top1: dict[str, float]) -> pl.DataFrame:
+    rows = [[name, 0, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v] for name, v in top1.items()]
+    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+
+def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.6, "reference_only": 0.1, "sketch_pruned": 0.5})
+    sentences = headline_sentences(table, subsets)
+    assert "60.0 % (56.0\N{EN DASH}64.0)" in sentences[0]
+    assert "80 % of the 50.0 points" in sentences[-1]
+    pruned = next(subset for subset in subsets if subset.subset == "sketch_pruned")
+    assert f"{pruned.pruned:,} of {pruned.pool:,}" in sentences[-1]
+    worse = hand_made({"baseline": 0.1, "reference_only": 0.3, "sketch_pruned": 0.5})
+    assert "points" not in " ".join(headline_sentences(worse, subsets))
+    assert headline_sentences(hand_made({"sketch_pruned": 0.5}), subsets) == []
+
+
+def test_counts_reconcile_and_losses_are_seen(results: Path, subsets: list[Subset]) -> None:
+    datasets = counts(results)
+    assert {one.dataset for one in datasets} == set(CHUNK_ROWS)
+    pool = next(one for one in datasets if one.dataset == "pool")
+    assert (pool.failed, pool.embedded) == (2 * FAILED, 260)
+    assert pool.rejected == {"cannot be decoded": 2}
+    assert all(one.reconciles for one in datasets)
+    pool.downloaded += 1
+    assert not pool.reconciles
+    assert all(subset_reconciles(subset) for subset in subsets)
+    lost = Subset(**{**vars(subsets[2]), "kept": subsets[2].kept - 1})
+    assert not subset_reconciles(lost)
+
+
+def test_report_shouts_when_something_is_wrong(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, tmp_path: Path
+) -> None:
+    lost = [Subset(**{**vars(subsets[0]), "pruned": 3}), *subsets[1:]]
+    assert '<strong class="bad">' in made_report(results, lost, accuracy, tmp_path)
+    text = made_report(results, subsets, accuracy, tmp_path, certificates={})
+    assert "verdict failed" in text
+    assert "Not certified: sketch_pruned, combined_pruned" in text
+
+
+def test_a_missing_figure_stops_the_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"similarity_gap\.png"):
+        report.figure_context(tmp_path / "similarity_gap", RESOURCES / "captions")
+    (tmp_path / "pruned.png").write_text("<html>404</html>")
+    with pytest.raises(InputError, match="not a PNG"):
+        report.figure_context(tmp_path / "pruned", RESOURCES / "captions")
+
+
+@pytest.mark.parametrize("path", sorted((RESOURCES / "captions").glob("*.rst")), ids=str)
+def test_captions_are_plain_and_complete(path: Path) -> None:
+    caption = " ".join(path.read_text().split())
+    assert caption.endswith(".")
+    assert "interval" in caption
+    assert re.search(r"\bn\b", caption) or path.stem == "neighbours"
+    assert not re.search(r"[*`|{}<>]|\w_\b", caption)  # no markup of RST, Jinja or HTML
+    assert not re.search(r"\d\d?\.\d", caption)  # no result in a caption
