@@ -26,12 +26,18 @@ PACKAGES = (
 
 
 def table_context(stem: Path, captions: Path) -> dict[str, Any]:
-    """Name, caption, heads and rows of the table STEM.md."""
+    """Name, caption, heads and rows of the table STEM.md, and for each column if it is text."""
     heads, rows = read_markdown_table(stem.with_name(f"{stem.name}.md"))
     caption = caption_of(stem.name, captions, prefix="table_")
-    return {"name": stem.name, "title": _title(stem), "caption": caption} | {
+    columns = list(zip(*rows, strict=True)) or [()] * len(heads)
+    words = [any(cell and not cell.lstrip("-")[:1].isdigit() for cell in one) for one in columns]
+    return {
+        "name": stem.name,
+        "title": _title(stem),
+        "caption": caption,
         "heads": heads,
         "rows": rows,
+        "words": words,
     }
 
 

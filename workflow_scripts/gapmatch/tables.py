@@ -77,7 +77,9 @@ def format_cell(value: object, as_percent: bool) -> str:
         return ""
     if isinstance(value, float):
         return percent(value) if as_percent else f"{value:.4g}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}"
     return str(value)
 
