@@ -36,7 +36,8 @@ def slice_links(
     for key, column in (("url_column", url_column), ("caption_column", caption_column)):
         if column not in known:
             raise InputError(
-                f"{files[0]} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
+                f"{files[0]} has no column {column!r} (pool.source.{key}); it has: "
+                f"{', '.join(known)}"
             )
     rows = links.select(pl.len()).collect().item()
     first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks

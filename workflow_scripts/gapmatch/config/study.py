@@ -112,13 +112,11 @@ def _emoji_problems(study: Study) -> list[str]:
     parts = {key: source.part for key, source in sources.items() if isinstance(source, EmojiSource)}
     problems = []
     for key, part in parts.items():
-        if key in {"pool", "reference"}:
-            allowed = part == key
-        else:
-            allowed = part not in {"pool", "reference"}
-        if not allowed:
-            expected = key if key in {"pool", "reference"} else "a part other than pool, reference"
-            problems.append(_problem(f"{key}.source.part", part, expected))
+        training = {"pool", "reference"}
+        if key in training and part != key:
+            problems.append(_problem(f"{key}.source.part", part, key))
+        elif key not in training and part in training:
+            problems.append(_problem(f"{key}.source.part", part, "a part that is a test set"))
     emoji = study.emoji
     if parts and emoji.test_classes + emoji.drawing_classes > emoji.pool_classes:
         problems.append(
