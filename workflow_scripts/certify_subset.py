@@ -110,10 +110,13 @@ def main() -> None:
         **findings,
     }
     out, nearest = args.out, args.nearest
+    # Beside the declared names: whoever looks finds them, and nothing trains on the subset.
+    violated = [path.with_suffix(f".violated{path.suffix}") for path in (out, nearest)]
     if findings["violations"]:
-        # Beside the declared names: whoever looks finds them, and nothing trains on the subset.
-        out = out.with_suffix(".violated" + out.suffix)
-        nearest = nearest.with_suffix(".violated" + nearest.suffix)
+        out, nearest = violated
+    else:
+        for path in violated:
+            path.unlink(missing_ok=True)
     write_table(nearest, certificate.nearest_table(measured))
     write_json(out, result)
     if findings["violations"]:

@@ -74,10 +74,10 @@ def main() -> None:
     samples = sum(shard.samples for shard in shards)
 
     state = arguments.state.absolute()
-    claim_state(state, training.fingerprint(settings, shards))
+    lock = claim_state(state, training.fingerprint(settings, shards))
     manifest = state / "shards.json"
     write_manifest(manifest, shards)
-    training.run(training.command(settings, manifest, state))
+    training.run(training.command(settings, manifest, state), lock)
 
     weights, skipped = training.verify(state, settings, samples)
     metrics = training.read_metrics(state, settings, samples)

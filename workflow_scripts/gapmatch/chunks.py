@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from gapmatch.atomic import write_json
 from gapmatch.errors import InputError
 
 MANIFEST = "chunk.json"
@@ -68,3 +69,23 @@ def read_chunk(folder: Path) -> Chunk:
         ) from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not the manifest of a chunk: {error!r}") from None
+
+
+def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
+    """Write the manifest of a chunk; it is the last file of its folder.
+
+    Args:
+        folder: The chunk's folder.
+        chunk: Its content; paths of shards are relative to the folder, or absolute.
+        urls: How many links or files the samples were made from; the difference failed.
+    """
+    values = {
+        "dataset": chunk.dataset,
+        "chunk": chunk.chunk,
+        "shards": [{"path": str(shard.path), "samples": shard.samples} for shard in chunk.shards],
+        "samples": chunk.samples,
+        "urls": urls,
+        "failed": urls - chunk.samples,
+        "classes": list(chunk.classes) or None,
+    }
+    write_json(folder / MANIFEST, values)

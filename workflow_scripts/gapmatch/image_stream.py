@@ -13,7 +13,8 @@ import webdataset
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+from gapmatch.image_extensions import IMAGE_EXTENSIONS
+
 MAX_PIXELS = 100_000_000
 """Larger images are rejected before they are decoded."""
 

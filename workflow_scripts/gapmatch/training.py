@@ -159,14 +159,14 @@ def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
     ]
 
 
-def run(arguments: list[str]) -> None:
-    """Run the training program.
+def run(arguments: list[str], lock: int) -> None:
+    """Run the training program; it holds the lock of its state as this process does.
 
     Raises:
         InputError: It failed.
     """
     logger.info("running %s", shlex.join(arguments))
-    status = subprocess.run(arguments, check=False).returncode
+    status = subprocess.run(arguments, check=False, pass_fds=(lock,)).returncode
     if status:
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 

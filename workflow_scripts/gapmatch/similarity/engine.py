@@ -124,6 +124,8 @@ def choose_device(device: str) -> str:
 
 def limit_threads(threads: int) -> None:
     """Let torch and FAISS compute with at most ``threads`` threads each."""
+    # FAISS reports each instruction set that it tries, even those it does not ship.
+    logging.getLogger("faiss").setLevel(logging.WARNING)
     import faiss
     import torch
 

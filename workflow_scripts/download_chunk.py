@@ -1,0 +1,66 @@
+"""Fetch the images of one chunk with img2dataset; continues at the last whole shard."""
+
+import argparse
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+
+from gapmatch.atomic import atomic_directory
+from gapmatch.chunks import read_chunk
+from gapmatch.command_line import run
+from gapmatch.download import (
+    DownloadSettings,
+    check_success_rate,
+    fetch,
+    identity,
+    seal_chunk,
+)
+from gapmatch.resumption import claim_state
+from gapmatch.web_server import serve_crawl
+
+
+def main() -> None:
+    """Fetch, verify and seal the chunk."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--urls", type=Path, required=True, help="parquet with url and caption")
+    parser.add_argument("--site", type=Path, help="rendered crawl to serve and fetch from")
+    parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--chunk", required=True, help="id of the chunk, five digits")
+    parser.add_argument("--image-size", type=int, required=True, help="side, pixels")
+    parser.add_argument("--resize-mode", required=True, help="img2dataset's --resize_mode")
+    parser.add_argument("--samples-per-shard", type=int, required=True, help="links per shard")
+    parser.add_argument("--min-success-rate", type=float, required=True, help="share of links")
+    parser.add_argument("--max-image-area", type=int, required=True, help="pixels")
+    parser.add_argument("--retries", type=int, default=0, help="of a failed link")
+    parser.add_argument("--timeout-minutes", type=float, required=True, help="for the chunk")
+    parser.add_argument("--processes", type=int, default=1, help="of img2dataset")
+    parser.add_argument("--threads", type=int, default=16, help="of each process")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of unfinished work; survives a kill"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="output: folder of the chunk")
+    arguments = parser.parse_args()
+
+    settings = DownloadSettings(
+        image_size=arguments.image_size,
+        resize_mode=arguments.resize_mode,
+        samples_per_shard=arguments.samples_per_shard,
+        max_image_area=arguments.max_image_area,
+        retries=arguments.retries,
+        processes=arguments.processes,
+        threads=arguments.threads,
+    )
+    work = arguments.work.absolute()
+    lock = claim_state(work, identity(arguments.urls, settings))
+    shards = work / "shards"
+    with serve_crawl(arguments.site) if arguments.site else nullcontext() as proxy:
+        fetch(arguments.urls, shards, settings, arguments.timeout_minutes, proxy, lock)
+    with atomic_directory(arguments.out) as folder:
+        failed = seal_chunk(shards, arguments.dataset, arguments.chunk, folder)
+        links = read_chunk(folder).samples + len(failed)
+        check_success_rate(failed, links, arguments.min_success_rate, arguments.chunk)
+    shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,124 @@
+"""Packing a folder of images per class, as ImageNet and its variants ship, into shards."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gapmatch.errors import InputError
+from gapmatch.image_extensions import IMAGE_EXTENSIONS
+from gapmatch.shards import Members
+
+CLASS_NAMES = "classes.json"
+IMAGES = "images.parquet"
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image file with its class."""
+
+    path: Path
+    label: int
+    class_name: str
+
+
+def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImage], list[str]]:
+    """List the images below ``root``; labels are the positions of the sorted folders.
+
+    Args:
+        root: Holds one folder per class.
+        class_names: JSON that maps folder names to class names. Without it ROOT/classes.json
+            where it exists, else the folder names with spaces for '_'.
+
+    Returns:
+        The images by folder and name, and the class names by label.
+
+    Raises:
+        InputError: There is no folder or no image, or a folder has no class name.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder: expected one folder of images per class in it")
+    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    names = _names(root, class_names, [folder.name for folder in folders])
+    images = [
+        LabelledImage(path, label, names[label])
+        for label, folder in enumerate(folders)
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower().removeprefix(".") in IMAGE_EXTENSIONS
+    ]
+    empty = sorted(
+        {folder.name for folder in folders} - {image.path.parent.name for image in images}
+    )
+    if not images or empty:
+        what = f"the folders {', '.join(empty[:5])} hold" if folders else "it has no folders and"
+        raise InputError(
+            f"{root}: {what} no image; expected one folder per class with files of type "
+            f"{', '.join(IMAGE_EXTENSIONS)}"
+        )
+    return images, names
+
+
+def _names(root: Path, class_names: Path | None, folders: Sequence[str]) -> list[str]:
+    path = class_names or root / CLASS_NAMES
+    if not path.exists() and class_names is None:
+        return [folder.replace("_", " ") for folder in folders]
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        return [str(names[folder]) for folder in folders]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is no JSON object of class names by folder: {error}") from None
+    except KeyError as error:
+        raise InputError(f"{path} has no class name for the folder {error} of {root}") from None
+
+
+def image_styles(root: Path) -> dict[str, str]:
+    """Return styles by path relative to ``root``, where the folder says them (the emoji's do)."""
+    path = root / IMAGES
+    if not path.exists():
+        return {}
+    return dict(pl.read_parquet(path).select("path", "style").iter_rows())
+
+
+def chunk_images(
+    images: Sequence[LabelledImage], chunk: int, chunks: int, seed: int = 0
+) -> list[LabelledImage]:
+    """Return a chunk's share of the images, after a shuffle that mixes the classes.
+
+    A shard of one class only would make batches of one class: bad for contrastive training.
+    """
+    shuffled = list(images)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - order, not security
+    return shuffled[len(shuffled) * chunk // chunks : len(shuffled) * (chunk + 1) // chunks]
+
+
+def samples(
+    images: Sequence[LabelledImage], root: Path, caption: str, styles: dict[str, str]
+) -> Iterator[tuple[str, Members]]:
+    """Yield the samples of images: their bytes unchanged, a caption, a label, metadata.
+
+    Args:
+        images: The images.
+        root: The folder that their paths are told relative to.
+        caption: Text in which {class} stands for the class name.
+        styles: Style by path relative to the root, where known.
+    """
+    for number, image in enumerate(images):
+        path = image.path.relative_to(root).as_posix()
+        metadata = {
+            "path": path,
+            "class_name": image.class_name,
+            "label": image.label,
+            "style": styles.get(path),
+        }
+        yield (
+            f"{number:09d}",
+            {
+                image.path.suffix.lower().removeprefix("."): image.path.read_bytes(),
+                "txt": caption.replace("{class}", image.class_name).encode(),
+                "cls": str(image.label).encode(),
+                "json": json.dumps(metadata, sort_keys=True).encode(),
+            },
+        )

@@ -1,0 +1,102 @@
+"""Webdataset shards: reading them safely, and sealing them so that equal content is equal bytes."""
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from gapmatch.atomic import atomic_path
+from gapmatch.errors import InputError
+
+Members: TypeAlias = dict[str, bytes]
+"""A sample's files by extension: jpg, txt, json, cls."""
+
+MAX_MEMBER_BYTES = 1 << 28
+"""A larger member (256 MiB) is no image or caption; it is refused before it is read."""
+
+
+def read_samples(tar: Path) -> Iterator[tuple[str, Members]]:
+    """Read a shard to its end, sample by sample; nothing is written to disk.
+
+    Yields:
+        Key and members, in the order of the tar.
+
+    Raises:
+        InputError: The tar is damaged or cut short, or a member is not a plain file of
+            bounded size with a plain name.
+    """
+    key: str | None = None
+    members: Members = {}
+    try:
+        with tarfile.open(tar, "r|") as archive:
+            for member in archive:
+                _check_member(tar, member)
+                name, _, extension = member.name.partition(".")
+                if name != key:
+                    if key is not None:
+                        yield key, members
+                    key, members = name, {}
+                content = archive.extractfile(member)
+                members[extension.lower()] = content.read() if content else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"{tar} is damaged or cut short ({error}): fetch it again") from error
+    if key is not None:
+        yield key, members
+
+
+def _check_member(tar: Path, member: tarfile.TarInfo) -> None:
+    if not member.isfile() or "/" in member.name or "\\" in member.name or "." not in member.name:
+        raise InputError(f"{tar} holds {member.name!r}: expected plain files named KEY.EXTENSION")
+    if member.size > MAX_MEMBER_BYTES:
+        raise InputError(
+            f"{tar}: {member.name} has {member.size} bytes, at most {MAX_MEMBER_BYTES} are read"
+        )
+
+
+def count_samples(tar: Path) -> int:
+    """Return the number of samples of a shard that can be read to its end.
+
+    Raises:
+        InputError: It cannot.
+    """
+    return sum(1 for _ in read_samples(tar))
+
+
+def write_shard(tar: Path, samples: Iterable[tuple[str, Members]]) -> int:
+    """Write samples as a shard, atomically; headers hold no time or owner.
+
+    Args:
+        tar: The file to write.
+        samples: Key and members, in the order that the shard shall have.
+
+    Returns:
+        The number of samples.
+    """
+    written = 0
+    with (
+        atomic_path(tar) as temporary,
+        tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for key, members in samples:
+            for extension, content in sorted(members.items()):
+                header = tarfile.TarInfo(f"{key}.{extension}")
+                header.size = len(content)
+                archive.addfile(header, io.BytesIO(content))
+            written += 1
+    return written
+
+
+def seal(source: Path, target: Path) -> int:
+    """Copy a shard with its samples in the order of their keys.
+
+    img2dataset writes samples in the order in which they arrive; sealed, two downloads of the
+    same files are the same bytes. One shard is held in memory.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        InputError: The shard cannot be read to its end.
+    """
+    return write_shard(target, sorted(read_samples(source)))
