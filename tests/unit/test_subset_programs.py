@@ -293,6 +293,10 @@ def test_a_planted_violation_is_caught(make_study):
     assert violated["max_excess"] > TOLERANCE
     assert (folder / "nearest.violated.parquet").exists()
 
+    study.select("matched", "gap_match", duplicates=False)
+    assert study.certify("matched")["violations"] == 0
+    assert not list(folder.glob("*.violated.*")), "what was mended is not reported any more"
+
 
 def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study):
     study = make_study()
