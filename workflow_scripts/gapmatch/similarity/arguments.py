@@ -26,7 +26,7 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --engine, --device, --block-rows and --threads."""
     parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="search engine; auto is the faster one"
+        "--engine", choices=ENGINES, default="auto", help="search engine; auto takes fused"
     )
     add_device_argument(parser)
     add_block_arguments(parser)

@@ -85,7 +85,7 @@ def make_engine(name: str, device: str) -> Engine:
     """Return the engine called ``name`` for a device.
 
     Args:
-        name: One of ``ENGINES``; "auto" is "fused" on both devices (measured in benchmarks/).
+        name: One of ``ENGINES``; "auto" is "fused".
         device: One of ``DEVICES``; "auto" is "cuda" where there is a GPU, else "cpu".
 
     Raises:
