@@ -7,10 +7,11 @@ from pathlib import Path
 
 from gapmatch import embedding
 from gapmatch.chunks import read_chunk
-from gapmatch.clip_models import choose_device, load_clip
+from gapmatch.clip_models import load_clip
 from gapmatch.command_line import run
 from gapmatch.embedding_files import write_embeddings
 from gapmatch.resumption import claim_state
+from gapmatch.weights import choose_device
 
 
 def main() -> None:

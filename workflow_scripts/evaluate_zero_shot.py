@@ -7,9 +7,10 @@ from pathlib import Path
 from gapmatch import zero_shot
 from gapmatch.atomic import write_json
 from gapmatch.chunks import read_chunk
-from gapmatch.clip_models import choose_device, load_clip
+from gapmatch.clip_models import load_clip
 from gapmatch.command_line import run
 from gapmatch.embedding import write_frame
+from gapmatch.weights import choose_device
 
 
 def main() -> None:

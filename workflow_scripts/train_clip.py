@@ -8,10 +8,10 @@ from pathlib import Path
 from gapmatch import training
 from gapmatch.atomic import atomic_path, write_json
 from gapmatch.chunks import read_chunk
-from gapmatch.clip_models import choose_device
 from gapmatch.command_line import run
 from gapmatch.resumption import claim_state
 from gapmatch.streaming import pool_shards, write_manifest
+from gapmatch.weights import choose_device, save_weights
 
 
 def parse() -> argparse.Namespace:
@@ -102,7 +102,7 @@ def main() -> None:
             },
         },
     )
-    training.save_weights(arguments.weights, weights)
+    save_weights(arguments.weights, weights)
     shutil.rmtree(state)
 
 

@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from gapmatch.atomic import atomic_path
 from gapmatch.chunks import Chunk, Shard
-from gapmatch.clip_models import Preprocess, autocast
+from gapmatch.clip_models import Preprocess
 from gapmatch.embedding_files import write_embeddings
 from gapmatch.errors import InputError
 from gapmatch.image_stream import Sample, shard_batches
+from gapmatch.weights import autocast
 
 METADATA_SCHEMA: dict[str, type[pl.DataType]] = {
     "image_path": pl.String,

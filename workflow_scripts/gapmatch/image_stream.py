@@ -93,8 +93,9 @@ class _ShardBatches(IterableDataset[Any]):
     def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        raw = webdataset.WebDataset(
-            str(self.shard), shardshuffle=False, nodesplitter=None, workersplitter=None
+        # Not webdataset.WebDataset: it would deal the one shard to one worker.
+        raw = webdataset.DataPipeline(
+            webdataset.SimpleShardList([str(self.shard)]), webdataset.tarfile_to_samples()
         )
         for batch in islice(_batched(iter(raw), self.batch_size), first, None, step):
             read = [_read_sample(item, self.shard.name, self.preprocess) for item in batch]

@@ -14,10 +14,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from gapmatch.atomic import atomic_path
-from gapmatch.clip_models import load_weights
 from gapmatch.errors import InputError
 from gapmatch.streaming import TrainingShard, read_manifest
+from gapmatch.weights import load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -235,9 +234,3 @@ def read_metrics(state: Path, settings: Settings, samples: int) -> pl.DataFrame:
             f"see {state / EXPERIMENT / 'out.log'}"
         )
     return metrics
-
-
-def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Save a state dict, atomically."""
-    with atomic_path(path) as temporary:
-        torch.save(weights, temporary)

@@ -11,9 +11,10 @@ import torch
 from tqdm import tqdm
 
 from gapmatch.chunks import Chunk
-from gapmatch.clip_models import Preprocess, autocast
+from gapmatch.clip_models import Preprocess
 from gapmatch.errors import InputError
 from gapmatch.image_stream import Sample, shard_batches
+from gapmatch.weights import autocast
 
 BATCH_SIZE = 256
 """Fixed, because accuracy drifts by about 0.001 with the batch size."""

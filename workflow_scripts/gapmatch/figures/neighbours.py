@@ -102,7 +102,7 @@ def neighbour_table(
     tests = pl.DataFrame(
         {"test_row": test_rows, "rank": 0, "similarity": None, "chunk": "00000", "row": test_rows},
         schema={
-            "test_row": pl.Int32, "rank": pl.Int32, "similarity": pl.Float32, "chunk": pl.String,
+            "test_row": pl.Int32, "rank": pl.Int32, "similarity": pl.Float64, "chunk": pl.String,
             "row": pl.Int32,
         },
     )  # fmt: skip
