@@ -37,7 +37,8 @@ if DEDUPLICATE:
             "python {SCRIPTS}/cluster_embeddings.py --embeddings {params.embeddings} "
             "--chunks {params.chunks} --clusters {params.clusters} "
             "--iterations {params.iterations} --seed {params.seed} "
-            "--max-training-samples {params.max_training_samples} "
+            "--max-training-samples {params.max_training_samples} --engine {resources.engine} "
+            "--device {resources.device} --block-rows {resources.block_rows} "
             "--threads {threads} --out {output} > {log} 2>&1"
 
     rule assign_clusters:

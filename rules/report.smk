@@ -6,6 +6,13 @@ BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
 CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
 SHOWN_SUBSETS = [STUDY.figures.baseline, *GAP_MATCHED]
 TABLES = ["accuracy", "subsets", "pruned"]
+# Only a pool whose samples have classes and styles can be counted by them: the emoji's.
+SENSITIVITY = [
+    STUDY.subset_test_sets(name)[0]
+    for name in GAP_MATCHED
+    if isinstance(STUDY.pool.source, EmojiSource)
+    and len(STUDY.subset_test_sets(name)) == 1
+]
 FIGURES = [
     "similarity_gap",
     "similarity_pruned",
@@ -13,11 +20,14 @@ FIGURES = [
     "accuracy_by_size",
     "effective_robustness",
     "pruned",
+    *[f"sensitivity_{test_set}" for test_set in dict.fromkeys(SENSITIVITY)],
     *[f"neighbours_{test_set}" for test_set in TEST_SETS],
 ]
-FIGURE_CAPTIONS = [name for name in FIGURES if not name.startswith("neighbours_")] + [
-    "neighbours"
-]
+FIGURE_CAPTIONS = list(
+    dict.fromkeys(
+        re.sub(r"^(neighbours|sensitivity)_.*", r"\1", name) for name in FIGURES
+    )
+)
 
 
 def evaluations(subsets):
@@ -249,6 +259,46 @@ rule plot_effective_robustness:
     shell:
         "python {SCRIPTS}/plot_effective_robustness.py --accuracy {input.accuracy} "
         "--summaries {input.summaries} --id-test-set {params.id_test_set} "
+        "--out {params.out} > {log} 2>&1"
+
+
+rule plot_sensitivity:
+    input:
+        tests=lambda wildcards: embeddings(EMBEDDER, wildcards.test_set),
+        reference=embeddings(EMBEDDER, "reference"),
+        pool=embeddings(EMBEDDER, "pool"),
+        kept=expand(KEPT, subset=STUDY.figures.baseline, chunk=POOL_CHUNKS),
+    output:
+        figure(
+            "sensitivity_{test_set}",
+            "sensitivity",
+            figure="sensitivity to the reference",
+        ),
+    log:
+        f"{RESULTS}/logs/plot_sensitivity/{{test_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_sensitivity/{{test_set}}.tsv"
+    conda:
+        "../envs/sensitivity.yaml"
+    resources:
+        device=COMPUTE.device,
+        block_rows=COMPUTE.search_block_rows,
+    params:
+        reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        reference_chunks=REFERENCE_CHUNKS,
+        pool=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
+        pool_chunks=POOL_CHUNKS,
+        kept=f"{RESULTS}/subsets/{STUDY.figures.baseline}/kept",
+        seed=STUDY.figures.seed,
+        out=lambda wildcards: f"{RESULTS}/figures/sensitivity_{wildcards.test_set}",
+    message:
+        "Figure of the sensitivity to what the reference holds"
+    shell:
+        "python {SCRIPTS}/plot_sensitivity.py --test-set {wildcards.test_set} "
+        "--tests {input.tests[0]} --test-metadata {input.tests[1]} "
+        "--reference {params.reference} --reference-chunks {params.reference_chunks} "
+        "--pool {params.pool} --pool-chunks {params.pool_chunks} --kept {params.kept} "
+        "--seed {params.seed} --device {resources.device} --block-rows {resources.block_rows} "
         "--out {params.out} > {log} 2>&1"
 
 

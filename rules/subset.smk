@@ -27,7 +27,7 @@ def selection_options(wildcards, input):
         options.append(f"--similarity {RESULTS}/similarity/{EMBEDDER}")
         options.append(f"--test-sets {' '.join(test_sets)}")
     if isinstance(subset, GapMatchSubset):
-        options.append(f"--rank {subset.rank} --offset {subset.offset}")
+        options.append(f"--rank {subset.rank} --offset={subset.offset}")
     if input.same_size:
         options.append(f"--keep-like {input.same_size}")
     elif hasattr(subset, "keep"):

@@ -1,0 +1,74 @@
+"""Plot how much gap matching would prune with fewer other classes in the reference."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gapmatch import sensitivity
+from gapmatch.command_line import run
+from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.figures import sensitivity as figure
+from gapmatch.figures import style
+from gapmatch.similarity.engine import make_engine
+
+
+def main() -> None:
+    """Search with reduced references, count, draw, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--test-set", required=True, help="name of the test set")
+    parser.add_argument("--tests", type=Path, required=True, help="its embeddings")
+    parser.add_argument("--test-metadata", type=Path, required=True, help="its metadata")
+    parser.add_argument("--reference", type=Path, required=True, help="folder of embeddings")
+    parser.add_argument("--reference-chunks", nargs="+", required=True, help="chunk ids")
+    parser.add_argument("--pool", type=Path, required=True, help="folder of embeddings")
+    parser.add_argument("--pool-chunks", nargs="+", required=True, help="chunk ids")
+    parser.add_argument(
+        "--kept", type=Path, required=True, help="folder of the subset that keeps the whole pool"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order of classes")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--block-rows", type=int, default=8192, help="rows per product")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
+    )
+    arguments = parser.parse_args()
+
+    engine = make_engine("auto", arguments.device)
+    tests = open_embeddings(arguments.tests)
+    tested = set(pl.read_parquet(arguments.test_metadata)["class_name"].drop_nulls())
+    reference = embedded_chunks(arguments.reference, arguments.reference_chunks)
+    names = [pl.read_parquet(chunk.metadata)["class_name"] for chunk in reference]
+    others = sensitivity.nested_classes(sorted(set(pl.concat(names)) - tested), arguments.seed)
+    counts = sensitivity.class_counts(len(others))
+    kept = [
+        [np.flatnonzero(name.is_in([*tested, *others[:count]]).to_numpy()) for name in names]
+        for count in counts
+    ]
+    thresholds = sensitivity.reduced_thresholds(
+        engine, tests, open_chunks(reference), kept, arguments.block_rows
+    )
+    frames = []
+    for chunk in embedded_chunks(arguments.pool, arguments.pool_chunks):
+        margins = engine.margins(
+            open_embeddings(chunk.embeddings), tests, thresholds, arguments.block_rows
+        )
+        rows = pl.read_parquet(arguments.kept / f"kept_{chunk.chunk}.parquet")["row"].to_numpy()
+        metadata = pl.read_parquet(chunk.metadata)
+        frames.append(sensitivity.count_pruned(margins, metadata, rows, tested))
+    classes = pl.DataFrame({"part": range(len(counts)), "classes": counts}).cast(pl.Int32)
+    frame = (
+        pl.concat(frames)
+        .group_by("part", "style", "test_class")
+        .agg(pl.col("pool", "pruned").sum())
+        .join(classes, on="part")
+        .with_columns(fraction=pl.col("pruned") / pl.col("pool"))
+        .sort("classes", "style", "test_class")
+        .select("classes", "style", "test_class", "pool", "pruned", "fraction")
+    )
+    style.save(figure.draw(frame, arguments.test_set), frame, arguments.out)
+
+
+if __name__ == "__main__":
+    run(main)
