@@ -44,7 +44,9 @@ class Compute(Section):
     engine: Literal["auto", "fused", "faiss"] = Field("auto", description="Search engine.")
     embedding_batch_size: int = Field(256, ge=1, description="Images per embedding batch.")
     embedding_workers: int = Field(1, ge=0, description="Processes that decode images.")
-    search_block_rows: int = Field(8192, ge=1, description="Pool rows per block of the search.")
+    search_block_rows: int = Field(
+        2048, ge=1, description="Rows per block of the search; a GPU likes more."
+    )
     download_processes: int = Field(1, ge=1, description="Processes of img2dataset.")
     download_threads: int = Field(16, ge=1, description="Threads per process of img2dataset.")
     training_workers: int = Field(
