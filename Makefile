@@ -49,7 +49,7 @@ schema: setup ## Write schemas/ and docs/config.md from the config's models
 	$(BIN)/python workflow_scripts/document_config.py --schema schemas/config.schema.json --reference docs/config.md
 
 bench: setup ## Measure speed against peers
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/search.py
 
 clean: ## Delete .venv and caches; results stay
 	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
