@@ -2,6 +2,8 @@
 
 import argparse
 import shutil
+import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -50,11 +52,13 @@ def main() -> None:
         processes=arguments.processes,
         threads=arguments.threads,
     )
+    # A batch system's polite kill must end img2dataset too, which runs in a session of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     work = arguments.work.absolute()
-    lock = claim_state(work, identity(arguments.urls, settings))
+    claim_state(work, identity(arguments.urls, settings))
     shards = work / "shards"
     with serve_crawl(arguments.site) if arguments.site else nullcontext() as proxy:
-        fetch(arguments.urls, shards, settings, arguments.timeout_minutes, proxy, lock)
+        fetch(arguments.urls, shards, settings, arguments.timeout_minutes, proxy)
     with atomic_directory(arguments.out) as folder:
         failed = seal_chunk(shards, arguments.dataset, arguments.chunk, folder)
         links = read_chunk(folder).samples + len(failed)

@@ -4,16 +4,20 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 from tqdm import tqdm
 
+from gapmatch.atomic import write_text
 from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.errors import InputError
 from gapmatch.shards import count_samples, seal
@@ -22,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 ROUNDS = 3
 """How often img2dataset is started for a chunk before missing shards are an error."""
-POLL_SECONDS = 2.0
+POLL_SECONDS = 1.0
+ATTEMPT = "attempt-"
+STATISTICS = "_stats.json"
 REASONS_SHOWN = 3
 
 
@@ -92,17 +98,19 @@ def fetch(
     settings: DownloadSettings,
     timeout_minutes: float,
     proxy: str | None,
-    lock: int,
 ) -> None:
     """Fetch all shards of a chunk into ``folder``, starting over with those that are damaged.
 
+    img2dataset works in a folder of its own for each start, and shards are taken from it only
+    while this process lives. When it is killed, what its img2dataset still writes is lost: it
+    may be wrong (the crawl's server ends with this process, and every link fails from then on).
+
     Args:
         urls: Parquet with the columns url and caption.
-        folder: Where img2dataset works; what an earlier run finished there is kept.
+        folder: Where whole shards are collected; those of an earlier run are kept.
         settings: What img2dataset is told.
         timeout_minutes: After this time img2dataset is stopped.
         proxy: HTTP proxy to ask; None fetches directly.
-        lock: Descriptor of the folder's lock, held by img2dataset too.
 
     Raises:
         InputError: It took too long, or shards are missing after ROUNDS starts.
@@ -113,12 +121,17 @@ def fetch(
     environment = dict(os.environ, NO_ALBUMENTATIONS_UPDATE="1")
     if proxy:
         environment |= {"http_proxy": proxy, "no_proxy": "", "NO_PROXY": ""}
-    for _ in range(ROUNDS):
-        delete_damaged(folder)
-        if len(finished(folder)) == expected:
-            return
-        _run(command(urls, folder, settings), environment, folder, expected, deadline, lock)
+    folder.mkdir(parents=True, exist_ok=True)
     delete_damaged(folder)
+    with tqdm(
+        total=expected, initial=len(finished(folder)), unit="shard", mininterval=5
+    ) as progress:
+        for _ in range(ROUNDS):
+            if len(finished(folder)) == expected:
+                return
+            attempt = _start_attempt(folder)
+            _run(command(urls, attempt, settings), environment, attempt, folder, deadline, progress)
+            shutil.rmtree(attempt, ignore_errors=True)
     if len(finished(folder)) < expected:
         raise InputError(
             f"{folder}: {expected - len(finished(folder))} of {expected} shards are missing after "
@@ -126,58 +139,91 @@ def fetch(
         )
 
 
+def _start_attempt(folder: Path) -> Path:
+    """Return a new folder for img2dataset beside ``folder``; whole shards count as done in it."""
+    for abandoned in folder.parent.glob(f"{ATTEMPT}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    attempt = Path(tempfile.mkdtemp(prefix=ATTEMPT, dir=folder.parent))
+    for name in finished(folder):
+        shutil.copyfile(folder / f"{name}{STATISTICS}", attempt / f"{name}{STATISTICS}")
+    return attempt
+
+
 def finished(folder: Path) -> list[str]:
     """Return the names of shards that img2dataset finished: it writes their statistics last."""
-    return sorted(path.name.removesuffix("_stats.json") for path in folder.glob("*_stats.json"))
+    return sorted(path.name.removesuffix(STATISTICS) for path in folder.glob(f"*{STATISTICS}"))
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Tell whether a finished shard reads to its end, and its tar and table have the counts.
+
+    img2dataset leaves a link out of both when something unforeseen happens to it.
+    """
+    tar = folder / f"{name}.tar"
+    try:
+        statistics = json.loads((folder / f"{name}{STATISTICS}").read_text(encoding="utf-8"))
+        links = pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item()
+        counts = {"samples": count_samples(tar), "links": links}
+        expected = {"samples": statistics["successes"], "links": statistics["count"]}
+    except (InputError, ValueError, KeyError, OSError, pl.exceptions.PolarsError) as error:
+        logger.warning("fetching %s again: %s", tar, error)
+        return False
+    if counts != expected:
+        logger.warning("fetching %s again: it has %s instead of %s", tar, counts, expected)
+    return counts == expected
 
 
 def delete_damaged(folder: Path) -> None:
-    """Delete every shard that does not read to its end with the counted samples."""
+    """Delete every shard that is not whole."""
     for name in finished(folder):
-        tar = folder / f"{name}.tar"
-        stats = folder / f"{name}_stats.json"
-        try:
-            counted = json.loads(stats.read_text(encoding="utf-8"))["successes"]
-            samples = count_samples(tar)
-            if samples == counted:
-                continue
-            logger.warning("%s has %d samples instead of %d", tar, samples, counted)
-        except (InputError, ValueError, KeyError) as error:
-            logger.warning("fetching %s again: %s", tar, error)
-        stats.unlink()
-        tar.unlink(missing_ok=True)
+        if not is_whole(folder, name):
+            for suffix in (STATISTICS, ".tar", ".parquet"):
+                (folder / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def _collect(attempt: Path, folder: Path) -> int:
+    """Move the whole shards of an attempt to ``folder``, statistics last; return their number."""
+    collected = 0
+    for name in sorted(set(finished(attempt)) - set(finished(folder))):
+        if not (attempt / f"{name}.tar").exists() or not is_whole(attempt, name):
+            continue
+        for suffix in (".tar", ".parquet"):
+            (attempt / f"{name}{suffix}").replace(folder / f"{name}{suffix}")
+        # A copy: img2dataset's own log reads the statistics where it wrote them.
+        write_text(
+            folder / f"{name}{STATISTICS}",
+            (attempt / f"{name}{STATISTICS}").read_text(encoding="utf-8"),
+        )
+        collected += 1
+    return collected
 
 
 def _run(
     arguments: list[str],
     environment: dict[str, str],
+    attempt: Path,
     folder: Path,
-    expected: int,
     deadline: float,
-    lock: int,
+    progress: "tqdm[NoReturn]",
 ) -> None:
     """Run img2dataset with its worker processes as one group, so that all can be stopped."""
     process = subprocess.Popen(
-        arguments,
-        env=environment,
-        stdout=sys.stderr,
-        start_new_session=True,
-        pass_fds=(lock,),
+        arguments, env=environment, stdout=sys.stderr, start_new_session=True
     )
     try:
-        with tqdm(total=expected, unit="shard", mininterval=5) as bar:
-            while process.poll() is None:
-                if time.monotonic() > deadline:
-                    raise InputError(
-                        f"{folder}: img2dataset took longer than download.timeout_minutes; "
-                        "raise it, or make more chunks. What was fetched is kept"
-                    )
-                time.sleep(POLL_SECONDS if expected > 1 else POLL_SECONDS / 4)
-                bar.update(len(finished(folder)) - bar.n)
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{folder}: img2dataset took longer than download.timeout_minutes; "
+                    "raise it, or make more chunks. What was fetched is kept"
+                )
+            time.sleep(POLL_SECONDS)
+            progress.update(_collect(attempt, folder))
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    progress.update(_collect(attempt, folder))
     if process.returncode:
         logger.warning("img2dataset ended with status %d", process.returncode)
 
@@ -204,7 +250,7 @@ def seal_chunk(folder: Path, dataset: str, chunk: str, target: Path) -> pl.DataF
         table = pl.read_parquet(folder / f"{name}.parquet").sort("key")
         table.write_parquet(target / f"{name}.parquet")
         tables.append(table)
-        (target / f"{name}_stats.json").write_bytes((folder / f"{name}_stats.json").read_bytes())
+        shutil.copyfile(folder / f"{name}{STATISTICS}", target / f"{name}{STATISTICS}")
     links = pl.concat(tables)
     failed = links.filter(pl.col("status") != "success").select(
         "url", "caption", "status", "error_message"
