@@ -24,6 +24,10 @@ if DEDUPLICATE:
             f"{RESULTS}/benchmarks/cluster.tsv"
         conda:
             "../envs/search.yaml"
+        resources:
+            engine=COMPUTE.engine,
+            device=COMPUTE.device,
+            block_rows=COMPUTE.search_block_rows,
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
