@@ -1,0 +1,224 @@
+"""The config: shipped studies are valid, its documents are current, and errors say what to do."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gapmatch.config import load_study, parse_study
+from gapmatch.config.reference import json_schema, markdown
+from gapmatch.config.study import largest_pool
+from gapmatch.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SMOKE = ROOT / "studies" / "smoke.yaml"
+STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """The smoke study, to be spoilt."""
+    loaded: dict[str, Any] = yaml.safe_load(SMOKE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
+    """Return a copy of the values with one dotted key set."""
+    changed = copy.deepcopy(values)
+    section = changed
+    *path, last = key.split(".")
+    for part in path:
+        section = section[part]
+    section[last] = value
+    return changed
+
+
+def problems(values: dict[str, Any]) -> list[str]:
+    """Return the lines of the message that refuses the values; the first one names the file."""
+    with pytest.raises(InputError) as caught:
+        parse_study(values, "study.yaml")
+    title, *lines = str(caught.value).splitlines()
+    assert title == "study.yaml is not a valid study:"
+    return [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_study_is_valid(path: Path) -> None:
+    study = parse_study(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
+    if path.parent.name == "studies":
+        assert study.study == path.stem
+
+
+def test_studies_that_need_nothing_fetched_find_their_paths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for path in (ROOT / "config.yaml", SMOKE):
+        load_study(yaml.safe_load(path.read_text(encoding="utf-8")), [path])
+
+
+def test_schema_and_reference_page_are_current() -> None:
+    schema = json_schema()
+    written = json.loads((ROOT / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
+    assert written == schema, "run make schema"
+    page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    assert page == markdown(schema), "run make schema"
+
+
+def test_every_key_has_a_description() -> None:
+    schema = json_schema()
+    for name, section in {"Study": schema, **schema["$defs"]}.items():
+        for key, value in section.get("properties", {}).items():
+            assert value.get("description"), f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("serch", {}, "docs/config.md"),
+        ("search.rank", 1, "docs/config.md"),
+        ("subsets.sketch_pruned.ofset", 0.1, "docs/config.md"),
+        ("test_sets.val.source.root", "/data", "docs/config.md"),
+        ("embedders.trained.checkpoint", "x.pt", "docs/config.md"),
+    ],
+)
+def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: str) -> None:
+    (line,) = problems(put(values, key, value))
+    assert line.startswith(f"{key}: ")
+    assert "unknown key" in line
+    assert allowed in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named", "shown", "allowed"),
+    [
+        (
+            "subsets.sketch_pruned.test_sets",
+            ["sketsch"],
+            "subsets.sketch_pruned.test_sets",
+            "'sketsch'",
+            "one of test_sets: val, sketch",
+        ),
+        ("subsets.near_sketch.test_sets", [], "subsets.near_sketch.test_sets", "[]", "all"),
+        ("subsets.near_sketch.keep", 165, "subsets.near_sketch.keep", "165", "pool's size, 164"),
+        ("subsets.near_sketch.keep", 1.0, "subsets.near_sketch.keep", "1.0", "fraction between"),
+        ("subsets.near_sketch.keep", 0, "subsets.near_sketch.keep", "0", "number of samples"),
+        (
+            "subsets.near_sketch.keep",
+            "baseline",
+            "subsets.near_sketch.keep",
+            "'baseline'",
+            "gap_match: sketch_pruned",
+        ),
+        ("search.ranks", [1, 6], "search.ranks", "6", "reference_neighbours, which is 5"),
+        ("subsets.sketch_pruned.rank", 2, "subsets.sketch_pruned.rank", "2", "search.ranks: 1, 3"),
+        ("search.embedder", "clip", "search.embedder", "'clip'", "one of embedders: trained"),
+        ("deduplicate.embedder", "clip", "deduplicate.embedder", "'clip'", "embedders: trained"),
+        ("figures.id_test_set", "v2", "figures.id_test_set", "'v2'", "test_sets: val, sketch"),
+        ("figures.baseline", "reference_only", "figures.baseline", "'reference_only'", "all"),
+        ("figures.neighbours", 5, "figures.neighbours", "5", "pool_neighbours (4)"),
+        ("emoji.test_classes", 15, "emoji.pool_classes", "24", "drawing_classes, 25"),
+        ("pool.source.part", "val", "pool.source.part", "'val'", "expected pool"),
+        ("test_sets.val.source.part", "pool", "test_sets.val.source.part", "'pool'", "test set"),
+        ("training.epochs", 0, "training.epochs", "0", "greater than or equal to 1"),
+        ("compute.engine", "gpu", "compute.engine", "'gpu'", "'fused'"),
+        (
+            "subsets.baseline.method",
+            "gapmatch",
+            "subsets.baseline",
+            "gapmatch",
+            "'gap_match'",
+        ),
+    ],
+)
+def test_one_line_names_key_value_and_what_is_allowed(
+    values: dict[str, Any], key: str, value: object, named: str, shown: str, allowed: str
+) -> None:
+    values["compute"] = {}
+    (line,) = problems(put(values, key, value))
+    assert line.startswith(f"{named}: got ")
+    assert shown in line
+    assert allowed in line
+
+
+def test_names_that_differ_in_case_only_collide(values: dict[str, Any]) -> None:
+    (line,) = problems(put(values, "subsets.Baseline", {"method": "random", "keep": 0.5}))
+    assert line == "subsets: got 'Baseline', expected a name that does not collide with baseline"
+
+
+@pytest.mark.parametrize("name", ["pool", "Reference"])
+def test_names_of_the_training_data_are_taken(values: dict[str, Any], name: str) -> None:
+    (line,) = problems(put(values, f"test_sets.{name}", values["test_sets"]["val"]))
+    assert line.startswith(f"test_sets: got {name!r}")
+    assert "both are taken" in line
+
+
+@pytest.mark.parametrize("name", ["a/b", "../up", "a b", "a{chunk}", ""])
+def test_names_are_safe_as_folders(values: dict[str, Any], name: str) -> None:
+    values["subsets"][name] = {"method": "random", "keep": 0.5}
+    (line,) = problems(values)
+    assert line.startswith("subsets")
+    assert repr(name) in line
+
+
+def test_all_problems_at_once(values: dict[str, Any]) -> None:
+    spoilt = put(put(values, "search.embedder", "clip"), "figures.id_test_set", "v2")
+    assert len(problems(spoilt)) == 2
+
+
+def test_largest_pool_that_is_accepted(values: dict[str, Any]) -> None:
+    study = parse_study(put(values, "subsets.near_sketch.keep", 164), "study.yaml")
+    assert largest_pool(study) == 164
+
+
+def test_key_that_stands_twice(values: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("study: smoke\nsearch: {ranks: [1]}\nsearch: {ranks: [3]}\n")
+    with pytest.raises(InputError, match=r"twice\.yaml.*'search' stands twice") as caught:
+        load_study(values, [path])
+    assert "line 3" in str(caught.value)
+
+
+def test_missing_paths_are_listed_all_at_once(values: dict[str, Any], tmp_path: Path) -> None:
+    values["pool"]["source"] = {"kind": "shards", "shards": f"{tmp_path}/{{00000..00099}}.tar"}
+    values["reference"]["source"] = {"kind": "imagefolder", "root": f"{tmp_path}/train"}
+    values["test_sets"]["val"]["source"] = {"kind": "imagefolder", "root": f"{tmp_path}/val"}
+    values["training"]["model"] = f"local-dir:{tmp_path}/model"
+    values["embedders"]["trained"]["model"] = "RN50"
+    with pytest.raises(InputError) as caught:
+        load_study(values, [])
+    assert str(caught.value).splitlines() == [
+        "config names paths that are missing:",
+        f"  pool.source.shards: {tmp_path}/00000.tar does not exist",
+        f"  reference.source.root: {tmp_path}/train does not exist",
+        f"  test_sets.val.source.root: {tmp_path}/val does not exist",
+        f"  training.model: {tmp_path}/model/open_clip_config.json does not exist",
+    ]
+
+
+def test_snakemake_refuses_with_the_message_alone(values: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    spoilt = put(values, "subsets.sketch_pruned.test_sets", ["sketsch"])
+    path.write_text(yaml.safe_dump(spoilt, sort_keys=False), encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", str(tmp_path), "--configfile", str(path)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    expected = "subsets.sketch_pruned.test_sets: got 'sketsch', expected one of test_sets"
+    assert said.count(expected) == 1
+    before = said[: said.index("bad.yaml is not a valid study")].splitlines()
+    # Snakemake names the kind and the place of the error.
+    assert len(before) <= 2, said

