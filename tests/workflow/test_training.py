@@ -1,0 +1,244 @@
+"""CLIP training: repeatable, resumed after a kill, and refused when it did not do its work."""
+
+import dataclasses
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from gapmatch import training
+from gapmatch.chunks import read_chunk
+from gapmatch.errors import InputError
+from gapmatch.shards import read_samples, write_shard
+from gapmatch.streaming import TrainingShard, pool_shards
+from gapmatch.weights import load_weights, save_weights
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow_scripts"
+MODEL = f"local-dir:{ROOT / 'resources' / 'models' / 'emoji-resnet'}"
+EPOCHS = 3
+BATCH = 16
+DEADLINE = 240  # seconds
+
+
+def program(name: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chunk of 48 emoji in shards of 16."""
+    folder = tmp_path_factory.mktemp("reference")
+    render = program(
+        "render_emoji",
+        *("--part", "reference", "--pool-classes", 8, "--test-classes", 8),
+        *("--drawing-classes", 0, "--variants", 6, "--out", folder / "images"),
+    )
+    ingest = program(
+        "ingest_imagefolder",
+        *("--root", folder / "images", "--dataset", "reference", "--chunk", "00000"),
+        *("--chunks", 1, "--caption", "a photo of a {class}", "--samples-per-shard", 16),
+        *("--out", folder / "chunk"),
+    )
+    for arguments in (render, ingest):
+        subprocess.run(arguments, check=True, capture_output=True)
+    return folder / "chunk"
+
+
+def command(chunk: Path, out: Path, seed: int, max_skipped: float = 0.0) -> list[str]:
+    """Return the command line that trains on a chunk with everything written below ``out``."""
+    return program(
+        "train_clip",
+        *("--training-set", "tiny", "--reference", chunk, "--model", MODEL, "--seed", seed),
+        *("--epochs", EPOCHS, "--batch-size", BATCH, "--lr", 1e-3, "--warmup", 2),
+        *("--weight-decay", 0.2, "--precision", "fp32", "--max-skipped", max_skipped),
+        *("--device", "cpu", "--state", out / "state", "--weights", out / "model.pt"),
+        *("--metrics", out / "metrics.csv", "--summary", out / "training.json"),
+    )
+
+
+def train(chunk: Path, out: Path, seed: int = 0) -> str:
+    """Train to the end and return the log."""
+    done = subprocess.run(command(chunk, out, seed), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def undisturbed(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    train(reference, out)
+    return out
+
+
+def equal(one: Path, other: Path) -> bool:
+    """Tell whether two files hold the same weights, bit for bit."""
+    left, right = load_weights(one), load_weights(other)
+    assert left.keys() == right.keys()
+    return all(torch.equal(tensor, right[name]) for name, tensor in left.items())
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a running process has written a file."""
+    end = time.monotonic() + DEADLINE
+    while not path.exists():
+        assert process.poll() is None, "the run ended before it was killed"
+        assert time.monotonic() < end, f"no {path}"
+        time.sleep(0.02)
+
+
+def test_log_and_state(undisturbed: Path) -> None:
+    assert not (undisturbed / "state").exists()
+    lines = (undisturbed / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "epoch,samples,rate,lr,logit_scale,loss"
+    assert {line.split(",")[0] for line in lines[1:]} == {str(epoch) for epoch in range(EPOCHS)}
+
+
+def test_same_seed_same_weights(reference: Path, undisturbed: Path, tmp_path: Path) -> None:
+    train(reference, tmp_path)
+    assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
+
+
+def test_other_seed_other_weights(reference: Path, undisturbed: Path, tmp_path: Path) -> None:
+    train(reference, tmp_path, seed=1)
+    assert not equal(tmp_path / "model.pt", undisturbed / "model.pt")
+
+
+def test_killed_run_continues_to_the_same_weights(
+    reference: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state" / training.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
+    process = subprocess.Popen(
+        command(reference, tmp_path, 0),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(checkpoint, process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "model.pt").exists()
+    log = train(reference, tmp_path)
+    assert "resuming checkpoint" in log
+    assert "Start epoch 0" not in log
+    assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
+
+
+def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_path: Path) -> None:
+    chunk = tmp_path / "chunk"
+    chunk.mkdir()
+    for path in reference.iterdir():
+        (chunk / path.name).write_bytes(path.read_bytes())
+    spoil(chunk / "00001.tar", 3)
+    failed = subprocess.run(
+        command(chunk, tmp_path, 0, 0.02), capture_output=True, text=True, check=False
+    )
+    assert failed.returncode == 2, failed.stderr
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {EPOCHS} samples could not be read in {EPOCHS} epochs of 48")
+    assert "training.max_skipped (0.02)" in last
+    assert not (tmp_path / "model.pt").exists()
+
+
+def spoil(tar: Path, number: int) -> None:
+    """Cut the image of one sample of a shard short."""
+    samples = list(read_samples(tar))
+    _, members = samples[number]
+    extension = next(name for name in members if name in {"png", "jpg", "webp"})
+    members[extension] = members[extension][: len(members[extension]) // 2]
+    with pytest.raises(OSError, match="truncated"):
+        Image.open(io.BytesIO(members[extension])).load()
+    write_shard(tar, samples)
+
+
+SETTINGS = training.Settings(
+    model=MODEL,
+    epochs=2,
+    batch_size=16,
+    lr=1e-3,
+    warmup=2,
+    weight_decay=0.2,
+    precision="fp32",
+    seed=0,
+    max_skipped=0.01,
+    device="cpu",
+    gpus=0,
+    workers=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 49}, r"has 48 samples, less than training\.batch_size \(49\)"),
+        ({"workers": 4}, r"has 3 shards for 4 loaders.*compute\.training_workers"),
+        ({"gpus": 2, "workers": 2}, r"has 3 shards for 4 loaders"),
+        ({"gpus": 3}, r"training\.batch_size is 16, expected a multiple of the 3 GPUs"),
+    ],
+)
+def test_settings_that_cannot_train(reference: Path, change: dict[str, int], message: str) -> None:
+    shards = pool_shards(read_chunk(reference), None)
+    training.check_settings(SETTINGS, shards)
+    with pytest.raises(InputError, match=message):
+        training.check_settings(dataclasses.replace(SETTINGS, **change), shards)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Iterator[Path]:
+    """A state as a finished training of 100 samples leaves it."""
+    run = tmp_path / training.EXPERIMENT
+    (run / "checkpoints").mkdir(parents=True)
+    save_weights(run / "checkpoints" / "epoch_2.pt", {"layer": torch.ones(3)})
+    skipped = "WARNING | Handling webdataset error (OSError('truncated')). Ignoring.\n"
+    (run / "out.log").write_text(2 * skipped, encoding="utf-8")
+    return tmp_path
+
+
+def test_verify_counts_what_was_skipped(finished: Path) -> None:
+    weights, skipped = training.verify(finished, SETTINGS, 100)
+    assert skipped == 2
+    assert torch.equal(weights["layer"], torch.ones(3))
+
+
+def test_verify_refuses_too_many_skipped(finished: Path) -> None:
+    with pytest.raises(InputError, match=r"2 samples could not be read.*max_skipped"):
+        training.verify(finished, SETTINGS, 99)
+
+
+def test_verify_refuses_missing_last_epoch(finished: Path) -> None:
+    with pytest.raises(InputError, match=r"epoch_3\.pt does not exist.*stopped early"):
+        training.verify(finished, dataclasses.replace(SETTINGS, epochs=3), 100)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_verify_refuses_weights_that_are_not_finite(finished: Path, value: float) -> None:
+    path = finished / training.EXPERIMENT / "checkpoints" / "epoch_2.pt"
+    save_weights(path, {"fine": torch.ones(2), "layer": torch.tensor([1.0, value])})
+    with pytest.raises(InputError, match=r"not finite \(layer\).*training\.lr"):
+        training.verify(finished, SETTINGS, 100)
+
+
+def test_metrics_of_a_log_that_ends_early(finished: Path) -> None:
+    with pytest.raises(InputError, match="ends at 0 samples, expected at least 112"):
+        training.read_metrics(finished, SETTINGS, 100)
+
+
+def test_fingerprint_is_of_content_not_of_speed(reference: Path) -> None:
+    shards = pool_shards(read_chunk(reference), None)
+    moved = [TrainingShard(Path("/elsewhere") / one.tar.name, one.samples, None) for one in shards]
+    assert training.fingerprint(SETTINGS, shards) == training.fingerprint(SETTINGS, moved)
+    other = dataclasses.replace(SETTINGS, seed=1)
+    assert training.fingerprint(SETTINGS, shards) != training.fingerprint(other, shards)
