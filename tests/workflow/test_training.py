@@ -1,58 +1,31 @@
 """CLIP training: repeatable, resumed after a kill, and refused when it did not do its work."""
 
 import dataclasses
-import io
-import os
-import signal
+import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from programs import MODEL, emoji_chunk, kill_when, program, run, spoil
 
 from gapmatch import training
 from gapmatch.chunks import read_chunk
 from gapmatch.errors import InputError
-from gapmatch.shards import read_samples, write_shard
 from gapmatch.streaming import TrainingShard, pool_shards
 from gapmatch.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.workflow
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "workflow_scripts"
-MODEL = f"local-dir:{ROOT / 'resources' / 'models' / 'emoji-resnet'}"
 EPOCHS = 3
 BATCH = 16
-DEADLINE = 240  # seconds
-
-
-def program(name: str, *arguments: object) -> list[str]:
-    return [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A chunk of 48 emoji in shards of 16."""
-    folder = tmp_path_factory.mktemp("reference")
-    render = program(
-        "render_emoji",
-        *("--part", "reference", "--pool-classes", 8, "--test-classes", 8),
-        *("--drawing-classes", 0, "--variants", 6, "--out", folder / "images"),
-    )
-    ingest = program(
-        "ingest_imagefolder",
-        *("--root", folder / "images", "--dataset", "reference", "--chunk", "00000"),
-        *("--chunks", 1, "--caption", "a photo of a {class}", "--samples-per-shard", 16),
-        *("--out", folder / "chunk"),
-    )
-    for arguments in (render, ingest):
-        subprocess.run(arguments, check=True, capture_output=True)
-    return folder / "chunk"
+    return emoji_chunk(tmp_path_factory.mktemp("reference"), "reference", 6, 16)
 
 
 def command(chunk: Path, out: Path, seed: int, max_skipped: float = 0.0) -> list[str]:
@@ -67,17 +40,10 @@ def command(chunk: Path, out: Path, seed: int, max_skipped: float = 0.0) -> list
     )
 
 
-def train(chunk: Path, out: Path, seed: int = 0) -> str:
-    """Train to the end and return the log."""
-    done = subprocess.run(command(chunk, out, seed), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def undisturbed(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
-    train(reference, out)
+    run(command(reference, out, 0))
     return out
 
 
@@ -88,15 +54,6 @@ def equal(one: Path, other: Path) -> bool:
     return all(torch.equal(tensor, right[name]) for name, tensor in left.items())
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a running process has written a file."""
-    end = time.monotonic() + DEADLINE
-    while not path.exists():
-        assert process.poll() is None, "the run ended before it was killed"
-        assert time.monotonic() < end, f"no {path}"
-        time.sleep(0.02)
-
-
 def test_log_and_state(undisturbed: Path) -> None:
     assert not (undisturbed / "state").exists()
     lines = (undisturbed / "metrics.csv").read_text(encoding="utf-8").splitlines()
@@ -105,12 +62,12 @@ def test_log_and_state(undisturbed: Path) -> None:
 
 
 def test_same_seed_same_weights(reference: Path, undisturbed: Path, tmp_path: Path) -> None:
-    train(reference, tmp_path)
+    run(command(reference, tmp_path, 0))
     assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
 
 
 def test_other_seed_other_weights(reference: Path, undisturbed: Path, tmp_path: Path) -> None:
-    train(reference, tmp_path, seed=1)
+    run(command(reference, tmp_path, 1))
     assert not equal(tmp_path / "model.pt", undisturbed / "model.pt")
 
 
@@ -118,30 +75,16 @@ def test_killed_run_continues_to_the_same_weights(
     reference: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "state" / training.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
-    process = subprocess.Popen(
-        command(reference, tmp_path, 0),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wait_for(checkpoint, process)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    kill_when(checkpoint.exists, command(reference, tmp_path, 0), tmp_path)
     assert not (tmp_path / "model.pt").exists()
-    log = train(reference, tmp_path)
+    log = run(command(reference, tmp_path, 0))
     assert "resuming checkpoint" in log
     assert "Start epoch 0" not in log
     assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
 
 
 def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_path: Path) -> None:
-    chunk = tmp_path / "chunk"
-    chunk.mkdir()
-    for path in reference.iterdir():
-        (chunk / path.name).write_bytes(path.read_bytes())
+    chunk = Path(shutil.copytree(reference, tmp_path / "chunk"))
     spoil(chunk / "00001.tar", 3)
     failed = subprocess.run(
         command(chunk, tmp_path, 0, 0.02), capture_output=True, text=True, check=False
@@ -151,17 +94,6 @@ def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_pa
     assert last.startswith(f"error: {EPOCHS} samples could not be read in {EPOCHS} epochs of 48")
     assert "training.max_skipped (0.02)" in last
     assert not (tmp_path / "model.pt").exists()
-
-
-def spoil(tar: Path, number: int) -> None:
-    """Cut the image of one sample of a shard short."""
-    samples = list(read_samples(tar))
-    _, members = samples[number]
-    extension = next(name for name in members if name in {"png", "jpg", "webp"})
-    members[extension] = members[extension][: len(members[extension]) // 2]
-    with pytest.raises(OSError, match="truncated"):
-        Image.open(io.BytesIO(members[extension])).load()
-    write_shard(tar, samples)
 
 
 SETTINGS = training.Settings(

@@ -1,0 +1,84 @@
+"""Programs of the workflow as tests run them, and a small dataset for them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gapmatch.shards import read_samples, write_shard
+
+ROOT = Path(__file__).parents[2]
+MODEL = f"local-dir:{ROOT / 'resources' / 'models' / 'emoji-resnet'}"
+CLASSES = 8
+PATIENCE = 600  # seconds
+
+
+def program(name: str, *arguments: object) -> list[str]:
+    """Return the command line of a program."""
+    return [
+        sys.executable,
+        str(ROOT / "workflow_scripts" / f"{name}.py"),
+        *map(str, arguments),
+    ]
+
+
+def run(arguments: list[str]) -> str:
+    """Run a command that must succeed and return what it says."""
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -> None:
+    """Run a command in ``folder``; kill it and all its processes as soon as ``reached`` says so."""
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + PATIENCE
+    try:
+        while not reached():
+            assert process.poll() is None, "it ended before it was killed"
+            assert time.monotonic() < end, "it never came so far"
+            time.sleep(0.01)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def emoji_chunk(folder: Path, part: str, images: int, samples_per_shard: int) -> Path:
+    """Make a labelled chunk of emoji with so many images of each of CLASSES classes."""
+    run(
+        program(
+            "render_emoji",
+            *("--part", part, "--seed", 0, "--size", 64, "--pool-classes", CLASSES),
+            *("--test-classes", CLASSES, "--drawing-classes", 0, "--variants", images),
+            *("--out", folder / "images"),
+        )
+    )
+    run(
+        program(
+            "ingest_imagefolder",
+            *("--root", folder / "images", "--dataset", part, "--chunk", "00000", "--chunks", 1),
+            *("--caption", "a photo of a {class}", "--samples-per-shard", samples_per_shard),
+            *("--out", folder / "chunk"),
+        )
+    )
+    return folder / "chunk"
+
+
+def spoil(tar: Path, number: int) -> str:
+    """Cut the image of one sample of a shard short; return the sample's key."""
+    samples = list(read_samples(tar))
+    key, members = samples[number]
+    (extension,) = members.keys() & {"png", "jpg", "webp"}
+    members[extension] = members[extension][: len(members[extension]) // 2]
+    write_shard(tar, samples)
+    return key

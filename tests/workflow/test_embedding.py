@@ -1,0 +1,144 @@
+"""Embedding a chunk: every sample is accounted for, and a killed run continues."""
+
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import polars as pl
+import pytest
+import torch
+from programs import CLASSES, MODEL, emoji_chunk, kill_when, program, run, spoil
+
+from gapmatch import embedding
+from gapmatch.chunks import Shard, read_chunk
+from gapmatch.errors import InputError
+from gapmatch.shards import read_samples
+from gapmatch.weights import save_weights
+
+pytestmark = pytest.mark.workflow
+
+IMAGES = 6 * CLASSES
+OUTPUTS = ("img_emb.npy", "metadata.parquet", "rejected.parquet")
+
+
+@pytest.fixture(scope="module")
+def chunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 images in eight shards."""
+    return emoji_chunk(tmp_path_factory.mktemp("val"), "val", 6, 6)
+
+
+@pytest.fixture(scope="module")
+def broken(chunk: Path) -> str:
+    """The key of an image that cannot be read."""
+    return spoil(chunk / "00003.tar", 2)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    save_weights(path, open_clip.create_model(MODEL, load_weights=False).state_dict())
+    return path
+
+
+def command(chunk: Path, weights: Path, out: Path, batch_size: int = 4) -> list[str]:
+    return program(
+        "embed_chunk",
+        *("--chunk", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
+        *("--batch-size", batch_size, "--workers", 1, "--state", out / "state"),
+        *("--img-emb", out / OUTPUTS[0], "--metadata", out / OUTPUTS[1]),
+        *("--rejected", out / OUTPUTS[2]),
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    chunk: Path, broken: str, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    run(command(chunk, weights, out))
+    return out
+
+
+def test_every_sample_is_embedded_or_rejected(chunk: Path, broken: str, undisturbed: Path) -> None:
+    embeddings = np.load(undisturbed / OUTPUTS[0], allow_pickle=False)
+    metadata = pl.read_parquet(undisturbed / OUTPUTS[1])
+    rejected = pl.read_parquet(undisturbed / OUTPUTS[2])
+    assert embeddings.dtype == np.float16
+    assert embeddings.shape == (IMAGES - 1, 128)
+    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(float), axis=1), 1, atol=1e-3)
+
+    ((key, shard, reason),) = rejected.iter_rows()
+    assert (key, shard) == (broken, "00003.tar")
+    assert "truncated" in reason
+
+    expected = [
+        (key, shard.path.name, members["txt"].decode(), int(members["cls"]))
+        for shard in read_chunk(chunk).shards
+        for key, members in read_samples(shard.path)
+        if key != broken
+    ]
+    assert metadata.select("image_path", "shard", "caption", "label").rows() == expected
+    assert not (undisturbed / "state").exists()
+
+
+def test_killed_run_continues_to_the_same_bytes(
+    chunk: Path, weights: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    kill_when(
+        lambda: any(state.glob("*.rejected.parquet")), command(chunk, weights, tmp_path), tmp_path
+    )
+    finished = len(list(state.glob("*.rejected.parquet")))
+    assert 1 <= finished < 8
+    assert not (tmp_path / OUTPUTS[0]).exists()
+    assert f"continuing in {state}" in run(command(chunk, weights, tmp_path))
+    for name in OUTPUTS:
+        assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes(), name
+
+
+def test_state_of_other_weights_is_not_continued(
+    chunk: Path, weights: Path, tmp_path: Path
+) -> None:
+    content = torch.load(weights, weights_only=True)
+    network = read_chunk(chunk)
+    before = embedding.fingerprint(network, content, MODEL)
+    content["logit_scale"] = content["logit_scale"] + 1
+    assert embedding.fingerprint(network, content, MODEL) != before
+
+
+def test_finished_shards_are_not_embedded_again(chunk: Path, tmp_path: Path) -> None:
+    called = []
+
+    def embed(shard: Shard, progress: object) -> embedding.Embedded:
+        called.append(shard.path.name)
+        metadata = pl.DataFrame(
+            {"image_path": [shard.path.stem]}, schema_overrides={"image_path": pl.String}
+        )
+        if len(called) == 4:
+            raise KeyboardInterrupt
+        return embedding.Embedded(np.eye(1, 8, dtype=np.float32), metadata, metadata.clear())
+
+    whole = read_chunk(chunk)
+    with pytest.raises(KeyboardInterrupt):
+        embedding.embed_chunk(whole, embed, tmp_path)
+    result = embedding.embed_chunk(whole, embed, tmp_path)
+    names = [f"{number:05d}" for number in range(8)]
+    assert called == [f"{name}.tar" for name in [*names[:4], *names[3:]]]
+    assert result.metadata["image_path"].to_list() == names
+    assert result.embeddings.shape == (8, 8)
+
+
+def test_shard_that_lost_samples_is_refused(chunk: Path) -> None:
+    shard = read_chunk(chunk).shards[0]
+    network, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
+    with pytest.raises(InputError, match=r"holds 6 samples, its chunk\.json says 7"):
+        embedding.embed_shard(
+            Shard(shard.path, 7),
+            network.eval(),
+            preprocess,
+            torch.device("cpu"),
+            4,
+            0,
+            lambda _: None,
+        )
