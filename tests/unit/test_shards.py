@@ -43,10 +43,13 @@ def test_names_that_are_paths_are_refused(tmp_path: Path, name: str) -> None:
         shards.count_samples(tmp_path / "a.tar")
 
 
-def test_links_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+)
+def test_links_devices_and_folders_are_refused(tmp_path: Path, kind: bytes) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         member = tarfile.TarInfo("a.txt")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
     with pytest.raises(InputError, match="expected plain files"):
         shards.count_samples(tmp_path / "a.tar")
@@ -59,10 +62,25 @@ def test_large_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         shards.count_samples(tmp_path / "a.tar")
 
 
-@pytest.mark.parametrize("size", [0, 100, 700, 1600])
-def test_a_tar_cut_short_is_refused(tmp_path: Path, size: int) -> None:
+def test_a_tar_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
     tar = tmp_path / "a.tar"
     shards.write_shard(tar, [(str(number), {"txt": b"x" * 300}) for number in range(3)])
-    tar.write_bytes(tar.read_bytes()[:size])
+    data = tar.read_bytes()
+    end = 3 * (512 + 512) + 512  # three members and the first empty block
+    for size in [*range(0, end, 37), 512, 1024, 2048, 3072, end - 1]:
+        tar.write_bytes(data[:size])
+        with pytest.raises(InputError, match="damaged or cut short"):
+            shards.count_samples(tar)
+    tar.write_bytes(data[:end])
+    assert shards.count_samples(tar) == 3
+
+
+@pytest.mark.parametrize("member", [0, 1, 2])
+def test_a_damaged_header_is_no_end(tmp_path: Path, member: int) -> None:
+    tar = tmp_path / "a.tar"
+    shards.write_shard(tar, [(str(number), {"txt": b"x" * 300}) for number in range(3)])
+    data = bytearray(tar.read_bytes())
+    data[member * 1024 + 150] ^= 0xFF  # in the header's checksum
+    tar.write_bytes(data)
     with pytest.raises(InputError, match="damaged or cut short"):
         shards.count_samples(tar)

@@ -39,10 +39,22 @@ def read_samples(tar: Path) -> Iterator[tuple[str, Members]]:
                     key, members = name, {}
                 content = archive.extractfile(member)
                 members[extension.lower()] = content.read() if content else b""
+        _check_end(tar, archive.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise InputError(f"{tar} is damaged or cut short ({error}): fetch it again") from error
     if key is not None:
         yield key, members
+
+
+def _check_end(tar: Path, offset: int) -> None:
+    """Refuse a tar that does not end with an empty block where its reader stopped.
+
+    tarfile takes a damaged header, and a file cut between two members, for a proper end.
+    """
+    with tar.open("rb") as file:
+        file.seek(offset)
+        if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+            raise tarfile.ReadError(f"no member and no end of the archive at byte {offset}")
 
 
 def _check_member(tar: Path, member: tarfile.TarInfo) -> None:
