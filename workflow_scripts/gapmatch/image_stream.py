@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 import webdataset
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from gapmatch.image_extensions import IMAGE_EXTENSIONS
+from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 
 MAX_PIXELS = 100_000_000
 """Larger images are rejected before they are decoded."""
@@ -39,10 +39,13 @@ def decode_image(data: bytes) -> Image.Image:
         ValueError: The bytes are no image, a truncated one, or one of more than MAX_PIXELS.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
             return image.convert("RGB")
+    except UnidentifiedImageError:
+        # Its own message holds a memory address: no two runs would list the same reason.
+        raise ValueError(f"no image of a known format ({', '.join(IMAGE_FORMATS)})") from None
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
@@ -51,9 +54,11 @@ def _read_sample(
     raw: dict[str, Any], shard: str, preprocess: Callable[[Image.Image], torch.Tensor]
 ) -> tuple[Sample, torch.Tensor | None]:
     data = next((raw[ext] for ext in IMAGE_EXTENSIONS if ext in raw), None)
-    metadata = json.loads(raw["json"]) if "json" in raw else {}
-    pixels, reason = None, None
+    pixels, label, reason = None, None, None
+    metadata: dict[str, Any] = {}
     try:
+        metadata = _read_metadata(raw)
+        label = int(raw["cls"]) if "cls" in raw else None
         if data is None:
             raise ValueError(f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}")
         pixels = preprocess(decode_image(data))
@@ -63,12 +68,19 @@ def _read_sample(
         image_path=raw["__key__"],
         shard=shard,
         caption=raw.get("txt", b"").decode("utf-8", errors="replace"),
-        label=int(raw["cls"]) if "cls" in raw else None,
+        label=label,
         class_name=metadata.get("class_name"),
         style=metadata.get("style"),
         reason=reason,
     )
     return sample, pixels
+
+
+def _read_metadata(raw: dict[str, Any]) -> dict[str, Any]:
+    metadata = json.loads(raw["json"]) if "json" in raw else {}
+    if not isinstance(metadata, dict):
+        raise ValueError("its json is no object")
+    return metadata
 
 
 def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -8,10 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from gapmatch.errors import InputError
+from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from gapmatch.result_files import read_object
 
-FORMATS = ("JPEG", "PNG", "WEBP")
-SUFFIXES = ("jpg", "jpeg", "png", "webp")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 
@@ -63,7 +62,7 @@ def _members(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
                 key, suffix = split_name(member.name)
-                if key not in left or suffix not in SUFFIXES or not member.isreg():
+                if key not in left or suffix not in IMAGE_EXTENSIONS or not member.isreg():
                     continue
                 if member.size > MAX_BYTES:
                     raise InputError(f"{path}: {member.name} is larger than {MAX_BYTES} bytes")
@@ -91,7 +90,7 @@ def decode(data: bytes, side: int, origin: str) -> Image.Image:
         InputError: It is no image of a known format, or has too many pixels.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{origin}: {image.width} x {image.height} pixels are too many")
             image.draft("RGB", (2 * side, 2 * side))

@@ -1,0 +1,121 @@
+"""Decoding a shard: the same samples whatever the workers, and a reason for each that is lost."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gapmatch import image_stream
+from gapmatch.image_stream import Sample, decode_image, shard_batches
+from gapmatch.shards import Members, write_shard
+
+
+def encoded(shade: int, kind: str = "PNG", size: tuple[int, int] = (6, 5)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (shade, 0, 0)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """Stand in for the embedder's preprocessing; module level, so that workers can have it."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
+
+
+BROKEN: dict[str, tuple[Members, str]] = {
+    "000000003": ({"png": b"no picture", "txt": b"c"}, "no image of a known format (JPEG"),
+    "000000005": ({"jpg": encoded(9, "JPEG")[:-40]}, "OSError: Truncated File Read"),
+    "000000006": ({"txt": b"caption alone"}, "no image: expected one of jpg"),
+    "000000008": ({"png": encoded(8), "cls": b"dog"}, "invalid literal"),
+    "000000009": ({"png": encoded(9), "json": b"{"}, "Expecting property name"),
+    "000000010": ({"png": encoded(10), "json": b"[]"}, "its json is no object"),
+    "000000011": ({"png": encoded(11, "EPS")}, "no image of a known format (JPEG"),
+}
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("shard") / "00007.tar"
+    samples: list[tuple[str, Members]] = []
+    for number in range(14):
+        key = f"{number:09d}"
+        metadata = {"class_name": f"class {number}", "style": "line"}
+        whole = {
+            "png": encoded(number),
+            "txt": f"caption {number}".encode(),
+            "cls": str(number).encode(),
+            "json": json.dumps(metadata).encode(),
+        }
+        samples.append((key, BROKEN[key][0] if key in BROKEN else whole))
+    write_shard(path, samples)
+    return path
+
+
+def read(shard: Path, batch_size: int, workers: int) -> tuple[list[Sample], torch.Tensor]:
+    batches = list(shard_batches(shard, to_tensor, batch_size, workers))
+    assert all(len(samples) <= batch_size for samples, _ in batches)
+    for samples, pixels in batches:
+        assert len(pixels) == sum(sample.reason is None for sample in samples)
+    samples = [sample for found, _ in batches for sample in found]
+    return samples, torch.cat([pixels for _, pixels in batches if len(pixels)])
+
+
+def test_every_sample_in_order_with_its_metadata_or_a_reason(shard: Path) -> None:
+    samples, pixels = read(shard, 4, 0)
+    assert [sample.image_path for sample in samples] == [f"{n:09d}" for n in range(14)]
+    assert {sample.shard for sample in samples} == {"00007.tar"}
+    whole = [number for number in range(14) if f"{number:09d}" not in BROKEN]
+    assert pixels[:, 0, 0, 0].tolist() == whole
+    for sample in samples:
+        if sample.image_path in BROKEN:
+            assert BROKEN[sample.image_path][1] in (sample.reason or "")
+        else:
+            number = int(sample.image_path)
+            assert sample == Sample(
+                *(sample.image_path, "00007.tar", f"caption {number}", number),
+                *(f"class {number}", "line", None),
+            )
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (100, 0), (3, 1), (2, 2), (100, 2)])
+def test_neither_workers_nor_batches_change_the_result(
+    shard: Path, batch_size: int, workers: int
+) -> None:
+    expected, pixels = read(shard, 5, 0)
+    samples, same = read(shard, batch_size, workers)
+    assert samples == expected
+    assert torch.equal(pixels, same)
+
+
+def test_too_large_images_are_rejected_undecoded(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_stream, "MAX_PIXELS", 29)
+    samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0)))
+    assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
+    assert len(pixels) == 0
+    monkeypatch.setattr(image_stream, "MAX_PIXELS", 30)
+    assert decode_image(encoded(1)).size == (6, 5)
+
+
+@settings(max_examples=200)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]),
+    damage=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    share=st.floats(0, 1),
+)
+def test_damaged_bytes_decode_or_are_a_value_error(
+    kind: str, damage: list[tuple[float, int]], share: float
+) -> None:
+    data = bytearray(encoded(5, kind))
+    for place, value in damage:
+        data[int(place * (len(data) - 1))] = value
+    try:
+        assert decode_image(bytes(data[: int(share * len(data))])).mode == "RGB"
+    except ValueError as error:
+        assert str(error)
