@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--samples-per-shard", type=int, required=True, help="links per shard")
     parser.add_argument("--min-success-rate", type=float, required=True, help="share of links")
     parser.add_argument("--max-image-area", type=int, required=True, help="pixels")
-    parser.add_argument("--retries", type=int, default=0, help="of a failed link")
+    parser.add_argument("--retries", type=int, required=True, help="of a failed link")
     parser.add_argument("--timeout-minutes", type=float, required=True, help="for the chunk")
     parser.add_argument("--processes", type=int, default=1, help="of img2dataset")
     parser.add_argument("--threads", type=int, default=16, help="of each process")
@@ -55,7 +55,7 @@ def main() -> None:
     # A batch system's polite kill must end img2dataset too, which runs in a session of its own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     work = arguments.work.absolute()
-    claim_state(work, identity(arguments.urls, settings))
+    claim_state(work, identity(arguments.urls, settings, arguments.site))
     shards = work / "shards"
     with serve_crawl(arguments.site) if arguments.site else nullcontext() as proxy:
         fetch(arguments.urls, shards, settings, arguments.timeout_minutes, proxy)

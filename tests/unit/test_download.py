@@ -15,6 +15,7 @@ from gapmatch import download
 from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.crawl import HOST, CrawlSettings, write_crawl
 from gapmatch.errors import InputError
+from gapmatch.resumption import claim_state
 from gapmatch.shards import read_samples, write_shard
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,8 @@ def run(crawl: Path, work: Path, out: Path, minimum: float) -> subprocess.Comple
     arguments = (
         f"--urls {crawl}/urls_00000.parquet --site {crawl} --dataset pool --chunk 00000 "
         f"--image-size 32 --resize-mode no --samples-per-shard {SHARD} --max-image-area 1000000 "
-        f"--min-success-rate {minimum} --timeout-minutes 3 --threads 8 --work {work} --out {out}"
+        f"--retries 0 --min-success-rate {minimum} --timeout-minutes 3 --threads 8 "
+        f"--work {work} --out {out}"
     )
     program = ROOT / "workflow_scripts" / "download_chunk.py"
     return subprocess.run(
@@ -167,12 +169,38 @@ def test_the_gate_names_the_most_frequent_reasons() -> None:
         download.check_success_rate(failed, 20, 0.51, "00003")
 
 
+def test_a_second_process_does_not_work_in_the_same_folder(crawl: Path, tmp_path: Path) -> None:
+    lock = claim_state(tmp_path / "work", "of the first")
+    second = run(crawl, tmp_path / "work", tmp_path / "out", 0.3)
+    os.close(lock)
+    assert second.returncode == 2
+    assert f"{tmp_path / 'work'} is in use" in second.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_content_settings_and_links_identify_the_work(crawl: Path, tmp_path: Path) -> None:
     urls = crawl / "urls_00000.parquet"
     same = replace(SETTINGS, processes=4, threads=99)
-    assert download.identity(urls, SETTINGS) == download.identity(urls, same)
-    other = replace(SETTINGS, image_size=64)
-    assert download.identity(urls, SETTINGS) != download.identity(urls, other)
+    expected = download.identity(urls, SETTINGS, None)
+    assert download.identity(urls, same, None) == expected
+    assert download.identity(urls, replace(SETTINGS, image_size=64), None) != expected
     copy = Path(shutil.copy(urls, tmp_path / "other.parquet"))
     pl.read_parquet(copy).head(3).write_parquet(copy)
-    assert download.identity(urls, SETTINGS) != download.identity(copy, SETTINGS)
+    assert download.identity(copy, SETTINGS, None) != expected
+
+
+def test_a_crawl_rendered_anew_is_other_work(crawl: Path, tmp_path: Path) -> None:
+    urls = crawl / "urls_00000.parquet"
+    for size in (32, 48):
+        settings = CrawlSettings(0, size, 5, 1, 0.1, 0.1, 0.5)
+        write_crawl(CLASSES, settings, tmp_path / str(size), 1)
+        assert (tmp_path / str(size) / urls.name).read_bytes() == urls.read_bytes()
+    same, larger = (download.identity(urls, SETTINGS, tmp_path / size) for size in ("32", "48"))
+    assert download.identity(urls, SETTINGS, crawl) == same != larger
+
+
+def test_a_chunk_without_links_is_refused(crawl: Path, tmp_path: Path) -> None:
+    none = tmp_path / "none.parquet"
+    pl.read_parquet(crawl / "urls_00000.parquet").clear().write_parquet(none)
+    with pytest.raises(InputError, match="holds no link: ask for fewer chunks"):
+        download.fetch(none, tmp_path / "shards", SETTINGS, 1, None)

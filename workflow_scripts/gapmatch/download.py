@@ -55,13 +55,18 @@ class DownloadSettings:
     threads: int
 
 
-def identity(urls: Path, settings: DownloadSettings) -> str:
-    """Return a hash of what the shards depend on: the links and the settings of content."""
+def identity(urls: Path, settings: DownloadSettings, site: Path | None) -> str:
+    """Return a hash of what the shards depend on: links, settings of content, a site's files."""
     content = {
         key: value for key, value in asdict(settings).items() if key not in {"processes", "threads"}
     }
     digest = hashlib.sha256(urls.read_bytes())
     digest.update(json.dumps(content, sort_keys=True).encode())
+    # A crawl that is rendered anew may keep its links and change what is behind them.
+    if site:
+        for path in sorted(path for path in site.rglob("*") if path.is_file()):
+            digest.update(f"{path.relative_to(site)} {path.stat().st_size} ".encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -113,10 +118,12 @@ def fetch(
         proxy: HTTP proxy to ask; None fetches directly.
 
     Raises:
-        InputError: It took too long, or shards are missing after ROUNDS starts.
+        InputError: There is no link, it took too long, or shards are missing after ROUNDS starts.
     """
     deadline = time.monotonic() + 60 * timeout_minutes
     rows = pl.scan_parquet(urls).select(pl.len()).collect().item()
+    if not rows:
+        raise InputError(f"{urls} holds no link: ask for fewer chunks than there are links")
     expected = -(-rows // settings.samples_per_shard)
     environment = dict(os.environ, NO_ALBUMENTATIONS_UPDATE="1")
     if proxy:
