@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 from braceexpand import braceexpand
@@ -17,9 +18,15 @@ from gapmatch.shards import count_samples
 def samples_of(tar: Path) -> int:
     """Return the number of samples: img2dataset's statistics say it, else the tar is read."""
     stats = tar.with_name(f"{tar.stem}_stats.json")
-    if stats.exists():
+    if not stats.exists():
+        return count_samples(tar)
+    try:
         return int(json.loads(stats.read_text(encoding="utf-8"))["successes"])
-    return count_samples(tar)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{stats} does not say the shard's successes ({error!r}): expected what img2dataset "
+            "writes; delete it to have the samples counted"
+        ) from None
 
 
 def main() -> None:
@@ -42,6 +49,15 @@ def main() -> None:
         raise InputError(
             f"{len(missing)} of the {len(tars)} shards of chunk {arguments.chunk} do not exist: "
             f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}"
+        )
+    repeated = sorted(
+        name for name, times in Counter(tar.name for tar in tars).items() if times > 1
+    )
+    if repeated:
+        raise InputError(
+            f"chunk {arguments.chunk} has several shards of the name {', '.join(repeated[:10])}, "
+            "and samples are told apart by it: rename them, or ask for more chunks so that each "
+            "holds shards of one folder"
         )
     shards = [Shard(tar, samples_of(tar)) for tar in tqdm(tars, unit="shard", mininterval=5)]
     samples = sum(shard.samples for shard in shards)

@@ -146,3 +146,29 @@ def test_all_missing_shards_are_named_at_once(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert all(f"0000{number}.tar" in done.stderr for number in range(3))
     assert not (tmp_path / "out").exists()
+
+
+def test_shards_that_share_a_name_cannot_share_a_chunk(root: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        ingest(root, tmp_path / name)
+    arguments = ("--shards", f"{tmp_path}/{{a,b}}/0000{{0..5}}.tar", "--dataset", "pool")
+    both = ("--chunk", "00000", "--chunks", 1, "--out", tmp_path / "both")
+    done = run("list_shards.py", *arguments, *both)
+    assert done.returncode == 2
+    assert "several shards of the name 00000.tar, 00001.tar" in done.stderr
+    second = ("--chunk", "00001", "--chunks", 2, "--out", tmp_path / "second")
+    assert run("list_shards.py", *arguments, *second).returncode == 0
+
+
+def test_counts_of_img2dataset_are_believed_and_checked(root: Path, tmp_path: Path) -> None:
+    packed = ingest(root, tmp_path / "packed")
+    stats = packed / "00000_stats.json"
+    arguments = ("--shards", packed / "00000.tar", "--dataset", "pool")
+    only = ("--chunk", "00000", "--chunks", 1, "--out", tmp_path / "out")
+    stats.write_text('{"successes": 2, "count": 9}')
+    assert run("list_shards.py", *arguments, *only).returncode == 0
+    assert json.loads((tmp_path / "out" / "chunk.json").read_text(encoding="utf-8"))["samples"] == 2
+    stats.write_text('{"count": 9}')
+    done = run("list_shards.py", *arguments, *only)
+    assert done.returncode == 2
+    assert "does not say the shard's successes" in done.stderr
