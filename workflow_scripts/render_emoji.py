@@ -18,14 +18,19 @@ from gapmatch.emoji.folders import (
 
 logger = logging.getLogger("render_emoji")
 
+PART_OPTIONS = {
+    "pool": ("chunks", "duplicates", "near_duplicates", "faults"),
+    "reference": ("drawing_variants",),
+}
+
 
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", required=True, choices=["pool", "reference", *TEST_PARTS])
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="seed of classes and images")
-    parser.add_argument("--size", type=int, default=64, help="side of the images in pixels")
+    parser.add_argument("--seed", type=int, required=True, help="seed of classes and images")
+    parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
     parser.add_argument("--pool-classes", type=int, required=True, help="classes in the pool")
     parser.add_argument(
         "--test-classes", type=int, required=True, help="pool classes that the tests hold"
@@ -42,21 +47,22 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--drawing-variants",
         type=int,
-        default=2,
         help="reference only: images per drawing class and drawn style",
     )
-    parser.add_argument("--chunks", type=int, default=1, help="pool only: number of URL lists")
+    parser.add_argument("--chunks", type=int, help="pool only: number of URL lists")
+    parser.add_argument("--duplicates", type=float, help="pool only: exact copies, as a fraction")
     parser.add_argument(
-        "--duplicates", type=float, default=0.1, help="pool only: exact copies, as a fraction"
+        "--near-duplicates", type=float, help="pool only: re-encoded copies, fraction"
     )
-    parser.add_argument(
-        "--near-duplicates", type=float, default=0.1, help="pool only: re-encoded copies, fraction"
-    )
-    parser.add_argument(
-        "--faults", type=float, default=0.03, help="pool only: broken URLs, as a fraction"
-    )
+    parser.add_argument("--faults", type=float, help="pool only: broken URLs, as a fraction")
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    needed = PART_OPTIONS.get(arguments.part, ())
+    missing = [name for name in needed if getattr(arguments, name) is None]
+    if missing:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        parser.error(f"--part {arguments.part} needs {options}")
+    return arguments
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,12 @@ from PIL import Image
 from gapmatch.emoji import folders
 from gapmatch.emoji.artwork import STYLES, Emoji, list_emoji, rasterise, without_paint
 from gapmatch.emoji.captions import caption
-from gapmatch.emoji.classes import choose_classes, generator
+from gapmatch.emoji.classes import ClassChoice, choose_classes, generator
 from gapmatch.emoji.composition import BACKGROUNDS, Variation, background, compose
 from gapmatch.emoji.crawl import HOST, CrawlSettings, write_crawl
 from gapmatch.errors import InputError
 
+PROGRAM = Path(__file__).parents[2] / "workflow_scripts" / "render_emoji.py"
 DOG, CAT, BANANA = Emoji(0x1F415, "dog"), Emoji(0x1F408, "cat"), Emoji(0x1F34C, "banana")
 MADE_UP = tuple(Emoji(code, f"class {code}") for code in range(60))
 SETTINGS = CrawlSettings(
@@ -189,3 +192,59 @@ def test_a_crawl_has_copies_and_faults_and_no_change_of_a_class_by_another(tmp_p
         assert file.exists() == (fault not in {"dead", "redirect"})
     for path in listed - set(faults):
         Image.open(io.BytesIO((tmp_path / "two" / "site" / path).read_bytes())).load()
+
+
+def render(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_program_renders_the_classes_it_is_asked_for(tmp_path: Path) -> None:
+    classes = ("--pool-classes", 6, "--test-classes", 3, "--drawing-classes", 2)
+    common = ("--seed", 1, "--size", 32, *classes, "--variants", 2)
+    parts = {"sketch": ("--workers", 2), "reference": ("--drawing-variants", 1)}
+    for part, options in parts.items():
+        done = render("--part", part, "--out", tmp_path / part, *common, *options)
+        assert done.returncode == 0, done.stderr
+    sketch, reference = (pl.read_parquet(tmp_path / part / "images.parquet") for part in parts)
+    assert sketch.group_by("class_name", "style").len()["len"].to_list() == [2] * 3
+    assert sketch["style"].unique().to_list() == ["line"]
+    counts = dict(reference.group_by("style").len().iter_rows())
+    assert counts == {"twemoji": 3 * 2, "colour": 2, "line": 2}
+    photos = reference.filter(pl.col("style") == "twemoji")
+    assert set(photos["class_name"]) == set(sketch["class_name"])
+    for path in sketch["path"]:
+        grey = np.asarray(Image.open(tmp_path / "sketch" / path).convert("L"))
+        assert np.median(grey) > 160  # mostly paper,
+        assert 0.01 < (grey < 128).mean() < 0.5  # some ink
+
+
+def test_the_program_says_what_cannot_be_rendered(tmp_path: Path) -> None:
+    common = ("--seed", 0, "--size", 32, "--variants", 1, "--out", tmp_path / "out")
+    few = ("--pool-classes", 3, "--test-classes", 2, "--drawing-classes", 2)
+    done = render("--part", "val", *common, *few)
+    assert done.returncode == 2
+    assert "disjoint parts of emoji.pool_classes (3)" in done.stderr
+    done = render("--part", "pool", *common, *few, "--chunks", 1)
+    assert done.returncode == 2
+    assert "--part pool needs --duplicates, --near-duplicates, --faults" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_styles_differ_and_classes_added_change_no_image_of_a_plain_part(tmp_path: Path) -> None:
+    few = ClassChoice(pool=(DOG, CAT), test=(CAT, DOG), drawing=())
+    more = ClassChoice(pool=(DOG, CAT, BANANA), test=(BANANA, CAT, DOG), drawing=())
+    for part, (_, variation) in folders.TEST_PARTS.items():
+        found = []
+        for name, choice in (("few", few), ("more", more)):
+            requests = folders.test_set_requests(part, choice, 0, 32, 2)
+            folders.write_folders(requests, tmp_path / name / part, 1)
+            hashes = files(tmp_path / name / part)
+            found.append({path: hashes[path] for path in hashes if path.endswith(".jpg")})
+        # Clutter is taken from the other test classes, so there an added class may show.
+        assert set(found[0]) < set(found[1])
+        assert (found[0].items() <= found[1].items()) == (variation.clutter[1] == 0)
