@@ -31,8 +31,13 @@ def slice_links(
     files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     if not files:
         raise InputError(f"{source} holds no parquet file: expected lists of links")
+    if not files[0].exists():
+        raise InputError(f"{source} does not exist: expected a parquet file or a folder of them")
     links = pl.scan_parquet(files)
-    known = links.collect_schema().names()
+    try:
+        known = links.collect_schema().names()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{files[0]} is no parquet file: {error}") from None
     for key, column in (("url_column", url_column), ("caption_column", caption_column)):
         if column not in known:
             raise InputError(

@@ -1,0 +1,66 @@
+"""Slices of a list of links: together all rows, in order, for any number of chunks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gapmatch.errors import InputError
+from slice_urls import slice_links
+
+PROGRAM = Path(__file__).parents[2] / "workflow_scripts" / "slice_urls.py"
+
+
+def write_lists(folder: Path, sizes: list[int]) -> pl.DataFrame:
+    """Write one file per size and return all their rows."""
+    tables = []
+    for number, size in enumerate(sizes):
+        rows = [f"{number}-{row}" for row in range(size)]
+        table = pl.DataFrame(
+            {"TEXT": rows, "URL": [f"http://x/{row}" for row in rows]},
+            schema={"TEXT": pl.String, "URL": pl.String},
+        )
+        table.write_parquet(folder / f"part-{number:03d}.parquet")
+        tables.append(table)
+    return pl.concat(tables).select(url="URL", caption="TEXT")
+
+
+@given(sizes=st.lists(st.integers(0, 12), min_size=1, max_size=4), chunks=st.integers(1, 40))
+def test_slices_partition_the_rows(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], chunks: int
+) -> None:
+    folder = tmp_path_factory.mktemp("lists")
+    links = write_lists(folder, sizes)
+    slices = [slice_links(folder, chunk, chunks, "URL", "TEXT") for chunk in range(chunks)]
+    assert pl.concat(slices).equals(links)
+    lengths = [len(one) for one in slices]
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_the_program_writes_a_slice_of_one_file(tmp_path: Path) -> None:
+    links = write_lists(tmp_path, [5])
+    arguments = (
+        f"--urls {tmp_path}/part-000.parquet --chunk 1 --chunks 2 --url-column URL "
+        f"--caption-column TEXT --out {tmp_path}/out/00001.parquet"
+    )
+    subprocess.run([sys.executable, str(PROGRAM), *arguments.split()], check=True)
+    assert pl.read_parquet(tmp_path / "out" / "00001.parquet").equals(links[2:])
+
+
+def test_a_missing_list_or_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no parquet file"):
+        slice_links(tmp_path, 0, 1, "URL", "TEXT")
+    with pytest.raises(InputError, match=r"nowhere\.parquet does not exist"):
+        slice_links(tmp_path / "nowhere.parquet", 0, 1, "URL", "TEXT")
+    (tmp_path / "part-000.parquet").write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"part-000\.parquet is no parquet file"):
+        slice_links(tmp_path, 0, 1, "URL", "TEXT")
+    write_lists(tmp_path, [1])
+    with pytest.raises(
+        InputError, match=r"no column 'url' \(pool\.source\.url_column\); it has: TEXT, URL"
+    ):
+        slice_links(tmp_path, 0, 1, "url", "TEXT")
