@@ -1,0 +1,58 @@
+"""Folders of unfinished work: kept for the same job, emptied for another, locked while in use."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gapmatch.errors import InputError
+from gapmatch.resumption import LOCK, claim_state
+
+HOLDER = """
+import sys
+from pathlib import Path
+from gapmatch.resumption import claim_state
+claim_state(Path(sys.argv[1]), "same")
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def claim_and_release(state: Path, identity: str) -> None:
+    os.close(claim_state(state, identity))
+
+
+def test_work_of_the_same_job_is_kept_and_of_another_removed(tmp_path: Path) -> None:
+    state = tmp_path / "a" / "state"
+    claim_and_release(state, "same")
+    (state / "shards").mkdir()
+    (state / "shards" / "00000.tar").write_bytes(b"x")
+    (state / "file").write_bytes(b"x")
+    claim_and_release(state, "same")
+    assert (state / "shards" / "00000.tar").exists()
+    claim_and_release(state, "other")
+    assert {path.name for path in state.iterdir()} == {LOCK, "identity.json"}
+
+
+def test_work_without_a_marker_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "left").write_bytes(b"x")
+    claim_and_release(tmp_path, "same")
+    assert not (tmp_path / "left").exists()
+
+
+def test_a_state_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2] / "workflow_scripts")),
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"claimed\n"
+        with pytest.raises(InputError, match=rf"is in use: .*fuser {tmp_path / LOCK}"):
+            claim_state(tmp_path, "other")
+        holder.kill()
+    claim_and_release(tmp_path, "same")
