@@ -59,7 +59,8 @@ def emoji_chunk(folder: Path, part: str, images: int, samples_per_shard: int) ->
         program(
             "render_emoji",
             *("--part", part, "--seed", 0, "--size", 64, "--pool-classes", CLASSES),
-            *("--test-classes", CLASSES, "--drawing-classes", 0, "--variants", images),
+            *("--test-classes", CLASSES, "--drawing-classes", 0),
+            *("--variants", images, "--drawing-variants", 1),
             *("--out", folder / "images"),
         )
     )
