@@ -147,7 +147,7 @@ def _neighbours(scores: np.ndarray, dataset: str, count: int = 8) -> pl.DataFram
         {
             "test_row": np.repeat(np.arange(len(scores), dtype=np.int32), count),
             "rank": np.tile(np.arange(1, count + 1, dtype=np.int32), len(scores)),
-            "similarity": np.take_along_axis(scores, order, 1).ravel().astype(np.float32),
+            "similarity": np.take_along_axis(scores, order, 1).ravel().astype(np.float64),
             "chunk": [f"{chunk:05d}" for chunk in place.ravel()],
             "row": (order - first_rows[place]).ravel().astype(np.int32),
         }

@@ -119,3 +119,10 @@ def test_damaged_bytes_decode_or_are_a_value_error(
         assert decode_image(bytes(data[: int(share * len(data))])).mode == "RGB"
     except ValueError as error:
         assert str(error)
+
+
+def test_elongated_images_are_rejected_undecoded() -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (image_stream.MAX_ASPECT_RATIO + 1, 1)).save(data, "PNG")
+    with pytest.raises(ValueError, match="101 x 1 pixels is too elongated"):
+        image_stream.decode_image(data.getvalue())

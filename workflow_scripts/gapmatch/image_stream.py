@@ -17,6 +17,8 @@ from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 
 MAX_PIXELS = 100_000_000
 """Larger images are rejected before they are decoded."""
+MAX_ASPECT_RATIO = 100
+"""More elongated ones too: preprocessing scales the shorter side to the model's input."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ def decode_image(data: bytes) -> Image.Image:
     """Decode an image to RGB.
 
     Raises:
-        ValueError: The bytes are no image, a truncated one, or one of more than MAX_PIXELS.
+        ValueError: The bytes are no image, a truncated one, too large or too elongated.
     """
     try:
         with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
+            if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
+                raise ValueError(f"image of {image.width} x {image.height} pixels is too elongated")
             return image.convert("RGB")
     except UnidentifiedImageError:
         # Its own message holds a memory address: no two runs would list the same reason.
