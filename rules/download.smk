@@ -32,6 +32,7 @@ rule render_emoji:
         f"{RESULTS}/benchmarks/render_emoji/{{part}}.tsv"
     conda:
         "../envs/emoji.yaml"
+    threads: 2
     params:
         seed=EMOJI.seed,
         size=EMOJI.image_size,

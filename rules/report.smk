@@ -299,7 +299,7 @@ rule plot_sensitivity:
         "--reference {params.reference} --reference-chunks {params.reference_chunks} "
         "--pool {params.pool} --pool-chunks {params.pool_chunks} --kept {params.kept} "
         "--seed {params.seed} --device {resources.device} --block-rows {resources.block_rows} "
-        "--out {params.out} > {log} 2>&1"
+        "--threads {threads} --out {params.out} > {log} 2>&1"
 
 
 rule plot_neighbours:

@@ -40,6 +40,7 @@ rule train_embedder:
         ),
     conda:
         "../envs/train.yaml"
+    threads: 2
     resources:
         device=COMPUTE.device,
         gpu=0,

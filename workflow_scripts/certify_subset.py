@@ -12,18 +12,12 @@ from gapmatch.atomic import write_json
 from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
+from gapmatch.result_files import named_path
 from gapmatch.similarity.arguments import add_block_arguments, add_device_argument
-from gapmatch.similarity.engine import choose_device, limit_threads
+from gapmatch.similarity.engine import limit_threads
 from gapmatch.similarity.tables import write_table
 from gapmatch.subset_files import read_kept
-
-
-def named_path(text: str) -> tuple[str, Path]:
-    """Return NAME=PATH as a pair."""
-    name, found, path = text.partition("=")
-    if not (name and found and path):
-        raise argparse.ArgumentTypeError(f"expected NAME=PATH, found {text!r}")
-    return name, Path(path)
+from gapmatch.weights import choose_device
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -93,7 +87,7 @@ def main() -> None:
         for files, stored in zip(pool_files, open_chunks(pool_files), strict=True)
     ]
     rank = summary["rank"] if matched else 1
-    device = choose_device(args.device)
+    device = choose_device(args.device).type
     measured = certificate.profiles(tests, reference, kept, rank, args.block_rows, device)
 
     if matched:

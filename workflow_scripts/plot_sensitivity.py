@@ -11,7 +11,8 @@ from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.figures import sensitivity as figure
 from gapmatch.figures import style
-from gapmatch.similarity.engine import make_engine
+from gapmatch.similarity.arguments import add_block_arguments, add_device_argument
+from gapmatch.similarity.engine import limit_threads, make_engine
 
 
 def main() -> None:
@@ -28,13 +29,14 @@ def main() -> None:
         "--kept", type=Path, required=True, help="folder of the subset that keeps the whole pool"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the order of classes")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--block-rows", type=int, default=8192, help="rows per product")
+    add_device_argument(parser)
+    add_block_arguments(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
 
+    limit_threads(arguments.threads)
     engine = make_engine("auto", arguments.device)
     tests = open_embeddings(arguments.tests)
     tested = set(pl.read_parquet(arguments.test_metadata)["class_name"].drop_nulls())

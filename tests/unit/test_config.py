@@ -105,7 +105,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "one of test_sets: val, sketch",
         ),
         ("subsets.near_sketch.test_sets", [], "subsets.near_sketch.test_sets", "[]", "all"),
-        ("subsets.near_sketch.keep", 165, "subsets.near_sketch.keep", "165", "pool's size, 164"),
+        ("subsets.near_sketch.keep", 433, "subsets.near_sketch.keep", "433", "pool's size, 432"),
         ("subsets.near_sketch.keep", 1.0, "subsets.near_sketch.keep", "1.0", "fraction between"),
         ("subsets.near_sketch.keep", 0, "subsets.near_sketch.keep", "0", "number of samples"),
         (
@@ -172,8 +172,8 @@ def test_all_problems_at_once(values: dict[str, Any]) -> None:
 
 
 def test_largest_pool_that_is_accepted(values: dict[str, Any]) -> None:
-    study = parse_study(put(values, "subsets.near_sketch.keep", 164), "study.yaml")
-    assert largest_pool(study) == 164
+    study = parse_study(put(values, "subsets.near_sketch.keep", 432), "study.yaml")
+    assert largest_pool(study) == 432
 
 
 def test_key_that_stands_twice(values: dict[str, Any], tmp_path: Path) -> None:

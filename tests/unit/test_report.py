@@ -194,3 +194,11 @@ def test_captions_are_plain_and_complete(path: Path) -> None:
     assert re.search(r"\bn\b", caption) or path.stem == "neighbours"
     assert not re.search(r"[*`|{}<>]|\w_\b", caption)  # no markup of RST, Jinja or HTML
     assert not re.search(r"\d\d?\.\d", caption)  # no result in a caption
+
+
+def test_certificate_of_a_subset_that_keeps_nothing(subsets: list[Subset]) -> None:
+    matched = [one.subset for one in subsets if one.method == "gap_match"]
+    empty = {"violations": 0, "max_excess": None, "test_images": 3}
+    said = report.certificate_sentence(subsets, dict.fromkeys(matched, empty))
+    assert said["good"]
+    assert "Violations: 0" in said["text"]

@@ -115,7 +115,8 @@ SETTINGS = training.Settings(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 49}, r"has 48 samples, less than training\.batch_size \(49\)"),
+        ({"batch_size": 49}, r"may get 48 samples, less than a batch \(49\).*training\.batch_size"),
+        ({"batch_size": 17, "workers": 2}, r"2 loaders; one may get 16 samples, less than a batch"),
         ({"workers": 4}, r"has 3 shards for 4 loaders.*compute\.training_workers"),
         ({"gpus": 2, "workers": 2}, r"has 3 shards for 4 loaders"),
         ({"gpus": 3}, r"training\.batch_size is 16, expected a multiple of the 3 GPUs"),

@@ -73,7 +73,9 @@ def certificate_sentence(
     matched = [subset.subset for subset in subsets if subset.method == "gap_match"]
     missing = [name for name in matched if name not in certificates]
     violations = sum(certificate["violations"] for certificate in certificates.values())
-    excess = max((float(one["max_excess"]) for one in certificates.values()), default=0.0)
+    # null where nothing was kept: there is nothing to exceed the threshold.
+    excesses = [one["max_excess"] for one in certificates.values()]
+    excess = max((float(one) for one in excesses if one is not None), default=0.0)
     images = sum(certificate["test_images"] for certificate in certificates.values())
     if not matched:
         text = "There is no gap-matched subset, so there is nothing to certify."

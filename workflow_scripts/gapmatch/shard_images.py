@@ -10,6 +10,7 @@ from PIL import Image
 from gapmatch.errors import InputError
 from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from gapmatch.result_files import read_object
+from gapmatch.shards import split_name
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
@@ -74,13 +75,6 @@ def _members(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
                     return
     except (OSError, tarfile.TarError) as error:
         raise InputError(f"{path}: cannot be read as a tar file ({error})") from error
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Split a member's name as webdataset does, at the first dot of its last component."""
-    folder, _, base = name.rpartition("/")
-    stem, _, suffix = base.partition(".")
-    return (f"{folder}/{stem}" if folder else stem), suffix.lower()
 
 
 def decode(data: bytes, side: int, origin: str) -> Image.Image:

@@ -112,3 +112,10 @@ def seal(source: Path, target: Path) -> int:
         InputError: The shard cannot be read to its end.
     """
     return write_shard(target, sorted(read_samples(source)))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a member's name as webdataset does, at the first dot of its last component."""
+    folder, _, base = name.rpartition("/")
+    stem, _, suffix = base.partition(".")
+    return (f"{folder}/{stem}" if folder else stem), suffix.lower()

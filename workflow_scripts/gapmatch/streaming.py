@@ -18,6 +18,7 @@ import polars as pl
 from gapmatch.atomic import write_json
 from gapmatch.chunks import Chunk
 from gapmatch.errors import InputError
+from gapmatch.shards import split_name
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def stream(shard: TrainingShard, output: BinaryIO) -> None:
         tarfile.open(fileobj=output, mode="w|") as target,
     ):
         for member in source:
-            key = member.name.split(".", 1)[0]
+            key, _ = split_name(member.name)
             if key in keys and member.isfile():
                 found.add(key)
                 content = source.extractfile(member)

@@ -73,9 +73,8 @@ def check_settings(settings: Settings, shards: list[TrainingShard]) -> None:
 
     Raises:
         InputError: The batch does not divide over the GPUs, there are fewer shards than loaders,
-            there is less than one batch, or the GPUs asked for are not there.
+            a loader may get less than one batch, or the GPUs asked for are not there.
     """
-    samples = sum(shard.samples for shard in shards)
     loaders = settings.processes * settings.workers
     if settings.batch_size % settings.processes:
         raise InputError(
@@ -88,10 +87,15 @@ def check_settings(settings: Settings, shards: list[TrainingShard]) -> None:
             "forever: lower compute.training_workers, or make more and smaller shards "
             "(download.samples_per_shard)"
         )
-    if samples < settings.batch_size:
+    # Shards are dealt anew in each epoch: a loader may get the smallest. One that cannot fill a
+    # batch begins again and again without ever yielding.
+    per_process = settings.batch_size // settings.processes
+    smallest = sorted(shard.samples for shard in shards)[: len(shards) // loaders]
+    if sum(smallest) < per_process:
         raise InputError(
-            f"the training set has {samples} samples, less than training.batch_size "
-            f"({settings.batch_size}): lower it"
+            f"the training set has {len(shards)} shards for {loaders} loaders; one may get "
+            f"{sum(smallest)} samples, less than a batch ({per_process}): lower "
+            "training.batch_size or compute.training_workers"
         )
     if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
         raise InputError(
@@ -100,17 +104,25 @@ def check_settings(settings: Settings, shards: list[TrainingShard]) -> None:
 
 
 def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
-    """Return a hash of what the weights depend on: the settings of science and the data."""
+    """Return a hash of what the weights depend on: the settings and the data.
+
+    The data are told by name, size and time of the shards, and by content of the files that say
+    what is kept.
+    """
     values = asdict(settings)
     model_file = Path(settings.model.removeprefix("local-dir:")) / "open_clip_config.json"
     if settings.model.startswith("local-dir:"):
         values["model_definition"] = model_file.read_text(encoding="utf-8")
-    rows = [
-        (shard.tar.name, shard.samples, hashlib.sha256(shard.kept.read_bytes()).hexdigest())
-        if shard.kept
-        else (shard.tar.name, shard.samples, None)
-        for shard in shards
-    ]
+    kept = {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in {shard.kept for shard in shards}
+        if path
+    }
+    rows = []
+    for shard in shards:
+        stat = shard.tar.stat()
+        content = kept[shard.kept] if shard.kept else None
+        rows.append((shard.tar.name, shard.samples, stat.st_size, stat.st_mtime_ns, content))
     return hashlib.sha256(json.dumps([values, rows], sort_keys=True).encode()).hexdigest()
 
 

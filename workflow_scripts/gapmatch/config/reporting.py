@@ -36,7 +36,7 @@ class Figures(Section):
 
 
 class Compute(Section):
-    """Speed, not science: nothing here re-runs anything."""
+    """Speed: nothing here re-runs anything."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where embedding, search, training and evaluation compute."

@@ -238,7 +238,9 @@ def largest_pool(study: Study) -> int | None:
         return None
     emoji = study.emoji
     rendered = emoji.pool_classes * STYLES_PER_CLASS * emoji.pool_variants
-    return round(rendered * (1 + emoji.duplicates + emoji.near_duplicates + emoji.faults))
+    # Each image has at most one copy of either kind; faults never enter the pool.
+    copies = (emoji.duplicates > 0) + (emoji.near_duplicates > 0)
+    return rendered * (1 + copies)
 
 
 def parse_study(values: dict[str, Any], name: str) -> Study:

@@ -10,7 +10,7 @@ def add_block_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-rows",
         type=positive,
-        default=8192,
+        default=2048,
         help="rows of the dataset per product (default: %(default)s)",
     )
     parser.add_argument("--threads", type=positive, required=True, help="threads to compute with")

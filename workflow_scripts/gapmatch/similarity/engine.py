@@ -93,9 +93,10 @@ def make_engine(name: str, device: str) -> Engine:
     """
     # Imported here so that the names can be listed without waiting for torch and FAISS.
     from gapmatch.similarity import faiss_engine, fused
+    from gapmatch.weights import choose_device
 
     chosen = "fused" if name == "auto" else name
-    place = choose_device("cpu" if chosen == "faiss" and device == "auto" else device)
+    place = choose_device("cpu" if chosen == "faiss" and device == "auto" else device).type
     logger.info("similarity engine %s (asked: %s) on %s (asked: %s)", chosen, name, place, device)
     if chosen == "fused":
         return fused.FusedEngine(place)
@@ -105,21 +106,6 @@ def make_engine(name: str, device: str) -> Engine:
             "code); use engine 'fused' or device 'cpu'."
         )
     return faiss_engine.FaissEngine()
-
-
-def choose_device(device: str) -> str:
-    """Return "cpu" or "cuda" for one of ``DEVICES``.
-
-    Raises:
-        InputError: "cuda" was asked for but there is none.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda' was asked for but torch finds no GPU; use 'cpu' or 'auto'.")
-    return device
 
 
 def limit_threads(threads: int) -> None:
