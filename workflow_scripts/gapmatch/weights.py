@@ -52,6 +52,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Save a state dict, atomically."""
-    with atomic_path(path) as temporary:
-        torch.save(weights, temporary)
+    """Save a state dict, atomically; equal weights are equal bytes."""
+    # Given a path, torch would write the temporary file's name into the archive.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(weights, file)
