@@ -169,9 +169,13 @@ def test_metrics_of_a_log_that_ends_early(finished: Path) -> None:
         training.read_metrics(finished, SETTINGS, 100)
 
 
-def test_fingerprint_is_of_content_not_of_speed(reference: Path) -> None:
+def test_fingerprint_is_of_the_data_and_the_settings(reference: Path, tmp_path: Path) -> None:
     shards = pool_shards(read_chunk(reference), None)
-    moved = [TrainingShard(Path("/elsewhere") / one.tar.name, one.samples, None) for one in shards]
+    moved = [
+        TrainingShard(Path(shutil.copy2(one.tar, tmp_path)), one.samples, None) for one in shards
+    ]
     assert training.fingerprint(SETTINGS, shards) == training.fingerprint(SETTINGS, moved)
+    moved[0].tar.write_bytes(moved[0].tar.read_bytes() + b"\0")
+    assert training.fingerprint(SETTINGS, shards) != training.fingerprint(SETTINGS, moved)
     other = dataclasses.replace(SETTINGS, seed=1)
     assert training.fingerprint(SETTINGS, shards) != training.fingerprint(other, shards)
