@@ -45,6 +45,11 @@ POOL_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.pool.chunks)]
 REFERENCE_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.reference.chunks)]
 TEST_CHUNK = "00000"
 COMPUTE = STUDY.compute
+# For the programs that search; their rules name these resources.
+ENGINE_OPTIONS = (
+    "--engine {resources.engine} --device {resources.device} --threads {threads} "
+    "--max-memory-mb {resources.mem_mb} --block-rows {resources.block_rows} "
+)
 
 
 def one_of(names):

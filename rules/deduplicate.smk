@@ -28,6 +28,7 @@ if DEDUPLICATE:
             engine=COMPUTE.engine,
             device=COMPUTE.device,
             block_rows=COMPUTE.search_block_rows,
+            mem_mb=COMPUTE.search_memory_mb,
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
@@ -41,9 +42,9 @@ if DEDUPLICATE:
             "python {SCRIPTS}/cluster_embeddings.py --embeddings {params.embeddings} "
             "--chunks {params.chunks} --clusters {params.clusters} "
             "--iterations {params.iterations} --seed {params.seed} "
-            "--max-training-samples {params.max_training_samples} --engine {resources.engine} "
-            "--device {resources.device} --block-rows {resources.block_rows} "
-            "--threads {threads} --out {output} > {log} 2>&1"
+            "--max-training-samples {params.max_training_samples} --out {output} "
+            + ENGINE_OPTIONS
+            + "> {log} 2>&1"
 
     rule assign_clusters:
         input:
@@ -61,40 +62,65 @@ if DEDUPLICATE:
             engine=COMPUTE.engine,
             device=COMPUTE.device,
             block_rows=COMPUTE.search_block_rows,
+            mem_mb=COMPUTE.search_memory_mb,
         message:
             "Assigning pool chunk {wildcards.chunk} to clusters"
         shell:
             "python {SCRIPTS}/assign_clusters.py --embeddings {input.embeddings} "
-            "--centroids {input.centroids} --engine {resources.engine} "
-            "--device {resources.device} --block-rows {resources.block_rows} "
-            "--threads {threads} --out {output} > {log} 2>&1"
+            "--centroids {input.centroids} --out {output} "
+            + ENGINE_OPTIONS
+            + "> {log} 2>&1"
 
     rule drop_duplicates:
         input:
             embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
+            centroids=rules.cluster.output,
             clusters=expand(CLUSTERS, chunk=POOL_CHUNKS),
+        output:
+            f"{RESULTS}/deduplication/dropped/dropped_{{part}}.parquet",
+        log:
+            f"{RESULTS}/logs/drop_duplicates/{{part}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/drop_duplicates/{{part}}.tsv"
+        conda:
+            "../envs/search.yaml"
+        resources:
+            mem_mb=COMPUTE.search_memory_mb,
+        params:
+            embeddings=POOL_EMBEDDINGS,
+            clusters=f"{RESULTS}/deduplication/clusters",
+            chunks=POOL_CHUNKS,
+            threshold=DEDUPLICATE.threshold,
+            parts=DEDUPLICATE.parts,
+        message:
+            "Finding near duplicates in part {wildcards.part} of the clusters"
+        shell:
+            "python {SCRIPTS}/drop_duplicates.py --embeddings {params.embeddings} "
+            "--centroids {input.centroids} --clusters {params.clusters} --chunks {params.chunks} "
+            "--threshold {params.threshold} --part {wildcards.part} --parts {params.parts} "
+            "--threads {threads} --max-memory-mb {resources.mem_mb} --out {output} > {log} 2>&1"
+
+    rule collect_duplicates:
+        input:
+            embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
+            parts=expand(rules.drop_duplicates.output[0], part=range(DEDUPLICATE.parts)),
         output:
             duplicates=expand(DUPLICATES, chunk=POOL_CHUNKS),
             summary=f"{RESULTS}/deduplication/summary.json",
         log:
-            f"{RESULTS}/logs/drop_duplicates.log",
+            f"{RESULTS}/logs/collect_duplicates.log",
         benchmark:
-            f"{RESULTS}/benchmarks/drop_duplicates.tsv"
+            f"{RESULTS}/benchmarks/collect_duplicates.tsv"
         conda:
             "../envs/search.yaml"
-        resources:
-            block_rows=COMPUTE.search_block_rows,
         params:
             embeddings=POOL_EMBEDDINGS,
-            clusters=f"{RESULTS}/deduplication/clusters",
             duplicates=f"{RESULTS}/deduplication/duplicates",
             chunks=POOL_CHUNKS,
             threshold=DEDUPLICATE.threshold,
         message:
-            "Dropping near duplicates from the pool"
+            "Listing the near duplicates of every chunk"
         shell:
-            "python {SCRIPTS}/drop_duplicates.py --embeddings {params.embeddings} "
-            "--clusters {params.clusters} --chunks {params.chunks} "
-            "--threshold {params.threshold} --block-rows {resources.block_rows} "
-            "--threads {threads} --out {params.duplicates} --summary {output.summary} "
-            "> {log} 2>&1"
+            "python {SCRIPTS}/collect_duplicates.py --embeddings {params.embeddings} "
+            "--chunks {params.chunks} --parts {input.parts} --threshold {params.threshold} "
+            "--out {params.duplicates} --summary {output.summary} > {log} 2>&1"

@@ -281,8 +281,10 @@ rule plot_sensitivity:
     conda:
         "../envs/sensitivity.yaml"
     resources:
+        engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
+        mem_mb=COMPUTE.search_memory_mb,
     params:
         reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
         reference_chunks=REFERENCE_CHUNKS,
@@ -298,8 +300,7 @@ rule plot_sensitivity:
         "--tests {input.tests[0]} --test-metadata {input.tests[1]} "
         "--reference {params.reference} --reference-chunks {params.reference_chunks} "
         "--pool {params.pool} --pool-chunks {params.pool_chunks} --kept {params.kept} "
-        "--seed {params.seed} --device {resources.device} --block-rows {resources.block_rows} "
-        "--threads {threads} --out {params.out} > {log} 2>&1"
+        "--seed {params.seed} --out {params.out} " + ENGINE_OPTIONS + "> {log} 2>&1"
 
 
 rule plot_neighbours:

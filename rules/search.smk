@@ -4,10 +4,6 @@ TEST_EMBEDDINGS = (
     f"{RESULTS}/embeddings/{{embedder}}/{{test_set}}/img_emb/img_emb_{TEST_CHUNK}.npy"
 )
 SIMILARITY = f"{RESULTS}/similarity/{{embedder}}/{{test_set}}"
-SEARCH_OPTIONS = (
-    "--engine {resources.engine} --device {resources.device} "
-    "--block-rows {resources.block_rows} --threads {threads} "
-)
 
 
 rule search_reference:
@@ -26,6 +22,7 @@ rule search_reference:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
+        mem_mb=COMPUTE.search_memory_mb,
     params:
         reference=lambda wildcards: f"{RESULTS}/embeddings/{wildcards.embedder}/reference",
         chunks=REFERENCE_CHUNKS,
@@ -35,67 +32,66 @@ rule search_reference:
     shell:
         "python {SCRIPTS}/search_reference.py --tests {input.tests} --reference {params.reference} "
         "--chunks {params.chunks} --k {params.neighbours} --out {output} "
-        + SEARCH_OPTIONS
+        + ENGINE_OPTIONS
         + "> {log} 2>&1"
 
 
-rule search_margins:
+# One job searches a chunk for all test sets, so that a chunk is read once and multiplied once.
+# What depends on a file it writes takes that file as `ancient` and names, beside it, the
+# embeddings that it follows from: then a further test set, another rank or another number of
+# neighbours searches again, which takes minutes, and trains nothing again, which takes days.
+rule search_pool:
     input:
-        tests=TEST_EMBEDDINGS,
-        reference=rules.search_reference.output,
+        tests=expand(TEST_EMBEDDINGS, test_set=TEST_SETS, allow_missing=True),
+        reference=expand(
+            rules.search_reference.output[0], test_set=TEST_SETS, allow_missing=True
+        ),
         pool=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
     output:
-        f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
+        margins=expand(
+            f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
+            test_set=TEST_SETS,
+            allow_missing=True,
+        ),
+        neighbours=expand(
+            f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
+            test_set=TEST_SETS,
+            allow_missing=True,
+        ),
     log:
-        f"{RESULTS}/logs/search_margins/{{embedder}}/{{test_set}}/{{chunk}}.log",
+        f"{RESULTS}/logs/search_pool/{{embedder}}/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/search_margins/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/search_pool/{{embedder}}/{{chunk}}.tsv"
     conda:
         "../envs/search.yaml"
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
         block_rows=COMPUTE.search_block_rows,
+        mem_mb=COMPUTE.search_memory_mb,
     params:
         ranks=sorted(STUDY.search.ranks),
-    message:
-        "Margins of pool chunk {wildcards.chunk} against {wildcards.test_set}"
-    shell:
-        "python {SCRIPTS}/search_margins.py --tests {input.tests} "
-        "--reference-neighbours {input.reference} --pool {input.pool} --ranks {params.ranks} "
-        "--out {output} " + SEARCH_OPTIONS + "> {log} 2>&1"
-
-
-rule search_neighbours:
-    input:
-        tests=TEST_EMBEDDINGS,
-        pool=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
-    output:
-        f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
-    log:
-        f"{RESULTS}/logs/search_neighbours/{{embedder}}/{{test_set}}/{{chunk}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/search_neighbours/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
-    conda:
-        "../envs/search.yaml"
-    resources:
-        engine=COMPUTE.engine,
-        device=COMPUTE.device,
-        block_rows=COMPUTE.search_block_rows,
-    params:
         neighbours=STUDY.search.pool_neighbours,
     message:
-        "Nearest images of {wildcards.test_set} in pool chunk {wildcards.chunk}"
+        "Searching pool chunk {wildcards.chunk} for all test sets"
     shell:
-        "python {SCRIPTS}/search_neighbours.py --tests {input.tests} --pool {input.pool} "
-        "--chunk {wildcards.chunk} --k {params.neighbours} --out {output} "
-        + SEARCH_OPTIONS
-        + "> {log} 2>&1"
+        "python {SCRIPTS}/search_pool.py --pool {input.pool} --chunk {wildcards.chunk} "
+        "--tests {input.tests} --reference-neighbours {input.reference} --ranks {params.ranks} "
+        "--k {params.neighbours} --out-margins {output.margins} "
+        "--out-neighbours {output.neighbours} " + ENGINE_OPTIONS + "> {log} 2>&1"
 
 
 rule merge_neighbours:
     input:
-        expand(rules.search_neighbours.output[0], chunk=POOL_CHUNKS, allow_missing=True),
+        neighbours=ancient(
+            expand(
+                f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
+                chunk=POOL_CHUNKS,
+                allow_missing=True,
+            )
+        ),
+        tests=TEST_EMBEDDINGS,
+        pool=lambda wildcards: embeddings(wildcards.embedder, "pool"),
     output:
         f"{SIMILARITY}/pool_neighbours.parquet",
     log:
@@ -109,5 +105,5 @@ rule merge_neighbours:
     message:
         "Merging the neighbours of {wildcards.test_set} over the pool's chunks"
     shell:
-        "python {SCRIPTS}/merge_neighbours.py --neighbours {input} --k {params.neighbours} "
+        "python {SCRIPTS}/merge_neighbours.py --neighbours {input.neighbours} --k {params.neighbours} "
         "--out {output} > {log} 2>&1"

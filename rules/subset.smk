@@ -13,6 +13,18 @@ def selection_margins(wildcards):
     )
 
 
+def selection_tests(wildcards):
+    """Return what the margins of a subset follow from, beside the pool's embeddings."""
+    return [
+        f"{RESULTS}/{path}"
+        for test_set in STUDY.subset_test_sets(wildcards.subset)
+        for path in (
+            f"embeddings/{EMBEDDER}/{test_set}/img_emb/img_emb_{TEST_CHUNK}.npy",
+            f"similarity/{EMBEDDER}/{test_set}/reference_neighbours.parquet",
+        )
+    ]
+
+
 def selection_size(wildcards):
     """Return the summary of the subset whose size is taken."""
     keep = getattr(STUDY.subsets[wildcards.subset], "keep", None)
@@ -41,7 +53,8 @@ rule select:
     input:
         pool=embeddings(EMBEDDER, "pool"),
         duplicates=duplicates(),
-        margins=selection_margins,
+        margins=ancient(selection_margins),
+        tests=selection_tests,
         same_size=selection_size,
     output:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
@@ -96,7 +109,6 @@ rule certify:
         "../envs/search.yaml"
     resources:
         device=COMPUTE.device,
-        block_rows=COMPUTE.search_block_rows,
     params:
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
         chunks=POOL_CHUNKS,
@@ -114,5 +126,5 @@ rule certify:
         "--summary {input.summary} --kept {params.kept} --chunks {params.chunks} "
         "--pool {params.pool} --reference {params.reference} "
         "--reference-chunks {params.reference_chunks} --tests {params.tests} "
-        "--device {resources.device} --block-rows {resources.block_rows} --threads {threads} "
+        "--device {resources.device} --threads {threads} "
         "--out {output.certificate} --nearest {output.nearest} > {log} 2>&1"

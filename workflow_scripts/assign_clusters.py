@@ -7,8 +7,7 @@ from gapmatch.command_line import run
 from gapmatch.deduplication import assign_clusters
 from gapmatch.duplicate_files import write_clusters
 from gapmatch.embedding_files import open_embeddings
-from gapmatch.similarity.arguments import add_engine_arguments
-from gapmatch.similarity.engine import limit_threads, make_engine
+from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
 
 
 def main() -> None:
@@ -22,10 +21,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="clusters_<chunk>.parquet")
     args = parser.parse_args()
 
-    limit_threads(args.threads)
-    engine = make_engine(args.engine, args.device)
+    engine = chosen_engine(args)
     embeddings, centroids = open_embeddings(args.embeddings), open_embeddings(args.centroids)
-    write_clusters(args.out, assign_clusters(embeddings, centroids, engine, args.block_rows))
+    write_clusters(args.out, assign_clusters(embeddings, centroids, engine))
 
 
 if __name__ == "__main__":

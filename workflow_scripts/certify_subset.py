@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from gapmatch import certificate
 from gapmatch.atomic import write_json
@@ -13,8 +14,7 @@ from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.result_files import named_path
-from gapmatch.similarity.arguments import add_block_arguments, add_device_argument
-from gapmatch.similarity.engine import limit_threads
+from gapmatch.similarity.arguments import add_device_argument, add_threads_argument
 from gapmatch.similarity.tables import write_table
 from gapmatch.subset_files import read_kept
 from gapmatch.weights import choose_device
@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
         help="embeddings of each test set; nearest.parquet holds all of them",
     )
     add_device_argument(parser)
-    add_block_arguments(parser)
+    add_threads_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="certificate.json")
     parser.add_argument("--nearest", type=Path, required=True, help="nearest.parquet")
     return parser.parse_args()
@@ -69,7 +69,7 @@ def read_summary(path: Path, subset: str, tests: dict[str, Path]) -> dict[str, A
 def main() -> None:
     """Measure, write certificate and similarities; fail when the certificate is violated."""
     args = parse_arguments()
-    limit_threads(args.threads)
+    torch.set_num_threads(args.threads)
     tests = dict(args.tests)
     summary = read_summary(args.summary, args.subset, tests)
     matched = summary["method"] == "gap_match"
@@ -88,7 +88,8 @@ def main() -> None:
     ]
     rank = summary["rank"] if matched else 1
     device = choose_device(args.device).type
-    measured = certificate.profiles(tests, reference, kept, rank, args.block_rows, device)
+    rows = certificate.BLOCK_ROWS[device]
+    measured = certificate.profiles(tests, reference, kept, rank, rows, device)
 
     if matched:
         named = {name: measured[name] for name in summary["test_sets"]}

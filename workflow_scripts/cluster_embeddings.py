@@ -9,8 +9,7 @@ from gapmatch.atomic import atomic_path
 from gapmatch.command_line import run
 from gapmatch.deduplication import train_centroids
 from gapmatch.embedding_files import embedded_chunks, open_chunks
-from gapmatch.similarity.arguments import add_engine_arguments, positive
-from gapmatch.similarity.engine import limit_threads, make_engine
+from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 
 
 def main() -> None:
@@ -33,7 +32,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="centroids.npy")
     args = parser.parse_args()
 
-    limit_threads(args.threads)
     chunks = open_chunks(embedded_chunks(args.embeddings, args.chunks))
     centroids = train_centroids(
         chunks,
@@ -41,8 +39,7 @@ def main() -> None:
         args.iterations,
         args.max_training_samples,
         args.seed,
-        make_engine(args.engine, args.device),
-        args.block_rows,
+        chosen_engine(args),
     )
     with atomic_path(args.out) as temporary, temporary.open("wb") as file:
         np.save(file, centroids, allow_pickle=False)

@@ -1,24 +1,26 @@
-"""Drop samples that are too similar to an earlier sample of their cluster."""
+"""Find the samples that are too similar to an earlier one, in one part of the clusters."""
 
 import argparse
 from pathlib import Path
 
-import numpy as np
+import torch
 
-from gapmatch.atomic import write_json
 from gapmatch.command_line import run
-from gapmatch.deduplication import Samples, find_duplicates
-from gapmatch.duplicate_files import read_clusters, write_duplicates
-from gapmatch.embedding_files import embedded_chunks, open_chunks
-from gapmatch.similarity.arguments import add_block_arguments, positive
-from gapmatch.similarity.engine import limit_threads
+from gapmatch.deduplication import Samples, find_duplicates, rows_that_fit
+from gapmatch.duplicate_files import read_part, write_part
+from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.errors import InputError
+from gapmatch.similarity.arguments import add_memory_argument, add_threads_argument, positive
 
 
 def main() -> None:
-    """Compare within clusters, write one file per chunk and a summary."""
+    """Compare within the clusters of one part, write what is dropped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--embeddings", type=Path, required=True, help="folder of the dataset's embeddings"
+    )
+    parser.add_argument(
+        "--centroids", type=Path, required=True, help="output of cluster_embeddings.py"
     )
     parser.add_argument(
         "--clusters", type=Path, required=True, help="folder of clusters_<chunk>.parquet"
@@ -27,35 +29,28 @@ def main() -> None:
     parser.add_argument(
         "--threshold", type=float, required=True, help="drop above this similarity, e.g. 0.876"
     )
-    add_block_arguments(parser)
+    parser.add_argument("--part", type=int, default=0, help="this part, from 0 (default: 0)")
     parser.add_argument(
-        "--rows-in-memory",
-        type=positive,
-        default=1_000_000,
-        help="embeddings held at one time (default: %(default)s); more means fewer small reads",
+        "--parts", type=positive, default=1, help="that the clusters are divided into (default: 1)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of duplicates")
-    parser.add_argument("--summary", type=Path, required=True, help="summary.json")
+    add_threads_argument(parser)
+    add_memory_argument(parser)
+    parser.add_argument("--out", type=Path, required=True, help="dropped_<part>.parquet")
     args = parser.parse_args()
+    if not 0 <= args.part < args.parts:
+        raise InputError(f"--part is {args.part}; expected 0 to {args.parts - 1}.")
 
-    limit_threads(args.threads)
+    torch.set_num_threads(args.threads)
     files = embedded_chunks(args.embeddings, args.chunks)
     embeddings = open_chunks(files)
+    clusters = len(open_embeddings(args.centroids))
+    first, end = (clusters * part // args.parts for part in (args.part, args.part + 1))
     chunks = [file.chunk for file in files]
-    clusters = read_clusters(args.clusters, chunks, [len(chunk) for chunk in embeddings])
-    found = find_duplicates(
-        embeddings, clusters, args.threshold, args.block_rows, args.rows_in_memory
-    )
-    write_duplicates(args.out, chunks, Samples(embeddings).starts, found)
-    kept = int(found.kept.sum())
-    summary = {
-        "pool": len(clusters),
-        "kept": kept,
-        "dropped": len(clusters) - kept,
-        "threshold": args.threshold,
-        "clusters": len(np.unique(clusters)),
-    }
-    write_json(args.summary, summary)
+    sizes = [len(chunk) for chunk in embeddings]
+    samples, cluster = read_part(args.clusters, chunks, sizes, range(first, end))
+    rows = rows_that_fit(args.max_memory_mb, embeddings[0], len(samples))
+    found = find_duplicates(embeddings, samples, cluster, args.threshold, rows)
+    write_part(args.out, Samples(embeddings).starts, found)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.figures import sensitivity as figure
 from gapmatch.figures import style
-from gapmatch.similarity.arguments import add_block_arguments, add_device_argument
-from gapmatch.similarity.engine import limit_threads, make_engine
+from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
+from gapmatch.similarity.engine import TestSet, find_margins
 
 
 def main() -> None:
@@ -29,15 +29,13 @@ def main() -> None:
         "--kept", type=Path, required=True, help="folder of the subset that keeps the whole pool"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the order of classes")
-    add_device_argument(parser)
-    add_block_arguments(parser)
+    add_engine_arguments(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
 
-    limit_threads(arguments.threads)
-    engine = make_engine("auto", arguments.device)
+    engine = chosen_engine(arguments)
     tests = open_embeddings(arguments.tests)
     tested = set(pl.read_parquet(arguments.test_metadata)["class_name"].drop_nulls())
     reference = embedded_chunks(arguments.reference, arguments.reference_chunks)
@@ -48,14 +46,11 @@ def main() -> None:
         [np.flatnonzero(name.is_in([*tested, *others[:count]]).to_numpy()) for name in names]
         for count in counts
     ]
-    thresholds = sensitivity.reduced_thresholds(
-        engine, tests, open_chunks(reference), kept, arguments.block_rows
-    )
+    thresholds = sensitivity.reduced_thresholds(engine, tests, open_chunks(reference), kept)
     frames = []
     for chunk in embedded_chunks(arguments.pool, arguments.pool_chunks):
-        margins = engine.margins(
-            open_embeddings(chunk.embeddings), tests, thresholds, arguments.block_rows
-        )
+        pool = open_embeddings(chunk.embeddings)
+        margins = find_margins(engine, pool, TestSet(tests, thresholds))
         rows = pl.read_parquet(arguments.kept / f"kept_{chunk.chunk}.parquet")["row"].to_numpy()
         metadata = pl.read_parquet(chunk.metadata)
         frames.append(sensitivity.count_pruned(margins, metadata, rows, tested))

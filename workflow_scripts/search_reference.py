@@ -6,8 +6,8 @@ from pathlib import Path
 from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
-from gapmatch.similarity.arguments import add_engine_arguments, positive
-from gapmatch.similarity.engine import limit_threads, make_engine
+from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
+from gapmatch.similarity.engine import find_neighbours
 from gapmatch.similarity.merging import merge_neighbours
 from gapmatch.similarity.tables import neighbours_table, write_table
 
@@ -25,8 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="reference_neighbours.parquet")
     args = parser.parse_args()
 
-    limit_threads(args.threads)
-    engine = make_engine(args.engine, args.device)
+    engine = chosen_engine(args)
     tests = open_embeddings(args.tests)
     files = embedded_chunks(args.reference, args.chunks)
     reference = open_chunks(files)
@@ -37,7 +36,7 @@ def main() -> None:
             f"only {rows} images; lower it to at most {rows}."
         )
     tables = (
-        neighbours_table(engine.neighbours(tests, stored, args.k, args.block_rows), file.chunk)
+        neighbours_table(find_neighbours(engine, tests, stored, args.k), file.chunk)
         for file, stored in zip(files, reference, strict=True)
     )
     write_table(args.out, merge_neighbours(tables, args.k))

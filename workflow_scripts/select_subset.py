@@ -2,7 +2,11 @@
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+from tqdm import tqdm
 
 from gapmatch.atomic import write_json
 from gapmatch.command_line import run
@@ -11,12 +15,14 @@ from gapmatch.errors import InputError
 from gapmatch.similarity.arguments import positive
 from gapmatch.subset_files import (
     METHODS,
+    Choice,
+    Part,
     Pool,
-    Selection,
+    everything,
     gap_match,
     near_or_far,
-    read_pool,
-    without_search,
+    nothing,
+    random,
     write_kept,
 )
 from gapmatch.subsets import parse_keep, samples_to_keep
@@ -70,24 +76,30 @@ def wanted_samples(args: argparse.Namespace, pool: int) -> int:
     return samples_to_keep(keep, pool, args.subset)
 
 
-def select(args: argparse.Namespace, pool: Pool) -> Selection:
-    """Select by the method asked for."""
+def select(args: argparse.Namespace, pool: Pool) -> Iterator[tuple[Part, Choice]]:
+    """Select by the method asked for, chunk by chunk."""
     if args.method == "gap_match":
         return gap_match(pool, args.similarity, args.test_sets, args.rank, args.offset)
-    if args.method in ("near", "far"):
-        number = wanted_samples(args, len(pool))
-        return near_or_far(pool, args.similarity, args.test_sets, args.method, number)
-    number = wanted_samples(args, len(pool)) if args.method == "random" else 0
-    return without_search(pool, args.method, number, args.seed)
+    if args.method == "all":
+        return everything(pool)
+    if args.method == "none":
+        return nothing(pool)
+    number = wanted_samples(args, len(pool))
+    if args.method == "random":
+        return random(pool, number, args.seed)
+    return near_or_far(pool, args.similarity, args.test_sets, args.method, number)
 
 
 def main() -> None:
     """Select, write the kept rows of every chunk and a summary."""
     args = parse_arguments()
-    pool = read_pool(embedded_chunks(args.embeddings, args.chunks), args.duplicates)
-    selection = select(args, pool)
-    write_kept(args.out, pool, selection.kept)
-    kept = int(selection.kept.sum())
+    pool = Pool(embedded_chunks(args.embeddings, args.chunks), args.duplicates)
+    kept, pruned_by = 0, Counter[str]()
+    choices = select(args, pool)
+    for part, choice in tqdm(choices, total=len(pool.chunks), unit="chunk", mininterval=5):
+        write_kept(args.out, part, choice.rows)
+        kept += len(choice.rows)
+        pruned_by.update(choice.pruned_by)
     searched = args.method in ("gap_match", "near", "far")
     matched = args.method == "gap_match"
     summary = {
@@ -103,7 +115,7 @@ def main() -> None:
         "pool": len(pool),
         "kept": kept,
         "pruned": len(pool) - kept,
-        "pruned_by": selection.pruned_by,
+        "pruned_by": dict(pruned_by),
     }
     write_json(args.summary, summary)
 

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapmatch.errors import InputError
-from gapmatch.similarity.engine import PoolMargins, limit_threads, make_engine
+from gapmatch.similarity import margins_file
+from gapmatch.similarity.engine import PoolMargins, find_neighbours, make_engine
+from gapmatch.similarity.margins_file import margins_writer
 from gapmatch.similarity.merging import merge_neighbours
 from gapmatch.similarity.tables import (
-    margins_table,
     neighbours_table,
     read_table,
     thresholds,
@@ -25,17 +26,16 @@ from gapmatch.similarity.tables import (
     k=st.integers(1, 20),
 )
 def test_merged_chunks_equal_a_search_of_the_whole(seed, make, sizes, k):
-    limit_threads(1)
     rng = np.random.default_rng(seed)
     base, queries = make(rng, sum(sizes), 4), make(rng, 5, 4)
-    engine = make_engine("fused", "cpu")
+    engine = make_engine("fused", "cpu", 1, 4096, 7)
     starts = np.cumsum([0, *sizes])
-    tables = [
-        neighbours_table(engine.neighbours(queries, part, k, 7), f"{index:05}")
+    found = [
+        neighbours_table(find_neighbours(engine, queries, part, k), f"{index:05}")
         for index, part in enumerate(np.split(base, starts[1:-1]))
     ]
-    order = rng.permutation(len(tables))
-    merged = merge_neighbours([tables[i] for i in order], k)
+    order = rng.permutation(len(found))
+    merged = merge_neighbours([found[i] for i in order], k)
     similarity, row = oracle.neighbours(queries, base, k)
     assert len(merged) == row.size
     found = starts[merged["chunk"].cast(pl.Int32).to_numpy()] + merged["row"].to_numpy()
@@ -47,7 +47,7 @@ def test_merged_chunks_equal_a_search_of_the_whole(seed, make, sizes, k):
 def test_thresholds_are_read_unrounded_and_missing_ranks_name_the_setting(tmp_path):
     rng = np.random.default_rng(0)
     reference, tests = oracle.unit_vectors(rng, 9, 4), oracle.unit_vectors(rng, 6, 4)
-    found = make_engine("fused", "cpu").neighbours(tests, reference, 5, 4)
+    found = find_neighbours(make_engine("fused", "cpu", 1, 4096), tests, reference, 5)
     path = tmp_path / "reference_neighbours.parquet"
     write_table(path, neighbours_table(found, "00000"))
     expected = oracle.thresholds(tests, reference, [1, 5])
@@ -58,10 +58,24 @@ def test_thresholds_are_read_unrounded_and_missing_ranks_name_the_setting(tmp_pa
         thresholds(path, [1], 7)
 
 
-def test_margins_table_has_a_column_per_rank():
-    values = np.array([[0.5, -0.5], [0.25, 0.0]], np.float32)
-    found = PoolMargins(np.array([0.9, 0.1], np.float32), np.array([3, 4], np.int32), values)
-    table = margins_table(found, [1, 10])
+def made_margins(rows):
+    """Margins of some rows that tell which row they are of."""
+    values = np.stack([rows / 2, -rows]).astype(np.float32)
+    return PoolMargins(rows.astype(np.float32), rows.astype(np.int32), values)
+
+
+def test_margins_have_a_column_per_rank_and_equal_bytes_however_they_came(tmp_path, monkeypatch):
+    monkeypatch.setattr(margins_file, "ROWS_PER_GROUP", 16)
+    contents = []
+    for cuts in ([], [1, 5, 40], [16, 32, 48], range(60)):
+        path = tmp_path / f"margins_{len(contents)}.parquet"
+        with margins_writer(path, [1, 10]) as write:
+            for rows in np.split(np.arange(60), cuts):
+                write(int(rows[0]) if len(rows) else 0, made_margins(rows))
+            assert not path.exists()
+        contents.append(path.read_bytes())
+    assert len(set(contents)) == 1
+    table = pl.read_parquet(path)
     assert table.schema == {
         "row": pl.Int32,
         "nearest_similarity": pl.Float32,
@@ -69,7 +83,21 @@ def test_margins_table_has_a_column_per_rank():
         "margin_rank_1": pl.Float32,
         "margin_rank_10": pl.Float32,
     }
-    assert table["margin_rank_10"].to_list() == [0.25, 0.0]
+    assert table["row"].to_list() == list(range(60))
+    assert table["margin_rank_10"].to_list() == [-row for row in range(60)]
+
+
+def test_margins_of_no_rows_are_an_empty_table_and_a_failure_leaves_no_file(tmp_path):
+    with margins_writer(tmp_path / "empty.parquet", [1]):
+        pass
+    assert pl.read_parquet(tmp_path / "empty.parquet").shape == (0, 4)
+    with (
+        pytest.raises(ZeroDivisionError),
+        margins_writer(tmp_path / "failed.parquet", [1, 10]) as write,
+    ):
+        write(0, made_margins(np.arange(3)))
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.parquet"]
 
 
 def test_unreadable_tables_are_input_errors(tmp_path):

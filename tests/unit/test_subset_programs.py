@@ -12,10 +12,10 @@ import pytest
 import assign_clusters
 import certify_subset
 import cluster_embeddings
+import collect_duplicates
 import drop_duplicates
 import merge_neighbours
-import search_margins
-import search_neighbours
+import search_pool
 import search_reference
 import select_subset
 from gapmatch.certificate import TOLERANCE
@@ -59,25 +59,27 @@ class Study:
         return embedding_path(self.root / "embeddings" / name, "00000")
 
     def search(self, engine="fused"):
-        for name in TESTS:
-            folder = self.root / "similarity" / name
-            common = ("--engine", engine, "--device", "cpu", *BLOCK)
+        common = ("--engine", engine, "--device", "cpu", *BLOCK)
+        folders = [self.root / "similarity" / name for name in TESTS]
+        references = [folder / "reference_neighbours.parquet" for folder in folders]
+        for name, out in zip(TESTS, references, strict=True):
             self.run(
                 search_reference,
                 *("--tests", self.tests(name), "--reference", self.root / "embeddings/reference"),
-                *("--chunks", "00001", "00000", "--k", 5, *common),
-                *("--out", folder / "reference_neighbours.parquet"),
+                *("--chunks", "00001", "00000", "--k", 5, *common, "--out", out),
             )
-            for chunk in self.chunks:
-                pool = embedding_path(self.root / "embeddings/pool", chunk)
-                self.run(
-                    search_margins,
-                    *("--tests", self.tests(name), "--pool", pool, "--ranks", 1, 5, *common),
-                    *("--reference-neighbours", folder / "reference_neighbours.parquet"),
-                    *("--out", folder / "margins" / f"margins_{chunk}.parquet"),
-                )
+        for chunk in self.chunks:
+            neighbours = [f / f"pool_neighbours/pool_neighbours_{chunk}.parquet" for f in folders]
+            self.run(
+                search_pool,
+                *("--pool", embedding_path(self.root / "embeddings/pool", chunk)),
+                *("--chunk", chunk, "--tests", *map(self.tests, TESTS), "--ranks", 1, 5),
+                *("--k", 8, *common, "--reference-neighbours", *references),
+                *("--out-margins", *(f / f"margins/margins_{chunk}.parquet" for f in folders)),
+                *("--out-neighbours", *neighbours),
+            )
 
-    def deduplicate(self):
+    def deduplicate(self, parts=1):
         pool = ("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks)
         folder = self.root / "deduplication"
         self.run(
@@ -92,10 +94,18 @@ class Study:
                 *("--centroids", folder / "centroids.npy", *BLOCK),
                 *("--out", folder / "clusters" / f"clusters_{chunk}.parquet"),
             )
+        dropped = [folder / "dropped" / f"dropped_{part}.parquet" for part in range(parts)]
+        for part, out in enumerate(dropped):
+            self.run(
+                drop_duplicates,
+                *(*pool, "--centroids", folder / "centroids.npy", "--threads", 1),
+                *("--clusters", folder / "clusters", "--threshold", 0.95),
+                *("--part", part, "--parts", parts, "--out", out),
+            )
         self.run(
-            drop_duplicates,
-            *(*pool, "--clusters", folder / "clusters", "--threshold", 0.95, *BLOCK),
-            *("--out", folder / "duplicates", "--summary", folder / "summary.json"),
+            collect_duplicates,
+            *(*pool, "--parts", *dropped, "--threshold", 0.95, "--out", folder / "duplicates"),
+            *("--summary", folder / "summary.json"),
         )
 
     def select(self, subset, method, *more, duplicates=True):
@@ -121,7 +131,7 @@ class Study:
             *("--reference", self.root / "embeddings/reference"),
             *("--reference-chunks", "00000", "00001"),
             *("--tests", *(f"{name}={self.tests(name)}" for name in TESTS), "--device", "cpu"),
-            *(*BLOCK, "--out", folder / "certificate.json"),
+            *("--threads", 1, "--out", folder / "certificate.json"),
             *("--nearest", folder / "nearest.parquet"),
         )
         return json.loads((folder / "certificate.json").read_text())
@@ -249,10 +259,14 @@ def test_duplicates_leave_the_pool_and_counts_reconcile(make_study):
 
 def test_kept_sets_do_not_depend_on_chunks_or_engine(make_study):
     kept = []
-    for sizes, engine in ((SIZES, "fused"), ((60,), "faiss"), ((1, 29, 30), "fused")):
+    for sizes, engine, parts in (
+        (SIZES, "fused", 1),
+        ((60,), "faiss", 5),
+        ((1, 29, 30), "fused", 2),
+    ):
         study = make_study(sizes)
         study.search(engine)
-        study.deduplicate()
+        study.deduplicate(parts)
         study.select("matched", "gap_match", "--rank", 5, "--offset", 0.4)
         study.select("random", "random", "--keep", 20, "--seed", 7)
         study.select("far", "far", "--keep", 20)
@@ -310,15 +324,9 @@ def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study
 
 def test_pool_neighbours_are_merged_over_chunks(make_study):
     study = make_study()
-    outputs = []
-    for chunk in study.chunks:
-        outputs.append(study.root / f"pool_neighbours_{chunk}.parquet")
-        study.run(
-            search_neighbours,
-            *("--tests", study.tests("val"), "--chunk", chunk, "--k", 8, *BLOCK),
-            *("--pool", embedding_path(study.root / "embeddings/pool", chunk)),
-            *("--device", "cpu", "--out", outputs[-1]),
-        )
+    study.search()
+    folder = study.root / "similarity/val/pool_neighbours"
+    outputs = [folder / f"pool_neighbours_{chunk}.parquet" for chunk in study.chunks]
     merged = study.root / "pool_neighbours.parquet"
     study.run(merge_neighbours, "--neighbours", *outputs, "--k", 8, "--out", merged)
     table = pl.read_parquet(merged)

@@ -6,40 +6,69 @@ from hypothesis import strategies as st
 
 from gapmatch.errors import InputError
 from gapmatch.subsets import (
+    far_keys,
+    lowest_keys,
+    near_keys,
     parse_keep,
+    random_keys,
     samples_to_keep,
-    select_all,
-    select_far,
     select_gap_match,
-    select_near,
-    select_none,
-    select_random,
 )
+
+similarities = st.one_of(
+    # Many ties, both zeros, and neighbours in float32.
+    st.sampled_from([0.0, -0.0, -0.5, 0.25, 0.5, float(np.float32(0.5) - 2**-25), 1.0, -1.0]),
+    st.floats(-1, 1, width=32),
+)
+
+
+def keep_lowest(parts, number):
+    """Mask over all parts, each of them seen only once per pass."""
+    lowest = lowest_keys(lambda: iter(parts), number)
+    return np.concatenate([np.zeros(0, bool), *(lowest.mask(keys) for keys in parts)])
+
+
+@given(values=st.lists(similarities, max_size=40), data=st.data())
+def test_near_and_far_keep_exactly_n_and_the_earlier_of_equal_ones(values, data):
+    values = np.array(values, np.float32)
+    number = data.draw(st.integers(0, len(values)))
+    cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=4).map(sorted))
+    for to_keys, sign in ((near_keys, 1), (far_keys, -1)):
+        expected = np.argsort(sign * values, kind="stable")[:number]
+        kept = keep_lowest(np.split(to_keys(values), cuts), number)
+        np.testing.assert_array_equal(np.flatnonzero(kept), np.sort(expected))
 
 
 @given(
-    values=st.lists(st.sampled_from([0.0, -0.5, 0.25, 0.5, 1.0]), max_size=30).map(
-        lambda values: np.array(values, np.float32)
-    ),
+    keys=st.lists(st.integers(0, 2**32 - 1) | st.sampled_from([0, 65535, 65536, 2**32 - 1])),
     data=st.data(),
 )
-def test_near_and_far_keep_exactly_n_and_the_earlier_of_equal_ones(values, data):
-    number = data.draw(st.integers(0, len(values)))
-    for select, sign in ((select_near, 1), (select_far, -1)):
-        expected = np.argsort(sign * values, kind="stable")[:number]
-        np.testing.assert_array_equal(np.flatnonzero(select(values, number)), np.sort(expected))
+def test_lowest_keys_are_those_of_a_stable_sort(keys, data):
+    keys = np.array(keys, np.uint32)
+    number = data.draw(st.integers(0, len(keys)))
+    expected = np.sort(np.argsort(keys, kind="stable")[:number])
+    np.testing.assert_array_equal(np.flatnonzero(keep_lowest([keys], number)), expected)
 
 
 @given(pool=st.integers(0, 200), seed=oracle.seeds, data=st.data())
-def test_random_keeps_exactly_n_and_repeats_itself(pool, seed, data):
+def test_random_keeps_exactly_n_however_the_pool_is_cut(pool, seed, data):
     number = data.draw(st.integers(0, pool))
-    kept = select_random(pool, number, seed)
-    assert kept.sum() == number
-    np.testing.assert_array_equal(kept, select_random(pool, number, seed))
+    cuts = data.draw(st.lists(st.integers(0, pool), max_size=4).map(sorted))
+    kept = []
+    for sizes in ([pool], np.diff([0, *cuts, pool])):
+        generator = np.random.default_rng(seed)
+        kept.append(keep_lowest([random_keys(generator, size) for size in sizes], number))
+    assert kept[0].sum() == number
+    np.testing.assert_array_equal(*kept)
 
 
-def test_random_depends_on_the_seed():
-    assert (select_random(100, 50, 0) != select_random(100, 50, 1)).any()
+def test_random_depends_on_the_seed_and_favours_no_place():
+    share = np.zeros(100)
+    for seed in range(400):
+        share += keep_lowest([random_keys(np.random.default_rng(seed), 100)], 50)
+    # 400 draws of one half: the mean is 200, six standard deviations are 60.
+    assert abs(share - 200).max() < 60
+    assert len(set(share)) > 1
 
 
 def test_gap_match_keeps_equality():
@@ -47,11 +76,6 @@ def test_gap_match_keeps_equality():
     assert select_gap_match(margin, 0.0).tolist() == [True, True, False, False]
     assert select_gap_match(margin, 0.1).tolist() == [True, True, True, False]
     assert select_gap_match(margin, -0.1).tolist() == [True, False, False, False]
-
-
-def test_all_and_none():
-    assert select_all(3).all()
-    assert not select_none(3).any()
 
 
 @pytest.mark.parametrize(("text", "keep"), [("0.5", 0.5), ("1.0", 1.0), ("1", 1), ("1e-2", 0.01)])

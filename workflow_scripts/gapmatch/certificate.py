@@ -23,6 +23,9 @@ TOLERANCE = 1e-5
 
 TESTS_AT_ONCE = 4096
 
+BLOCK_ROWS = {"cpu": 2048, "cuda": 2**16}
+"""Rows of a dataset per product, by device."""
+
 Values = npt.NDArray[np.float32]
 
 

@@ -15,13 +15,22 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float32, Stored, normalised
+from gapmatch.embedding_files import Float32, Stored
 from gapmatch.errors import InputError
-from gapmatch.similarity.candidates import ColumnWinners, Rows
-from gapmatch.similarity.engine import Engine
-from gapmatch.similarity.exact import Float64, best_per_group, pair_similarity
+from gapmatch.similarity.blocks import PROCESS_MB
+from gapmatch.similarity.candidates import ColumnCandidates, Rows
+from gapmatch.similarity.engine import Engine, find_margins, plain
+from gapmatch.similarity.exact import Float64, Vectors, pair_similarity
+from gapmatch.similarity.normalising import normalised
+from gapmatch.similarity.screening import score_error, screen
+from gapmatch.similarity.winners import best_per_group
 
 logger = logging.getLogger(__name__)
+
+LEAST_ROWS = 4096
+
+SUMMED_AT_ONCE = 4096
+"""Samples whose float64 vectors are in memory at one time."""
 
 Take = Callable[[Rows], Stored]
 """Returns the stored vectors of given samples, in the order asked."""
@@ -29,21 +38,20 @@ Take = Callable[[Rows], Stored]
 
 @dataclass(frozen=True)
 class Duplicates:
-    """For every sample of a dataset in the order of (chunk, row), what it duplicates.
+    """The samples to drop, ascending, and what they duplicate.
+
+    Samples are counted over all chunks in the order of (chunk, row).
 
     Attributes:
-        original: (samples,), int64: the most similar earlier sample of the cluster, the earliest
-            among equal ones; -1 where the sample is kept.
-        similarity: (samples,), float32: similarity to it; NaN where the sample is kept.
+        sample: (dropped,), int64.
+        original: (dropped,), int64: the most similar earlier sample of the same cluster, the
+            earliest among equal ones.
+        similarity: (dropped,), float32: similarity to it.
     """
 
+    sample: Rows
     original: Rows
     similarity: Float32
-
-    @property
-    def kept(self) -> npt.NDArray[np.bool_]:
-        """Return (samples,), bool: whether the sample has no earlier duplicate."""
-        return self.original < 0
 
 
 class Samples:
@@ -85,7 +93,6 @@ def train_centroids(
     max_training_samples: int,
     seed: int,
     engine: Engine,
-    block_rows: int,
 ) -> Float32:
     """Cluster a sample of the dataset by spherical k-means (Lloyd's iterations).
 
@@ -99,7 +106,6 @@ def train_centroids(
         max_training_samples: The sample is at most this large, taken evenly over all chunks.
         seed: Seed of the choice of samples that are the first centroids.
         engine: Finds the nearest centroid.
-        block_rows: Samples per product.
 
     Returns:
         Centroids (clusters, dim), float32, of length 1. A cluster that loses all its samples
@@ -117,28 +123,26 @@ def train_centroids(
         )
     vectors = samples.take(chosen)
     first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]
-    centroids = normalised(vectors[first], source="training sample of k-means")
+    centroids = normalised(vectors[first], source="training sample of k-means").numpy()
     assigned = np.full(len(vectors), -1, np.int32)
     for iteration in range(iterations):
-        before, assigned = assigned, assign_clusters(vectors, centroids, engine, block_rows)
+        before, assigned = assigned, assign_clusters(vectors, centroids, engine)
         changed = int((before != assigned).sum())
         logger.info("k-means, iteration %d: %d assignments changed", iteration + 1, changed)
         if not changed:
             break
-        sums = _cluster_sums(vectors, assigned, clusters, block_rows)
+        sums = _cluster_sums(vectors, assigned, clusters)
         lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
         filled = lengths[:, 0] > 0
         centroids[filled] = sums[filled] / lengths[filled]
     return centroids
 
 
-def _cluster_sums(
-    vectors: Stored, assigned: npt.NDArray[np.int32], clusters: int, block_rows: int
-) -> Float64:
+def _cluster_sums(vectors: Stored, assigned: npt.NDArray[np.int32], clusters: int) -> Float64:
     """Return (clusters, dim), float64: the sum of the vectors assigned to each cluster."""
     sums = np.zeros((clusters, vectors.shape[1]))
-    for start in range(0, len(vectors), block_rows):
-        part = slice(start, start + block_rows)
+    for start in range(0, len(vectors), SUMMED_AT_ONCE):
+        part = slice(start, start + SUMMED_AT_ONCE)
         order = np.argsort(assigned[part], kind="stable")
         present, first = np.unique(assigned[part][order], return_index=True)
         block = vectors[part][order].astype(np.float64)
@@ -146,55 +150,81 @@ def _cluster_sums(
     return sums
 
 
-def assign_clusters(
-    stored: Stored, centroids: Stored, engine: Engine, block_rows: int
-) -> npt.NDArray[np.int32]:
+def assign_clusters(stored: Stored, centroids: Stored, engine: Engine) -> npt.NDArray[np.int32]:
     """Return (rows,), int32: the nearest centroid of every row, the lowest among equal ones."""
-    no_ranks = np.empty((0, len(centroids)))
-    return engine.margins(stored, centroids, no_ranks, block_rows).nearest_test_row
+    return find_margins(engine, stored, plain(centroids)).nearest_test_row
 
 
 def find_duplicates(
     chunks: Sequence[Stored],
+    samples: Rows,
     clusters: npt.NDArray[np.int32],
     threshold: float,
-    block_rows: int,
     rows_in_memory: int,
+    block_rows: int = 2048,
 ) -> Duplicates:
-    """Find the duplicates within every cluster.
+    """Find the duplicates within some clusters.
+
+    Vectors that are bitwise equal have the same nearest centroid, so they are in one cluster:
+    exact copies are found wherever they are.
 
     Args:
-        chunks: Embeddings of the chunks, in order.
-        clusters: (samples,), cluster of every sample in the order of (chunk, row).
+        chunks: Embeddings of all chunks, in order.
+        samples: (n,), all samples of the clusters, ascending.
+        clusters: (n,), cluster of each.
         threshold: A sample is a duplicate iff a similarity exceeds this (strictly).
-        block_rows: Samples per side of a product.
         rows_in_memory: Clusters are read together up to this many samples, so that the files are
             read nearly in sequence. A larger cluster is read block by block.
+        block_rows: Samples per side of a product.
 
     Returns:
-        The duplicates; they depend neither on ``block_rows`` nor on ``rows_in_memory``.
+        The duplicates; they depend neither on ``rows_in_memory`` nor on ``block_rows``.
     """
-    samples = Samples(chunks)
-    result = Duplicates(
-        np.full(len(samples), -1, np.int64), np.full(len(samples), np.nan, np.float32)
-    )
+    take_any = Samples(chunks).take
+    original = np.full(len(samples), -1, np.int64)
+    similarity = np.empty(len(samples), np.float32)
     # A stable sort leaves the members of a cluster in the order of (chunk, row).
     order = np.argsort(clusters, kind="stable")
     _, sizes = np.unique(clusters, return_counts=True)
     with tqdm(total=len(samples), unit="sample", unit_scale=True, mininterval=5) as bar:
         for group in _groups(sizes, rows_in_memory):
-            members = order[group[0] : group[-1]]
-            take: Take = samples.take
+            members = samples[order[group[0] : group[-1]]]
+            take: Take = take_any
             if len(members) <= rows_in_memory:
-                take = _from_memory(samples.take(members), members)
+                take = _from_memory(take_any(members), members)
             for start, end in pairwise(group):
-                cluster = order[start:end]
-                original, similarity = _duplicates_in_cluster(cluster, take, threshold, block_rows)
-                dropped = original >= 0
-                result.original[cluster[dropped]] = cluster[original[dropped]]
-                result.similarity[cluster[dropped]] = similarity[dropped]
+                places = order[start:end]
+                cluster = samples[places]
+                first, best = _duplicates_in_cluster(cluster, take, threshold, block_rows)
+                dropped = first >= 0
+                original[places[dropped]] = cluster[first[dropped]]
+                similarity[places[dropped]] = best[dropped]
                 bar.update(len(cluster))
-    return result
+    dropped = original >= 0
+    return Duplicates(samples[dropped], original[dropped], similarity[dropped])
+
+
+def rows_that_fit(max_memory_mb: int, chunk: Stored, samples: int) -> int:
+    """Return how many vectors may be in memory at one time.
+
+    Args:
+        max_memory_mb: What the process may take, in MiB.
+        chunk: Any chunk, for the size of a vector.
+        samples: Samples of the part, of which some numbers are always in memory.
+
+    Raises:
+        InputError: Not even a block fits.
+    """
+    # Per sample: itself, cluster, order, original and similarity, and what sorting them needs.
+    free = max_memory_mb * 2**20 - PROCESS_MB * 2**20 - 64 * samples
+    # A vector is held once as it was read, and in between once more where it is put in order.
+    rows = int(free // (2 * chunk.shape[1] * chunk.itemsize))
+    if rows < LEAST_ROWS:
+        raise InputError(
+            f"compute.search_memory_mb: {max_memory_mb} MiB cannot hold the numbers of {samples} "
+            f"samples and {LEAST_ROWS} vectors beside them; raise it, or deduplicate.parts."
+        )
+    return rows
 
 
 def _groups(sizes: Rows, limit: int) -> Iterator[list[int]]:
@@ -276,11 +306,12 @@ def _nearest_earlier(
         equal ones) or -1, and the similarity.
     """
     columns = take(members[later])
-    product = torch.from_numpy(normalised(columns)).T
-    winners = ColumnWinners(len(later), "cpu", floor=threshold)
+    block = screen(normalised(columns), torch.float32)
+    error = score_error(block, block)
+    winners = ColumnCandidates(len(later), error, "cpu", floor=threshold)
     for start in range(0, len(earlier), block_rows):
         tile = earlier[start : start + block_rows]
-        scores = torch.from_numpy(normalised(take(members[tile]))) @ product
+        scores = normalised(take(members[tile])) @ block.vectors.T
         if tile[-1] >= later[0]:
             scores[torch.from_numpy(tile[:, None] >= later[None, :])] = -torch.inf
         winners.add(scores, start)
@@ -290,7 +321,7 @@ def _nearest_earlier(
     if len(rows):
         wanted, inverse = np.unique(rows, return_inverse=True)
         vectors = take(members[earlier[wanted]])
-        exact = pair_similarity(vectors, inverse, columns, places)
+        exact = pair_similarity(Vectors(vectors), inverse, Vectors(columns), places)
         column, row, best = best_per_group(places, rows, exact)
         above = best > threshold
         place[column[above]] = earlier[row[above]]

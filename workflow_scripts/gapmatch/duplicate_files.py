@@ -1,7 +1,8 @@
-"""The files of the deduplication: clusters and duplicates, one of each per chunk."""
+"""The files of the deduplication: clusters by chunk, duplicates by part and then by chunk."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,16 @@ import polars as pl
 from gapmatch.deduplication import Duplicates
 from gapmatch.errors import InputError
 from gapmatch.similarity.tables import read_table, write_table
+
+PART_SCHEMA = pl.Schema(
+    {
+        "chunk": pl.Int32,
+        "row": pl.Int32,
+        "original_chunk": pl.Int32,
+        "original_row": pl.Int32,
+        "similarity": pl.Float32,
+    }
+)
 
 
 def clusters_path(folder: Path, chunk: str) -> Path:
@@ -28,65 +39,119 @@ def write_clusters(path: Path, clusters: npt.NDArray[np.int32]) -> None:
     write_table(path, pl.DataFrame({"row": rows, "cluster": clusters}))
 
 
-def read_clusters(
-    folder: Path, chunks: Sequence[str], rows: Sequence[int]
-) -> npt.NDArray[np.int32]:
-    """Read the clusters of all samples in the order of (chunk, row).
+def read_part(
+    folder: Path, chunks: Sequence[str], rows: Sequence[int], clusters: range
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Read which samples belong to some of the clusters, chunk by chunk.
 
     Args:
         folder: Folder of clusters_<chunk>.parquet.
         chunks: Chunk ids, ascending.
         rows: Number of rows of each chunk.
+        clusters: The clusters wanted.
 
     Returns:
-        (samples,), int32.
+        samples: (n,), int64, ascending, counted over all chunks in the order of (chunk, row).
+        cluster: (n,), int32, the cluster of each.
 
     Raises:
         InputError: A file is missing or has another number of rows.
     """
-    parts = []
+    samples, found = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    start = 0
     for chunk, count in zip(chunks, rows, strict=True):
         path = clusters_path(folder, chunk)
         table = read_table(path, ["cluster"])
         require_rows(path, len(table), count)
-        parts.append(table["cluster"].to_numpy().astype(np.int32))
-    return np.concatenate(parts)
+        cluster = table["cluster"].to_numpy()
+        wanted = np.flatnonzero((cluster >= clusters.start) & (cluster < clusters.stop))
+        samples.append(wanted + start)
+        found.append(cluster[wanted])
+        start += count
+    return np.concatenate(samples), np.concatenate(found)
 
 
-def write_duplicates(
-    folder: Path, chunks: Sequence[str], starts: npt.NDArray[np.int64], found: Duplicates
-) -> None:
-    """Write what every sample duplicates, one file per chunk.
+def write_part(path: Path, starts: npt.NDArray[np.int64], found: Duplicates) -> None:
+    """Write the samples of a part that are dropped, ascending.
 
-    Columns: row int32, kept bool, and where dropped duplicate_of_chunk str, duplicate_of_row
-    int32, similarity float32 (null where kept).
+    Columns: chunk and row of the sample, original_chunk and original_row, similarity; chunks are
+    numbered from 0.
 
     Args:
-        folder: Where duplicates_<chunk>.parquet go.
-        chunks: Chunk ids, ascending.
+        path: The file to write.
         starts: (chunks + 1,), first sample of each chunk, and their number.
-        found: The duplicates of all samples.
+        found: What to write.
     """
-    names = np.array(chunks)
-    for place, chunk in enumerate(chunks):
-        part = slice(int(starts[place]), int(starts[place + 1]))
-        kept, original = found.kept[part], found.original[part]
+
+    def place(samples: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         # Empty chunks share their start with the next: the last start that is not larger counts.
-        source = np.searchsorted(starts, original, side="right") - 1
-        dropped = pl.lit(pl.Series(~kept))
-        table = pl.DataFrame(
-            {
-                "row": np.arange(len(kept), dtype=np.int32),
-                "kept": kept,
-                "duplicate_of_chunk": names[source],
-                "duplicate_of_row": (original - starts[source]).astype(np.int32),
-                "similarity": found.similarity[part],
-            },
-            schema_overrides={"duplicate_of_chunk": pl.String},
+        chunk = np.searchsorted(starts, samples, side="right") - 1
+        return chunk, samples - starts[chunk]
+
+    chunk, row = place(found.sample)
+    original_chunk, original_row = place(found.original)
+    table = pl.DataFrame(
+        {
+            "chunk": chunk,
+            "row": row,
+            "original_chunk": original_chunk,
+            "original_row": original_row,
+            "similarity": found.similarity,
+        }
+    )
+    write_table(path, table.cast(PART_SCHEMA))
+
+
+def collect_duplicates(
+    parts: Sequence[Path], chunks: Sequence[str], number: int, rows: int
+) -> pl.DataFrame:
+    """Return what every row of a chunk duplicates.
+
+    Args:
+        parts: Outputs of ``write_part`` for all clusters.
+        chunks: Chunk ids, ascending.
+        number: Which of them.
+        rows: Number of its rows.
+
+    Returns:
+        Columns row int32, kept bool, and where dropped duplicate_of_chunk str, duplicate_of_row
+        int32, similarity float32 (null where kept).
+
+    Raises:
+        InputError: A part is missing, not a part, or names a row that the chunk does not have.
+    """
+    try:
+        found = [
+            # Parts are sorted by chunk: of most of a file only the statistics are read.
+            pl.scan_parquet(path).filter(pl.col("chunk") == number).collect()
+            for path in parts
+        ]
+        dropped = pl.concat(found).select(list(PART_SCHEMA)).cast(PART_SCHEMA)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{parts[0].parent}: expected the duplicates of all parts with the columns "
+            f"{', '.join(PART_SCHEMA)} ({reason})."
+        ) from error
+    if (dropped["row"] >= rows).any():
+        raise InputError(
+            f"{parts[0].parent}: names row {rows} or more of chunk {chunks[number]}, which has "
+            f"{rows} rows; it belongs to other embeddings, make it again."
         )
-        columns = ("duplicate_of_chunk", "duplicate_of_row", "similarity")
-        nulled = [pl.when(dropped).then(pl.col(name)).alias(name) for name in columns]
-        write_table(duplicates_path(folder, chunk), table.with_columns(nulled))
+    names = pl.DataFrame(
+        {"original_chunk": np.arange(len(chunks), dtype=np.int32), "duplicate_of_chunk": chunks}
+    )
+    return (
+        pl.DataFrame({"row": np.arange(rows, dtype=np.int32)})
+        .join(dropped.join(names, on="original_chunk"), on="row", how="left", maintain_order="left")
+        .select(
+            "row",
+            pl.col("original_row").is_null().alias("kept"),
+            "duplicate_of_chunk",
+            pl.col("original_row").alias("duplicate_of_row"),
+            "similarity",
+        )
+    )
 
 
 def read_not_duplicates(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ C order, and row by row beside it ``metadata/metadata_<chunk>.parquet``. Files a
 memory and read block by block, so a chunk may be larger than the memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -135,47 +135,6 @@ def require_same_dimension(one: Stored, other: Stored) -> None:
 def source_name(stored: Stored) -> str:
     """Return the file behind a memory map, or words for an array that has none."""
     return str(getattr(stored, "filename", None) or "an array in memory")
-
-
-def normalised(stored: Stored, first_row: int = 0, source: str | None = None) -> Float32:
-    """Return vectors as float32 of length 1, after checking that they were about that before.
-
-    Args:
-        stored: (rows, dim), float16 or float32.
-        first_row: Row of the file that ``stored[0]`` is, for the error message.
-        source: Name of the file for the error message; by default that behind ``stored``.
-
-    Returns:
-        New array (rows, dim), float32, C order.
-
-    Raises:
-        InputError: A vector holds NaN or infinity, or its length is not within
-            ``NORM_TOLERANCE`` of 1.
-    """
-    vectors = np.array(stored, dtype=np.float32, order="C")
-    # NaN and infinity propagate into the norm, so one comparison finds every bad row.
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    bad = np.flatnonzero(~(np.abs(norms - 1.0) <= NORM_TOLERANCE))
-    if len(bad):
-        row = int(bad[0])
-        found = f"length {norms[row]:.4g}" if np.isfinite(norms[row]) else "NaN or infinity"
-        raise InputError(
-            f"{source or source_name(stored)}: row {first_row + row} has {found}; expected finite "
-            f"vectors of length 1 (within {NORM_TOLERANCE}); {len(bad)} such rows in this block."
-        )
-    vectors /= norms[:, None]
-    return vectors
-
-
-def normalised_blocks(stored: Stored, rows_per_block: int) -> Iterator[tuple[int, Float32]]:
-    """Yield ``(first row, block)`` over all rows; blocks are float32 (at most n, dim), length 1.
-
-    Raises:
-        InputError: As ``normalised``, naming the file and the row.
-    """
-    name = source_name(stored)
-    for start in range(0, len(stored), rows_per_block):
-        yield start, normalised(stored[start : start + rows_per_block], start, name)
 
 
 def write_embeddings(path: Path, vectors: Stored) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gapmatch.embedding_files import Stored
-from gapmatch.similarity.engine import Engine, PoolMargins
+from gapmatch.similarity.engine import Engine, PoolMargins, find_neighbours
 from gapmatch.similarity.exact import Float64
 
 
@@ -32,7 +32,6 @@ def reduced_thresholds(
     tests: Stored,
     reference: Sequence[Stored],
     kept: Sequence[Sequence[npt.NDArray[np.int64]]],
-    block_rows: int,
 ) -> Float64:
     """Return s_i of the tests in parts of the reference.
 
@@ -41,7 +40,6 @@ def reduced_thresholds(
         tests: (n, dim) as stored.
         reference: Per chunk (rows, dim) as stored.
         kept: Per part and chunk the rows of the reference that the part holds.
-        block_rows: Reference rows per product.
 
     Returns:
         (parts, n), float64: the similarity of each test image's nearest neighbour in each part.
@@ -50,7 +48,7 @@ def reduced_thresholds(
         [
             np.max(
                 [
-                    engine.neighbours(tests, chunk[rows], 1, block_rows).similarity[:, 0]
+                    find_neighbours(engine, tests, chunk[rows], 1).similarity[:, 0]
                     for chunk, rows in zip(reference, part, strict=True)
                     if len(rows)
                 ],

@@ -1,6 +1,6 @@
-"""Selecting a subset from the files of the search, and the files of a subset."""
+"""Selecting a subset from the files of the search, chunk by chunk, and the files of a subset."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,68 +13,79 @@ from gapmatch.embedding_files import EmbeddedChunk, Float32, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.similarity.tables import margin_column, read_table, write_table
 from gapmatch.subsets import (
+    Keys,
     Mask,
-    select_all,
-    select_far,
+    far_keys,
+    lowest_keys,
+    near_keys,
+    random_keys,
     select_gap_match,
-    select_near,
-    select_none,
-    select_random,
 )
 
 METHODS = ("all", "none", "gap_match", "near", "far", "random")
 
+Rows = npt.NDArray[np.int32]
+
 
 @dataclass(frozen=True)
-class Pool:
-    """The samples to choose from: every embedded one, without the duplicates.
+class Part:
+    """The samples of one chunk that there are to choose from.
 
     Attributes:
-        chunks: The chunks, ascending.
-        rows: For each chunk the rows that are not duplicates, ascending, int32.
-        embedded: Number of embedded samples, duplicates included.
+        files: The chunk.
+        embedded: Number of its embedded samples, duplicates included.
+        rows: Rows that are not duplicates, ascending.
     """
 
-    chunks: Sequence[EmbeddedChunk]
-    rows: Sequence[npt.NDArray[np.int32]]
+    files: EmbeddedChunk
     embedded: int
-
-    def __len__(self) -> int:
-        return sum(len(rows) for rows in self.rows)
+    rows: Rows
 
 
 @dataclass(frozen=True)
-class Selection:
-    """A subset of a pool.
+class Choice:
+    """What a subset keeps of one chunk.
 
     Attributes:
-        kept: (pool,), bool, in the order of (chunk, row).
+        rows: Rows kept, ascending.
         pruned_by: Reason and number of the samples that were pruned; the numbers add up.
     """
 
-    kept: Mask
+    rows: Rows
     pruned_by: dict[str, int]
 
 
-def read_pool(chunks: Sequence[EmbeddedChunk], duplicates: Path | None) -> Pool:
-    """Read which samples there are to choose from.
+class Pool:
+    """The samples to choose from: every embedded one, without the duplicates."""
 
-    Args:
-        chunks: The chunks, ascending.
-        duplicates: Folder of duplicates_<chunk>.parquet; None keeps every sample.
+    def __init__(self, chunks: Sequence[EmbeddedChunk], duplicates: Path | None) -> None:
+        """Count the samples.
 
-    Raises:
-        InputError: A file is missing or belongs to other embeddings.
-    """
-    rows, embedded = [], 0
-    for files in chunks:
-        count = len(open_embeddings(files.embeddings))
-        embedded += count
-        kept = select_all(count)
-        if duplicates is not None:
-            kept = read_not_duplicates(duplicates, files.chunk, count)
-        rows.append(np.flatnonzero(kept).astype(np.int32))
-    return Pool(chunks, rows, embedded)
+        Args:
+            chunks: The chunks, ascending.
+            duplicates: Folder of duplicates_<chunk>.parquet; None keeps every sample.
+
+        Raises:
+            InputError: A file is missing or belongs to other embeddings.
+        """
+        self.chunks = chunks
+        self._duplicates = duplicates
+        self.embedded = self._samples = 0
+        for part in self.parts():
+            self.embedded += part.embedded
+            self._samples += len(part.rows)
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def parts(self) -> Iterator[Part]:
+        """Read the chunks, one after the other."""
+        for files in self.chunks:
+            count = len(open_embeddings(files.embeddings))
+            kept = np.ones(count, dtype=np.bool_)
+            if self._duplicates is not None:
+                kept = read_not_duplicates(self._duplicates, files.chunk, count)
+            yield Part(files, count, np.flatnonzero(kept).astype(np.int32))
 
 
 def margins_path(similarity: Path, test_set: str, chunk: str) -> Path:
@@ -88,79 +99,99 @@ def kept_path(folder: Path, chunk: str) -> Path:
 
 
 def largest_over_test_sets(
-    pool: Pool, similarity: Path, test_sets: Sequence[str], column: str
+    part: Part, similarity: Path, test_sets: Sequence[str], column: str
 ) -> tuple[Float32, npt.NDArray[np.int16]]:
-    """Return the largest value of a margins column over the test sets, for every pool sample.
+    """Return the largest value of a margins column over the test sets, for samples of a chunk.
 
     Returns:
-        largest: (pool,), float32.
-        test_set: (pool,), int16: which test set has it, the first named among equal ones.
+        largest: (rows,), float32.
+        test_set: (rows,), int16: which test set has it, the first named among equal ones.
 
     Raises:
         InputError: A file is missing, lacks the column, or belongs to other embeddings.
     """
-    largest = np.full(len(pool), -np.inf, np.float32)
-    winner = np.zeros(len(pool), np.int16)
-    start = 0
-    for files, rows in zip(pool.chunks, pool.rows, strict=True):
-        part = slice(start, start + len(rows))
-        start += len(rows)
-        count = len(open_embeddings(files.embeddings))
-        for place, test_set in enumerate(test_sets):
-            path = margins_path(similarity, test_set, files.chunk)
-            table = read_table(path, [column])
-            require_rows(path, len(table), count)
-            values = table[column].to_numpy()[rows]
-            larger = values > largest[part]
-            largest[part][larger] = values[larger]
-            winner[part][larger] = place
+    largest = np.full(len(part.rows), -np.inf, np.float32)
+    winner = np.zeros(len(part.rows), np.int16)
+    for place, test_set in enumerate(test_sets):
+        path = margins_path(similarity, test_set, part.files.chunk)
+        table = read_table(path, [column])
+        require_rows(path, len(table), part.embedded)
+        values = table[column].to_numpy()[part.rows]
+        larger = values > largest
+        largest[larger] = values[larger]
+        winner[larger] = place
     return largest, winner
 
 
 def gap_match(
     pool: Pool, similarity: Path, test_sets: Sequence[str], rank: int, offset: float
-) -> Selection:
+) -> Iterator[tuple[Part, Choice]]:
     """Select by gap matching; a pruned sample counts for the test set of its largest margin."""
     column = margin_column(rank)
-    margin, winner = largest_over_test_sets(pool, similarity, test_sets, column)
-    kept = select_gap_match(margin, offset)
-    counts = np.bincount(winner[~kept], minlength=len(test_sets))
-    return Selection(kept, dict(zip(test_sets, counts.tolist(), strict=True)))
+    for part in pool.parts():
+        margin, winner = largest_over_test_sets(part, similarity, test_sets, column)
+        kept = select_gap_match(margin, offset)
+        counts = np.bincount(winner[~kept], minlength=len(test_sets)).tolist()
+        yield part, Choice(part.rows[kept], dict(zip(test_sets, counts, strict=True)))
 
 
 def near_or_far(
     pool: Pool, similarity: Path, test_sets: Sequence[str], method: str, number: int
-) -> Selection:
+) -> Iterator[tuple[Part, Choice]]:
     """Select by near- or far-pruning to a number of samples."""
-    choose: Callable[[Float32, int], Mask] = select_near if method == "near" else select_far
-    nearest, _ = largest_over_test_sets(pool, similarity, test_sets, "nearest_similarity")
-    return Selection(choose(nearest, number), {method: len(pool) - number})
+    to_keys = near_keys if method == "near" else far_keys
+
+    def keys() -> Iterator[tuple[Part, Keys]]:
+        for part in pool.parts():
+            nearest, _ = largest_over_test_sets(part, similarity, test_sets, "nearest_similarity")
+            yield part, to_keys(nearest)
+
+    lowest = lowest_keys(lambda: (of_part for _, of_part in keys()), number)
+    for part, of_part in keys():
+        yield part, _choice(part, lowest.mask(of_part), method)
 
 
-def without_search(pool: Pool, method: str, number: int, seed: int) -> Selection:
-    """Select everything, nothing, or a number of samples at random."""
-    if method == "all":
-        return Selection(select_all(len(pool)), {})
-    if method == "none":
-        return Selection(select_none(len(pool)), {"none": len(pool)})
-    return Selection(select_random(len(pool), number, seed), {"random": len(pool) - number})
+def random(pool: Pool, number: int, seed: int) -> Iterator[tuple[Part, Choice]]:
+    """Select a number of samples at random; which depends on the seed and the pool's size."""
+
+    def keys() -> Iterator[tuple[Part, Keys]]:
+        generator = np.random.default_rng(seed)
+        for part in pool.parts():
+            yield part, random_keys(generator, len(part.rows))
+
+    lowest = lowest_keys(lambda: (of_part for _, of_part in keys()), number)
+    for part, of_part in keys():
+        yield part, _choice(part, lowest.mask(of_part), "random")
 
 
-def write_kept(folder: Path, pool: Pool, kept: Mask) -> None:
-    """Write the kept rows of every chunk, ascending, with shard and key.
+def everything(pool: Pool) -> Iterator[tuple[Part, Choice]]:
+    """Select every sample."""
+    for part in pool.parts():
+        yield part, Choice(part.rows, {})
+
+
+def nothing(pool: Pool) -> Iterator[tuple[Part, Choice]]:
+    """Select no sample."""
+    for part in pool.parts():
+        yield part, Choice(part.rows[:0], {"none": len(part.rows)})
+
+
+def _choice(part: Part, kept: Mask, reason: str) -> Choice:
+    """Return what a mask keeps of a chunk, with one reason for the rest."""
+    return Choice(part.rows[kept], {reason: int((~kept).sum())})
+
+
+def write_kept(folder: Path, part: Part, rows: Rows) -> None:
+    """Write the kept rows of a chunk, ascending, with shard and key.
 
     Raises:
-        InputError: A chunk's metadata is missing or not aligned to its embeddings.
+        InputError: The chunk's metadata is missing or not aligned to its embeddings.
     """
-    start = 0
-    for files, rows in zip(pool.chunks, pool.rows, strict=True):
-        metadata = read_table(files.metadata, ["shard", "image_path"])
-        require_rows(files.metadata, len(metadata), len(open_embeddings(files.embeddings)))
-        chosen = rows[kept[start : start + len(rows)]]
-        start += len(rows)
-        table = pl.DataFrame({"row": chosen}, schema={"row": pl.Int32})
-        names = metadata[chosen].select("shard", "image_path")
-        write_table(kept_path(folder, files.chunk), table.hstack(names))
+    metadata = read_table(part.files.metadata, ["shard", "image_path"])
+    require_rows(part.files.metadata, len(metadata), part.embedded)
+    table = pl.DataFrame({"row": rows}, schema={"row": pl.Int32})
+    names = metadata[rows].select("shard", "image_path")
+    write_table(kept_path(folder, part.files.chunk), table.hstack(names))
 
 
 def read_kept(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.int32]:

@@ -45,7 +45,13 @@ class Compute(Section):
     embedding_batch_size: int = Field(256, ge=1, description="Images per embedding batch.")
     embedding_workers: int = Field(1, ge=0, description="Processes that decode images.")
     search_block_rows: int = Field(
-        2048, ge=1, description="Rows per block of the search; a GPU likes more."
+        0, ge=0, description="Rows per product of the search; 0 chooses by memory and cache."
+    )
+    search_memory_mb: int = Field(
+        4096,
+        ge=1024,
+        description="Memory of a job that searches or deduplicates, in MiB. Blocks are chosen to "
+        "fit; on SLURM it is what the job asks for.",
     )
     download_processes: int = Field(1, ge=1, description="Processes of img2dataset.")
     download_threads: int = Field(16, ge=1, description="Threads per process of img2dataset.")

@@ -38,3 +38,8 @@ class Deduplicate(Section):
         description="A sample more similar than this to an earlier one of its cluster is dropped.",
     )
     seed: int = Field(0, ge=0, description="Seed of the k-means.")
+    parts: int = Field(
+        1,
+        ge=1,
+        description="Jobs that the clusters are divided among; the result does not depend on it.",
+    )

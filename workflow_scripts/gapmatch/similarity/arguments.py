@@ -1,19 +1,8 @@
-"""Arguments that all search programs share."""
+"""Arguments that programs which multiply embeddings share."""
 
 import argparse
 
-from gapmatch.similarity.engine import DEVICES, ENGINES
-
-
-def add_block_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --block-rows and --threads."""
-    parser.add_argument(
-        "--block-rows",
-        type=positive,
-        default=2048,
-        help="rows of the dataset per product (default: %(default)s)",
-    )
-    parser.add_argument("--threads", type=positive, required=True, help="threads to compute with")
+from gapmatch.similarity.engine import DEVICES, ENGINES, Engine, make_engine
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +12,42 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --engine, --device, --block-rows and --threads."""
+def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    parser.add_argument("--threads", type=positive, required=True, help="threads to compute with")
+
+
+def add_memory_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --max-memory-mb."""
     parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="search engine; auto takes fused"
+        "--max-memory-mb",
+        type=positive,
+        default=4096,
+        help="memory of the process, without pages of mapped files (default: %(default)s MiB)",
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --engine, --device, --threads, --max-memory-mb and --block-rows."""
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="search engine; auto takes the faster"
     )
     add_device_argument(parser)
-    add_block_arguments(parser)
+    add_threads_argument(parser)
+    add_memory_argument(parser)
+    parser.add_argument(
+        "--block-rows",
+        type=int,
+        default=0,
+        help="rows of the dataset per product; 0 chooses by memory and cache",
+    )
+
+
+def chosen_engine(args: argparse.Namespace) -> Engine:
+    """Return the engine that the arguments of ``add_engine_arguments`` ask for."""
+    return make_engine(
+        args.engine, args.device, args.threads, args.max_memory_mb, args.block_rows or None
+    )
 
 
 def positive(text: str) -> int:

@@ -1,57 +1,174 @@
-"""Collecting, tile by tile, the pairs that may be the best of their column or query."""
+"""Collecting, tile by tile, the pairs that may win a column or be among the best of a row.
 
-from collections.abc import Sequence
+A tile is a matrix of scores (queries x samples). Reading it once to take the largest score of
+every group of neighbouring entries costs little beside the product that made it; all else looks
+at the few groups that reach a decision.
+"""
+
+import threading
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gapmatch.embedding_files import Stored
-from gapmatch.similarity.engine import PoolMargins
-from gapmatch.similarity.exact import (
-    PRODUCT_ERROR,
-    Float64,
-    Integers,
-    best_per_group,
-    pair_similarity,
-)
-
 Rows: TypeAlias = npt.NDArray[np.int64]
 
+ROWS_PER_GROUP = 16
+COLUMNS_PER_GROUP = 64
 
-class ColumnWinners:
-    """The pairs (row, column) that may hold the largest exact score of their column.
+CROWD = 2
+"""Groups per wanted neighbour above which a tile's own k-th best score is taken as a bound."""
 
-    Tiles of float32 scores (rows, columns) are added one after the other. A pair is a candidate
-    when its score is within twice ``PRODUCT_ERROR`` of the column's largest: no other pair can be
-    the exact winner.
+
+def _groups(scores: torch.Tensor, dim: int, size: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """Yield the scores with ``dim`` split in (groups, size), then what is left as one group.
+
+    Yields:
+        The place of the first along ``dim``, and a view with one more dimension.
+    """
+    length = scores.shape[dim]
+    whole = length - length % size
+    if whole:
+        yield 0, torch.unflatten(scores.narrow(dim, 0, whole), dim, (-1, size))
+    if whole < length:
+        yield whole, scores.narrow(dim, whole, length - whole).unsqueeze(dim)
+
+
+def _where(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows and columns of the true entries of a matrix."""
+    if mask.is_cuda:
+        row, column = torch.nonzero(mask, as_tuple=True)
+        return row, column
+    # Several times as fast as torch's own on the CPU.
+    flat = torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return flat // mask.shape[1], flat % mask.shape[1]
+
+
+class ColumnCandidates:
+    """The pairs (row, column) that may have the largest similarity of their column.
+
+    A pair is a candidate when its score is within twice the error of the column's largest score:
+    no other pair can win. Tiles may have any rows; all have the same columns.
     """
 
-    def __init__(self, columns: int, device: torch.device | str, floor: float = -torch.inf) -> None:
+    def __init__(
+        self, columns: int, error: float, device: torch.device | str, floor: float = -torch.inf
+    ) -> None:
         """Start with no pairs.
 
         Args:
             columns: Number of columns of every tile.
+            error: Bound on |score - similarity|.
             device: Where the tiles are.
-            floor: Exact scores below this are of no interest.
+            floor: Similarities up to this are of no interest.
         """
-        self._best = torch.full((columns,), floor + PRODUCT_ERROR, device=device)
+        self._slack = 2 * error
+        self._best = torch.full((columns,), floor + error, device=device)
         self._found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 
     def add(self, scores: torch.Tensor, first_row: int) -> None:
         """Take in a tile (rows, columns) whose row 0 is ``first_row`` of all rows."""
-        torch.maximum(self._best, scores.amax(dim=0), out=self._best)
-        rows, columns = torch.nonzero(scores >= self._best - 2 * PRODUCT_ERROR, as_tuple=True)
-        self._found.append((rows + first_row, columns, scores[rows, columns]))
+        for place, groups in _groups(scores, 0, ROWS_PER_GROUP):
+            peaks = groups.amax(dim=1)
+            torch.maximum(self._best, peaks.amax(dim=0), out=self._best)
+            bound = self._best - self._slack
+            group, column = _where(peaks >= bound)
+            members = groups[group, :, column]
+            pair, member = _where(members >= bound[column, None])
+            row = group[pair] * groups.shape[1] + member + (first_row + place)
+            self._found.append((row, column[pair], members[pair, member]))
 
     def pairs(self) -> tuple[Rows, Rows]:
         """Return rows and columns of the candidates over all tiles."""
         if not self._found:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         rows, columns, scores = (torch.cat(parts) for parts in zip(*self._found, strict=True))
-        near = scores >= self._best[columns] - 2 * PRODUCT_ERROR
+        near = scores >= self._best[columns] - self._slack
         return rows[near].cpu().numpy(), columns[near].cpu().numpy()
+
+
+class RowCandidates:
+    """The pairs (row, column) that may be among the k largest similarities of their row.
+
+    Tiles may be added by several threads, in any order. ``floor`` rises as they come: a
+    similarity that at least k pairs of the row are known to reach.
+    """
+
+    def __init__(self, rows: int, k: int, device: torch.device | str) -> None:
+        """Start with no pairs; ``k`` is at least 1."""
+        self._k = k
+        self._floor = torch.full((rows,), -torch.inf, device=device)
+        self._found: list[tuple[torch.Tensor, ...]] = []
+        self._new = 0
+        self._lock = threading.Lock()
+
+    def add(self, scores: torch.Tensor, first_row: int, first_column: int, error: float) -> None:
+        """Take in a tile.
+
+        Args:
+            scores: (rows, columns).
+            first_row: Row 0 of the tile among all rows.
+            first_column: Column 0 of the tile among all columns.
+            error: Bound on |score - similarity| in this tile.
+        """
+        groups = list(_groups(scores, 1, COLUMNS_PER_GROUP))
+        peaks = [group.amax(dim=2) for _, group in groups]
+        bound = self._floor[first_row : first_row + len(scores)] - error
+        bound = self._raised(bound, torch.cat(peaks, dim=1), error)
+        for (place, group), peak in zip(groups, peaks, strict=True):
+            row, index = _where(peak >= bound[:, None])
+            members = group[row, index]
+            pair, member = _where(members >= bound[row, None])
+            column = index[pair] * group.shape[2] + member + (first_column + place)
+            score = members[pair, member]
+            self._take(row[pair] + first_row, column, score - error, score + error)
+
+    def _raised(self, bound: torch.Tensor, peaks: torch.Tensor, error: float) -> torch.Tensor:
+        """Return the bound, raised to what k groups of this tile reach if that thins out much."""
+        wanted = CROWD * self._k * len(bound)
+        if peaks.shape[1] < self._k or int((peaks >= bound[:, None]).sum()) <= wanted:
+            return bound
+        reached = peaks.topk(self._k, dim=1).values[:, -1]
+        return torch.maximum(bound, reached - 2 * error)
+
+    def _take(self, *pairs: torch.Tensor) -> None:
+        with self._lock:
+            self._found.append(pairs)
+            self._new += len(pairs[0])
+            if self._new > self._k * len(self._floor):
+                self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Raise the floor to what is known now and drop the pairs below it."""
+        row, column, low, high = (torch.cat(parts) for parts in zip(*self._found, strict=True))
+        order = torch.argsort(_by_row_and_descending(row, low))
+        present, counts = torch.unique_consecutive(row[order], return_counts=True)
+        full = counts >= self._k
+        kth = order[(counts.cumsum(0) - counts)[full] + self._k - 1]
+        self._floor[present[full]] = torch.maximum(self._floor[present[full]], low[kth])
+        near = high >= self._floor[row]
+        self._found = [(row[near], column[near], low[near], high[near])]
+        self._new = 0
+
+    def pairs(self) -> tuple[Rows, Rows]:
+        """Return rows and columns of the candidates over all tiles."""
+        if not self._found:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        self._thin_out()
+        row, column, _, _ = self._found[0]
+        return row.cpu().numpy(), column.cpu().numpy()
+
+
+def _by_row_and_descending(row: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+    """Return integers that sort by row and, within a row, from the largest score down.
+
+    Read as an integer, a positive float32 keeps its order; for a negative one it is turned round.
+    """
+    bits = score.view(torch.int32)
+    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return row * 2**32 - ascending
 
 
 class RunningNeighbours:
@@ -59,15 +176,20 @@ class RunningNeighbours:
 
     def __init__(self, queries: int, k: int) -> None:
         """Start with no neighbours; places not filled yet hold similarity -inf."""
-        self.similarity: Float64 = np.full((queries, k), -np.inf)
+        self.similarity: npt.NDArray[np.float64] = np.full((queries, k), -np.inf)
         self.row: Rows = np.full((queries, k), np.iinfo(np.int64).max)
 
-    def floor(self) -> Float64:
+    def floor(self) -> npt.NDArray[np.float64]:
         """Return (queries,): a new row must reach this exact similarity to be of interest."""
-        floor: Float64 = self.similarity[:, -1]
+        floor: npt.NDArray[np.float64] = self.similarity[:, -1]
         return floor
 
-    def add(self, queries: Integers, rows: Integers, similarity: Float64) -> None:
+    def add(
+        self,
+        queries: npt.NDArray[np.integer[Any]],
+        rows: npt.NDArray[np.integer[Any]],
+        similarity: npt.NDArray[np.float64],
+    ) -> None:
         """Take in pairs (query, row) with their exact similarities; each row at most once."""
         k = self.similarity.shape[1]
         touched = np.unique(queries)
@@ -79,49 +201,3 @@ class RunningNeighbours:
         first = order[position < k]
         self.row[touched] = row[first].reshape(-1, k)
         self.similarity[touched] = value[first].reshape(-1, k)
-
-
-def cutoff(floor: npt.NDArray[np.floating[Any]], kth_score: npt.NDArray[Any]) -> Float64:
-    """Return the float32 score below which a pair cannot be among the k best.
-
-    Args:
-        floor: (n,), exact similarity that k earlier rows reach (-inf if there are none).
-        kth_score: (n,), k-th largest float32 score among the rows at hand.
-    """
-    bound: Float64 = np.maximum(floor - PRODUCT_ERROR, kth_score - 2 * PRODUCT_ERROR)
-    return bound
-
-
-def choose_winners(
-    result: PoolMargins,
-    start: int,
-    block: Stored,
-    tests: Stored,
-    thresholds: Float64,
-    candidates: Sequence[tuple[Rows, Rows]],
-) -> None:
-    """Choose among the candidates for a block of the pool in float64, and fill in its results.
-
-    Args:
-        result: Receives the results, from row ``start`` on.
-        start: Pool row of ``block[0]``.
-        block: (b, dim) as stored.
-        tests: (n, dim) as stored.
-        thresholds: (ranks, n), float64.
-        candidates: Pairs (test row, block row): those for the nearest test image, then those for
-            the margin of each rank. Each holds at least one pair for every block row.
-    """
-    keys = [columns * len(tests) + rows for rows, columns in candidates]
-    # The pair that wins the similarity mostly wins the margins too: compute each pair once.
-    distinct = np.unique(np.concatenate(keys))
-    similarity = pair_similarity(tests, distinct % len(tests), block, distinct // len(tests))
-    values = [similarity[np.searchsorted(distinct, key)] for key in keys]
-    part = slice(start, start + len(block))
-    (rows, columns), nearest = candidates[0], values[0]
-    _, winner, best = best_per_group(columns, rows, nearest)
-    result.nearest_test_row[part] = winner
-    result.nearest_similarity[part] = best
-    for rank, threshold in enumerate(thresholds):
-        rows, columns = candidates[rank + 1]
-        margin = values[rank + 1] - threshold[rows]
-        result.margins[rank, part] = best_per_group(columns, rows, margin)[2]

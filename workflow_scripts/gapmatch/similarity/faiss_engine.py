@@ -1,104 +1,143 @@
-"""The engine in FAISS: exact (flat) inner-product indices, on the CPU.
+"""The engine in FAISS: exact (brute force) inner-product search, on the CPU or on a GPU.
 
 FAISS has no threshold per query. One more dimension gives it: with q' = [q, -s_i] and b' = [b, 1]
 the inner product q'.b' is s(q, b) - s_i, so the margin of a pool sample is the score of its
 nearest augmented test image.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
 import faiss
 import numpy as np
+import numpy.typing as npt
+import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import (
-    Float32,
-    Stored,
-    normalised,
-    normalised_blocks,
-    require_same_dimension,
-)
-from gapmatch.similarity.candidates import Rows, RunningNeighbours, choose_winners, cutoff
-from gapmatch.similarity.engine import Neighbours, PoolMargins
-from gapmatch.similarity.exact import Float64, pair_similarity
+from gapmatch.embedding_files import Float32, Stored, require_same_dimension
+from gapmatch.errors import InputError
+from gapmatch.similarity.candidates import Rows, RunningNeighbours
+from gapmatch.similarity.engine import Neighbours, Receive, TestSet
+from gapmatch.similarity.exact import Float64, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.normalising import normalised, normalised_blocks
+from gapmatch.similarity.screening import augmented_score_error
+from gapmatch.similarity.winners import choose_winners
 
 SPARE = 3
 """Results asked of FAISS beyond k, so that near ties at the end seldom need a second search."""
+
+BLOCK_ROWS = {"cpu": 4096, "cuda": 2**17}
+
+MOST_ON_GPU = 2048
+"""FAISS finds no more than this many results per query on a GPU."""
+
+Knn: TypeAlias = Callable[[Float32, Float32, int], tuple[Float32, Rows]]
+"""Returns scores and places of the k best of the second argument for each row of the first."""
 
 
 class FaissEngine:
     """``engine.Engine`` in FAISS."""
 
-    def margins(
-        self, pool: Stored, tests: Stored, thresholds: Float64, block_rows: int
-    ) -> PoolMargins:
-        """See ``engine.Engine.margins``."""
-        require_same_dimension(pool, tests)
-        queries = normalised(tests)
-        limits = thresholds.astype(np.float32)
-        plain = _index(queries)
-        augmented = [_index(np.column_stack([queries, -limit])) for limit in limits]
-        result = PoolMargins(
-            np.empty(len(pool), np.float32),
-            np.empty(len(pool), np.int32),
-            np.empty((len(thresholds), len(pool)), np.float32),
-        )
-        blocks = normalised_blocks(pool, block_rows)
-        total = -(-len(pool) // block_rows)
-        for start, block in tqdm(blocks, total=total, unit="block", mininterval=5):
-            no_floor = np.full(len(block), -np.inf)
-            extended = np.column_stack([block, np.ones(len(block), np.float32)])
-            pairs = [_reaching(plain, block, no_floor, 1)]
-            pairs += [_reaching(index, extended, no_floor, 1) for index in augmented]
-            stored = np.asarray(pool[start : start + len(block)])
-            candidates = [(test, row) for row, test in pairs]
-            choose_winners(result, start, stored, tests, thresholds, candidates)
-        return result
+    def __init__(self, device: str, threads: int, block_rows: int | None = None) -> None:
+        """Choose how to compute; the answers do not depend on it.
 
-    def neighbours(self, queries: Stored, base: Stored, k: int, block_rows: int) -> Neighbours:
-        """See ``engine.Engine.neighbours``."""
-        require_same_dimension(queries, base)
-        vectors = normalised(queries)
+        Args:
+            device: "cpu" or "cuda".
+            threads: CPU threads.
+            block_rows: Rows of the dataset searched together; None chooses.
+
+        Raises:
+            InputError: The installed FAISS has no code for GPUs.
+        """
+        faiss.omp_set_num_threads(threads)
+        torch.set_num_threads(threads)
+        self._block_rows = block_rows or BLOCK_ROWS[device]
+        on_cpu: Knn = partial(_knn, faiss.knn)
+        self._knn = on_cpu
+        if device == "cuda":
+            if not hasattr(faiss, "StandardGpuResources"):
+                raise InputError(
+                    "compute.engine: faiss is asked to use a GPU, but the installed FAISS has "
+                    "no code for it; use the engine 'fused', or the device 'cpu'."
+                )
+            on_gpu: Knn = partial(_knn, partial(faiss.knn_gpu, faiss.StandardGpuResources()))
+            self._knn = lambda q, b, k: (on_gpu if k <= MOST_ON_GPU else on_cpu)(q, b, k)
+
+    def search(
+        self, base: Stored, test_sets: Sequence[TestSet], k: int, receive: Receive | None
+    ) -> list[Neighbours]:
+        """See ``engine.Engine.search``."""
+        for tests in test_sets:
+            require_same_dimension(base, tests.vectors)
         width = min(k, len(base))
-        running = RunningNeighbours(len(queries), width)
-        blocks = normalised_blocks(base, block_rows)
-        total = -(-len(base) // block_rows)
-        for start, block in tqdm(blocks, total=total, unit="block", mininterval=5):
-            query, row = _reaching(_index(block), vectors, running.floor(), width)
+        exact = [with_squares(tests.vectors) for tests in test_sets]
+        queries = [normalised(tests.vectors).numpy() for tests in test_sets]
+        error = augmented_score_error(base.shape[1])
+        running = [RunningNeighbours(len(vectors), width) for vectors in queries]
+        total = -(-len(base) // self._block_rows)
+        blocks = normalised_blocks(base, self._block_rows)
+        for start, tensor in tqdm(blocks, total=total, unit="block", mininterval=5):
+            block = tensor.numpy()
             stored = np.asarray(base[start : start + len(block)])
-            running.add(query, row + start, pair_similarity(queries, query, stored, row))
-        return Neighbours(running.similarity, running.row.astype(np.int32))
+            for place, (tests, vectors) in enumerate(zip(test_sets, queries, strict=True)):
+                if width:
+                    floor = running[place].floor()
+                    query, row = self._reaching(vectors, block, floor, width, error)
+                    similarity = pair_similarity(exact[place], query, Vectors(stored), row)
+                    running[place].add(query, row + start, similarity)
+                if receive:
+                    pairs = self._margin_candidates(block, tests, vectors, error)
+                    margins = choose_winners(stored, exact[place], tests.thresholds, pairs)
+                    receive(place, start, margins)
+        return [Neighbours(one.similarity, one.row.astype(np.int32)) for one in running]
+
+    def _margin_candidates(
+        self, block: Float32, tests: TestSet, queries: Float32, error: float
+    ) -> list[tuple[Rows, Rows]]:
+        """Return pairs (test row, block row) for the nearest test image and for each margin."""
+        no_floor = np.full(len(block), -np.inf)
+        pairs = [self._reaching(block, queries, no_floor, 1, error)]
+        extended = np.column_stack([block, np.ones(len(block), np.float32)])
+        for limit in tests.thresholds.astype(np.float32):
+            augmented = np.column_stack([queries, -limit])
+            pairs.append(self._reaching(extended, augmented, no_floor, 1, error))
+        return [(test, row) for row, test in pairs]
+
+    def _reaching(
+        self, queries: Float32, base: Float32, floor: Float64, k: int, error: float
+    ) -> tuple[Rows, Rows]:
+        """Return the pairs (query, row) that may be among the k best.
+
+        Args:
+            queries: (n, dim).
+            base: (m, dim), m > 0.
+            floor: (n,), exact similarity that k earlier rows reach (-inf if there are none).
+            k: Pairs wanted for each query; more are returned where float32 cannot tell.
+            error: Bound on |score - similarity|.
+        """
+        found: list[tuple[Rows, Rows]] = []
+        asked = np.arange(len(queries))
+        width = min(k + SPARE, len(base))
+        while len(asked):
+            scores, rows = self._knn(queries[asked], base, width)
+            kth = scores[:, k - 1] if width >= k else np.full(len(asked), -np.inf)
+            bound = np.maximum(floor[asked] - error, kth - 2 * error)
+            near = scores >= bound[:, None]
+            # Where even the last result is near, there may be more: search those again, wider.
+            crowded = near[:, -1] & (width < len(base))
+            query, place = np.nonzero(near & ~crowded[:, None])
+            found.append((asked[query], rows[query, place]))
+            asked = asked[crowded]
+            width = min(8 * width, len(base))
+        return (
+            np.concatenate([query for query, _ in found]),
+            np.concatenate([row for _, row in found]),
+        )
 
 
-def _index(vectors: Float32) -> faiss.IndexFlatIP:
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(np.ascontiguousarray(vectors))
-    return index
-
-
-def _reaching(
-    index: faiss.IndexFlatIP, vectors: Float32, floor: Float64, k: int
-) -> tuple[Rows, Rows]:
-    """Return the pairs (row of vectors, indexed row) that may be among the k best.
-
-    Args:
-        index: What is searched.
-        vectors: (n, dim), float32.
-        floor: (n,), exact similarity that k earlier rows reach (-inf if there are none).
-        k: Pairs wanted for each vector; more are returned where float32 cannot tell.
-    """
-    found: list[tuple[Rows, Rows]] = []
-    asked = np.arange(len(vectors))
-    width = min(k + SPARE, index.ntotal)
-    while len(asked):
-        scores, items = index.search(vectors[asked], width)
-        kth = scores[:, k - 1] if width >= k else np.full(len(asked), -np.inf)
-        near = scores >= cutoff(floor[asked], kth)[:, None]
-        # Where even the last result is near, there may be more: search those again, wider.
-        crowded = near[:, -1] & (width < index.ntotal)
-        query, place = np.nonzero(near & ~crowded[:, None])
-        found.append((asked[query], items[query, place]))
-        asked = asked[crowded]
-        width = min(8 * width, index.ntotal)
-    return (
-        np.concatenate([query for query, _ in found]),
-        np.concatenate([item for _, item in found]),
-    )
+def _knn(search: Any, queries: Float32, base: Float32, k: int) -> tuple[Float32, Rows]:
+    """Call FAISS's brute-force search, of which the CPU's and the GPU's take the same words."""
+    scores: npt.NDArray[np.float32]
+    scores, rows = search(queries, base, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return scores, rows

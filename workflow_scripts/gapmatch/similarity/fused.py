@@ -1,112 +1,211 @@
-"""The engine in torch: one pass of blocked products, on the CPU or on a GPU.
+"""The engine in torch: both answers from one product, on the CPU or on a GPU.
 
-For each block of the dataset the product with a tile of tests stays in the cache while column
-maxima and the margins of all ranks are taken from it, which costs little beside the product.
+The product of a tile of tests with a block of the dataset stays in the cache while everything is
+taken from it: the largest score of each column and of each margin, and the scores that may be
+among the k best of their row. On the CPU every thread works on a block of its own, and the next
+blocks are read and normalised meanwhile.
 """
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import (
-    Float32,
-    Stored,
-    normalised,
-    normalised_blocks,
-    require_same_dimension,
-)
-from gapmatch.similarity.candidates import (
-    ColumnWinners,
-    Rows,
-    RunningNeighbours,
-    choose_winners,
-    cutoff,
-)
-from gapmatch.similarity.engine import Neighbours, PoolMargins
-from gapmatch.similarity.exact import Float64, pair_similarity
+from gapmatch.embedding_files import Stored, require_same_dimension, source_name
+from gapmatch.similarity.blocks import Blocks, choose_blocks
+from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
+from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
+from gapmatch.similarity.exact import Float64, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.normalising import normalised
+from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, scores, screen
+from gapmatch.similarity.winners import choose_winners
 
-TILE_SCORES = {"cpu": 2**21, "cuda": 2**28}
-"""Scores per product: on the CPU 8 MB, so that they stay in the cache; on a GPU 1 GB."""
+AHEAD = 1
+"""Blocks that are read ahead of those being multiplied."""
 
-CROWD = 4
-"""Candidates per wanted neighbour above which a block's own k-th best score is computed."""
+
+@dataclass(frozen=True)
+class _Queries:
+    """A test set on the device, and what is known of its nearest rows."""
+
+    exact: Vectors
+    thresholds: Float64
+    screen: Screen
+    limits: torch.Tensor
+    """(ranks, n, 1), float32: the thresholds."""
+    rows: RowCandidates | None
 
 
 class FusedEngine:
-    """``engine.Engine`` in torch; float32 products in full precision (no TF32)."""
+    """``engine.Engine`` in torch."""
 
-    def __init__(self, device: str) -> None:
-        """Compute on ``device``, "cpu" or "cuda"."""
+    def __init__(
+        self,
+        device: str,
+        threads: int,
+        max_memory_mb: int,
+        block_rows: int | None = None,
+        tile_rows: int | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """Choose how to compute; no argument but memory and time depends on it.
+
+        Args:
+            device: "cpu" or "cuda".
+            threads: CPU threads.
+            max_memory_mb: What the process may take, in MiB.
+            block_rows: Rows of the dataset per product; None chooses.
+            tile_rows: Test images per product; None chooses.
+            dtype: Of the product; None takes what is fastest on this machine.
+        """
         self._device = torch.device(device)
-        self._tile_scores = TILE_SCORES[device]
+        # A GPU is fed by one thread: more would only wait for each other.
+        self._threads = threads if device == "cpu" else 1
+        self._max_memory_mb = max_memory_mb
+        self._block_rows = block_rows
+        self._tile_rows = tile_rows
+        self._dtype = dtype
+        self._buffers = threading.local()
 
-    def _tensor(self, vectors: Float32) -> torch.Tensor:
-        return torch.from_numpy(vectors).to(self._device)
-
-    def _tiles(self, queries: int, columns: int) -> list[slice]:
-        """Return slices of the queries whose product with a block is one tile of scores."""
-        rows = max(1, self._tile_scores // columns)
-        return [slice(first, first + rows) for first in range(0, queries, rows)]
-
-    def margins(
-        self, pool: Stored, tests: Stored, thresholds: Float64, block_rows: int
-    ) -> PoolMargins:
-        """See ``engine.Engine.margins``."""
-        require_same_dimension(pool, tests)
-        queries = self._tensor(normalised(tests))
-        limits = self._tensor(thresholds.astype(np.float32))[:, :, None]
-        result = PoolMargins(
-            np.empty(len(pool), np.float32),
-            np.empty(len(pool), np.int32),
-            np.empty((len(thresholds), len(pool)), np.float32),
-        )
-        blocks = normalised_blocks(pool, block_rows)
-        total = -(-len(pool) // block_rows)
-        for start, block in tqdm(blocks, total=total, unit="block", mininterval=5):
-            columns = self._tensor(block).T
-            winners = [ColumnWinners(len(block), self._device) for _ in range(1 + len(thresholds))]
-            for tile in self._tiles(len(queries), len(block)):
-                scores = queries[tile] @ columns
-                winners[0].add(scores, tile.start)
-                for winner, limit in zip(winners[1:], limits, strict=True):
-                    winner.add(scores - limit[tile], tile.start)
-            stored = np.asarray(pool[start : start + len(block)])
-            pairs = [winner.pairs() for winner in winners]
-            choose_winners(result, start, stored, tests, thresholds, pairs)
-        return result
-
-    def neighbours(self, queries: Stored, base: Stored, k: int, block_rows: int) -> Neighbours:
-        """See ``engine.Engine.neighbours``."""
-        require_same_dimension(queries, base)
-        vectors = self._tensor(normalised(queries))
+    def search(
+        self, base: Stored, test_sets: Sequence[TestSet], k: int, receive: Receive | None
+    ) -> list[Neighbours]:
+        """See ``engine.Engine.search``."""
+        for tests in test_sets:
+            require_same_dimension(base, tests.vectors)
         width = min(k, len(base))
-        running = RunningNeighbours(len(queries), width)
-        blocks = normalised_blocks(base, block_rows)
-        total = -(-len(base) // block_rows)
-        for start, block in tqdm(blocks, total=total, unit="block", mininterval=5):
-            columns = self._tensor(block).T
-            stored = np.asarray(base[start : start + len(block)])
-            for tile in self._tiles(len(queries), len(block)):
-                floor = running.floor()[tile]
-                query, row = _reaching(vectors[tile] @ columns, floor, width)
-                query += tile.start
-                running.add(query, row + start, pair_similarity(queries, query, stored, row))
-        return Neighbours(running.similarity, running.row.astype(np.int32))
+        with _one_thread_per_operation():
+            dtype = self._dtype or fastest_dtype(self._device, base.shape[1])
+            queries = [self._queries(tests, dtype, width) for tests in test_sets]
+            blocks = self._blocks(base.shape[1], sum(len(tests.vectors) for tests in test_sets), k)
+            for start, found in self._multiply(base, queries, blocks, receive is not None):
+                for place, margins in enumerate(found):
+                    if receive:
+                        receive(place, start, margins)
+            return [_nearest(one, base, width) for one in queries]
+
+    def _blocks(self, dim: int, tests: int, k: int) -> Blocks:
+        return choose_blocks(
+            self._device.type,
+            dim=dim,
+            tests=tests,
+            neighbours=k,
+            workers=self._threads + AHEAD,
+            max_memory_mb=self._max_memory_mb,
+            block_rows=self._block_rows,
+            tile_rows=self._tile_rows,
+        )
+
+    def _queries(self, tests: TestSet, dtype: torch.dtype, k: int) -> _Queries:
+        vectors = normalised(tests.vectors, self._device)
+        limits = torch.from_numpy(tests.thresholds.astype(np.float32)).to(self._device)
+        rows = RowCandidates(len(vectors), k, self._device) if k else None
+        return _Queries(
+            with_squares(tests.vectors),
+            tests.thresholds,
+            screen(vectors, dtype),
+            limits[:, :, None],
+            rows,
+        )
+
+    def _multiply(
+        self, base: Stored, queries: Sequence[_Queries], blocks: Blocks, margins: bool
+    ) -> Iterator[tuple[int, list[PoolMargins]]]:
+        """Yield the first row and the margins of every block, ascending."""
+        with ThreadPoolExecutor(self._threads) as workers:
+            waiting: deque[tuple[int, int, Future[list[PoolMargins]]]] = deque()
+            with tqdm(total=len(base), unit="row", unit_scale=True, mininterval=5) as bar:
+                for first in range(0, len(base), blocks.block_rows):
+                    stored = base[first : first + blocks.block_rows]
+                    vectors = normalised(stored, self._device, first, source_name(base))
+                    work = workers.submit(
+                        self._block, first, stored, vectors, queries, blocks.tile_rows, margins
+                    )
+                    waiting.append((first, len(stored), work))
+                    if len(waiting) > self._threads + AHEAD - 1:
+                        start, rows, done = waiting.popleft()
+                        yield start, done.result()
+                        bar.update(rows)
+                for start, rows, done in waiting:
+                    yield start, done.result()
+                    bar.update(rows)
+
+    def _block(
+        self,
+        first: int,
+        stored: Stored,
+        vectors: torch.Tensor,
+        queries: Sequence[_Queries],
+        tile_rows: int,
+        margins: bool,
+    ) -> list[PoolMargins]:
+        """Multiply one block with all test sets; return its margins if they are wanted."""
+        found = []
+        block = screen(vectors, queries[0].screen.vectors.dtype)
+        for one in queries:
+            columns = self._tiles(first, block, one, tile_rows, margins)
+            if margins:
+                pairs = [candidates.pairs() for candidates in columns]
+                found.append(choose_winners(stored, one.exact, one.thresholds, pairs))
+        return found
+
+    def _tiles(
+        self, first: int, block: Screen, one: _Queries, tile_rows: int, margins: bool
+    ) -> list[ColumnCandidates]:
+        """Multiply one block with one test set, tile by tile."""
+        error = score_error(one.screen, block)
+        width = len(block.vectors)
+        decisions = 1 + len(one.limits) if margins else 0
+        columns = [ColumnCandidates(width, error, self._device) for _ in range(decisions)]
+        product, shifted = self._buffer(tile_rows, width)
+        for start in range(0, len(one.screen.vectors), tile_rows):
+            tile = slice(start, start + tile_rows)
+            rows = one.screen.vectors[tile]
+            score = scores(rows, block.vectors, product[: len(rows)])
+            if one.rows:
+                one.rows.add(score, start, first, error)
+            if margins:
+                columns[0].add(score, start)
+                for candidates, limit in zip(columns[1:], one.limits, strict=True):
+                    margin = torch.sub(score, limit[tile], out=shifted[: len(rows)])
+                    candidates.add(margin, start)
+        return columns
+
+    def _buffer(self, rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return two float32 matrices that this thread uses again and again."""
+        if getattr(self._buffers, "shape", None) != (rows, columns):
+            self._buffers.shape = (rows, columns)
+            self._buffers.pair = (
+                torch.empty(rows, columns, device=self._device),
+                torch.empty(rows, columns, device=self._device),
+            )
+        pair: tuple[torch.Tensor, torch.Tensor] = self._buffers.pair
+        return pair
 
 
-def _reaching(scores: torch.Tensor, floor: Float64, k: int) -> tuple[Rows, Rows]:
-    """Return the pairs (query, row) that may be among the k best, given the exact k-th so far.
+def _nearest(one: _Queries, base: Stored, k: int) -> Neighbours:
+    """Return the k nearest rows of one test set from the candidates for them."""
+    running = RunningNeighbours(len(one.exact.stored), k)
+    if one.rows:
+        query, row = one.rows.pairs()
+        order = np.argsort(row)  # the file is read front to back
+        query, row = query[order], row[order]
+        running.add(query, row, pair_similarity(one.exact, query, Vectors(base), row))
+    return Neighbours(running.similarity, running.row.astype(np.int32))
 
-    The k-th largest score of the block is a bound too, but costs as much as the product. It is
-    taken only where the rows seen before do not thin the pairs out by themselves.
-    """
 
-    def near(bound: Float64) -> torch.Tensor:
-        # float32 rounds the bound by 6e-8, far below the tolerance in it.
-        return scores >= torch.from_numpy(bound).to(scores.device, scores.dtype)[:, None]
-
-    pairs = near(cutoff(floor, np.full(len(floor), -np.inf)))
-    if k <= scores.shape[1] and int(pairs.sum()) > CROWD * k * len(floor):
-        pairs = near(cutoff(floor, scores.topk(k, dim=1).values[:, -1].cpu().numpy()))
-    query, row = torch.nonzero(pairs, as_tuple=True)
-    return query.cpu().numpy(), row.cpu().numpy()
+@contextlib.contextmanager
+def _one_thread_per_operation() -> Iterator[None]:
+    """Let torch compute every operation in the thread that asks for it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,7 +8,7 @@ import polars as pl
 
 from gapmatch.atomic import atomic_path
 from gapmatch.errors import InputError
-from gapmatch.similarity.engine import Neighbours, PoolMargins
+from gapmatch.similarity.engine import Neighbours
 from gapmatch.similarity.exact import Float64
 
 NEIGHBOURS_SCHEMA = {
@@ -87,18 +87,6 @@ def thresholds(path: Path, ranks: Sequence[int], tests: int) -> Float64:
             )
         found[place] = chosen["similarity"].to_numpy()
     return found
-
-
-def margins_table(found: PoolMargins, ranks: Sequence[int]) -> pl.DataFrame:
-    """Return the margins of a pool chunk as a table, row-aligned to its embeddings."""
-    columns = {
-        "row": np.arange(len(found.nearest_similarity), dtype=np.int32),
-        "nearest_similarity": found.nearest_similarity,
-        "nearest_test_row": found.nearest_test_row,
-    }
-    for rank, values in zip(ranks, found.margins, strict=True):
-        columns[margin_column(rank)] = values
-    return pl.DataFrame(columns)
 
 
 def margin_column(rank: int) -> str:

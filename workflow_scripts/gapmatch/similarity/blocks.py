@@ -1,0 +1,80 @@
+"""How large the blocks of a search are: what fits the memory and suits the cache."""
+
+import logging
+from dataclasses import dataclass
+
+from gapmatch.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+PROCESS_MB = 700
+"""Memory of a process that has loaded torch and multiplies nothing yet, in MiB."""
+
+TILE_SCORES = {"cpu": 2**21, "cuda": 2**27}
+"""Scores of one product: on a CPU 8 MB, which its caches hold; on a GPU 0.5 GB."""
+
+BLOCK_ROWS = {"cpu": 4096, "cuda": 2**17}
+"""Rows of a block where memory does not limit it: enough to hide what is done once per block."""
+
+LEAST_BLOCK_ROWS = 128
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Sizes of one product.
+
+    Attributes:
+        block_rows: Rows of the dataset.
+        tile_rows: Test images.
+    """
+
+    block_rows: int
+    tile_rows: int
+
+
+def choose_blocks(
+    device: str,
+    *,
+    dim: int,
+    tests: int,
+    neighbours: int,
+    workers: int,
+    max_memory_mb: int,
+    block_rows: int | None = None,
+    tile_rows: int | None = None,
+) -> Blocks:
+    """Return the sizes of the products of a search.
+
+    Args:
+        device: "cpu" or "cuda".
+        dim: Dimensions of the vectors.
+        tests: Test images that are searched together.
+        neighbours: Neighbours wanted for each.
+        workers: Blocks in memory at one time.
+        max_memory_mb: What the process may take, in MiB.
+        block_rows: The caller's choice, taken as it is.
+        tile_rows: The caller's choice, taken as it is.
+
+    Raises:
+        InputError: Not even the smallest block fits.
+    """
+    rows = block_rows or BLOCK_ROWS[device]
+    # Tests: float32 while they are rounded, and rounded; candidates: 24 bytes for each of some
+    # twice the neighbours, three times while they are sorted.
+    fixed = PROCESS_MB * 2**20 + tests * (8 * dim + 2 * 3 * 24 * neighbours)
+    # A block: as stored, copied, float32, rounded; beside it two matrices of scores and one in
+    # the precision of the product.
+    per_row = 14 * dim + 10 * TILE_SCORES[device] / BLOCK_ROWS[device]
+    if block_rows is None:
+        fits = int((max_memory_mb * 2**20 - fixed) / (workers * per_row))
+        if fits < LEAST_BLOCK_ROWS:
+            least = (fixed + workers * per_row * LEAST_BLOCK_ROWS) / 2**20
+            raise InputError(
+                f"compute.search_memory_mb: {max_memory_mb} MiB cannot hold {tests} test images "
+                f"of {dim} dimensions and {workers} blocks beside them; expected at least "
+                f"{int(least) + 1} (or fewer threads, or a smaller number of neighbours)."
+            )
+        rows = min(rows, fits)
+    tile = tile_rows or max(1, TILE_SCORES[device] // rows)
+    logger.info("products of %d test images with %d rows, %d at a time", tile, rows, workers)
+    return Blocks(rows, tile)

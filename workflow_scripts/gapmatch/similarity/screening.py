@@ -1,0 +1,132 @@
+"""The product that finds candidates: in what precision it is taken, and how far it may be off.
+
+A pair of images is recomputed in float64 when its score, the entry of a fast product of rounded
+vectors, is so near to a decision that rounding might have turned it. "So near" is a proven bound.
+
+Let x' be the stored vector x divided by its length, y' likewise, so that s(x, y) = x'.y'. The
+product is taken of vectors x~ that differ from x' for two reasons:
+
+- normalising in float32 (unit roundoff u = 2^-24) changes every component by a factor of at most
+  1 + (dim/2 + 3) u: half the relative error of a sum of ``dim`` squares, in any order, one
+  rounding for the root, one for its reciprocal or division, one for the quotient;
+- rounding to the dtype of the product; this error is measured on the vectors at hand.
+
+With d(x) = ||x~ - x'||, Cauchy and Schwarz give |x~.y~ - x'.y'| <= d(x) + (1 + d(x)) d(y). The
+product sums ``dim`` terms, in any order, with units that at worst truncate to 24 bits: its error
+is at most dim 2^-23 ||x~|| ||y~|| (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). A
+product that is returned in bfloat16 is rounded once more, by 2^-9 below 1; a result that rounds
+up to 1 or beyond belongs to a similarity that is at most 1, which is no further away.
+Comparing to a threshold in float32 rounds twice more, each time by at most 2^-23.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+GAIN_WANTED = 1.3
+"""How much faster a product in low precision must be to be worth its extra candidates."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Vectors as they enter the product.
+
+    Attributes:
+        vectors: (rows, dim), float32, bfloat16 or float16.
+        error: Bound on the distance of any of them from its stored vector of length 1.
+    """
+
+    vectors: torch.Tensor
+    error: float
+
+
+def normalising_error(dim: int) -> float:
+    """Return the bound on the distance of a float32 vector from its stored one of length 1."""
+    return (dim / 2 + 3) * 2.0**-24
+
+
+def screen(normalised: torch.Tensor, dtype: torch.dtype) -> Screen:
+    """Round vectors to the dtype of the product, and bound what that does to them.
+
+    Args:
+        normalised: (rows, dim), float32, of length 1.
+        dtype: float32, bfloat16 or float16.
+    """
+    dim = normalised.shape[1]
+    if dtype == torch.float32:
+        return Screen(normalised, normalising_error(dim))
+    rounded = normalised.to(dtype)
+    distance = torch.linalg.vector_norm(rounded.float().sub_(normalised), dim=1)
+    largest = float(distance.max()) if len(distance) else 0.0
+    # The distance itself is computed in float32.
+    return Screen(rounded, normalising_error(dim) + largest * (1 + dim * 2.0**-24))
+
+
+def score_error(left: Screen, right: Screen) -> float:
+    """Return the bound on |score - similarity| for every pair of rows (module docstring)."""
+    bound = left.error + (1 + left.error) * right.error
+    bound += left.vectors.shape[1] * 2.0**-23 * (1 + left.error) * (1 + right.error)
+    if left.vectors.dtype == torch.bfloat16 and not left.vectors.is_cuda:
+        bound += 2.0**-9
+    return bound + 2 * 2.0**-23
+
+
+def augmented_score_error(dim: int) -> float:
+    """Return the bound for float32 vectors with one more dimension, which holds a threshold.
+
+    One term is added, and the terms' magnitudes sum up to 2 at most instead of 1.
+    """
+    error = normalising_error(dim)
+    return 2 * error + error**2 + 2 * (dim + 1) * 2.0**-23 * (1 + error) ** 2 + 2 * 2.0**-23
+
+
+def scores(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Write the products of all pairs of rows to ``out``.
+
+    Args:
+        left: (n, dim), the vectors of a ``Screen``.
+        right: (m, dim), likewise.
+        out: (n, m), float32; left as it is where the CPU returns bfloat16.
+
+    Returns:
+        (n, m), float32.
+    """
+    if left.dtype == torch.float32:
+        return torch.mm(left, right.T, out=out)
+    if left.is_cuda:
+        return torch.mm(left, right.T, out_dtype=torch.float32, out=out)
+    return out.copy_(torch.mm(left, right.T))
+
+
+def fastest_dtype(device: torch.device, dim: int) -> torch.dtype:
+    """Return the dtype in which this machine multiplies fast enough to screen with.
+
+    A GPU takes float16: the stored numbers are float16, and tensor cores sum in float32. A CPU
+    takes bfloat16 if a product of that size is ``GAIN_WANTED`` times as fast as in float32, as
+    with AVX512-BF16 and AMX instructions. The results are the same for every dtype.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    vectors = torch.full((512, dim), dim**-0.5)
+    seconds = {
+        dtype: _seconds_per_product(vectors.to(dtype)) for dtype in (torch.float32, torch.bfloat16)
+    }
+    gain = seconds[torch.float32] / seconds[torch.bfloat16]
+    chosen = torch.bfloat16 if gain >= GAIN_WANTED else torch.float32
+    logger.info("products in bfloat16 are %.2f times as fast as in float32: %s", gain, chosen)
+    return chosen
+
+
+def _seconds_per_product(vectors: torch.Tensor) -> float:
+    """Return the fastest of a few products, in seconds."""
+    out = torch.empty(len(vectors), len(vectors))
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        scores(vectors, vectors, out)
+        times.append(time.perf_counter() - start)
+    return min(times)
