@@ -40,6 +40,8 @@ rule search_reference:
 # What depends on a file it writes takes that file as `ancient` and names, beside it, the
 # embeddings that it follows from: then a further test set, another rank or another number of
 # neighbours searches again, which takes minutes, and trains nothing again, which takes days.
+# `update` leaves the margins in place until they are replaced: were they removed first, a search
+# that is killed would leave subsets without their margins, to be made and trained again.
 rule search_pool:
     input:
         tests=expand(TEST_EMBEDDINGS, test_set=TEST_SETS, allow_missing=True),
@@ -48,10 +50,12 @@ rule search_pool:
         ),
         pool=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
     output:
-        margins=expand(
-            f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
-            test_set=TEST_SETS,
-            allow_missing=True,
+        margins=update(
+            expand(
+                f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
+                test_set=TEST_SETS,
+                allow_missing=True,
+            )
         ),
         neighbours=expand(
             f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",

@@ -229,8 +229,7 @@ def planned(checkout: Path, changes: dict[str, Any], folder: Path) -> tuple[Coun
     [
         (
             {"method": "gap_match", "test_sets": "all", "rank": 3},
-            # No other subset asked for margins of val.
-            {"search_margins": 2, "select": 1, "certify": 1, "train": 1, "evaluate": 2},
+            {"select": 1, "certify": 1, "train": 1, "evaluate": 2},
         ),
         (
             {"method": "gap_match", "test_sets": ["sketch"], "rank": 3},
@@ -257,7 +256,8 @@ def test_added_subset_runs_alone(
         ({"training.lr": 0.002}, {"train": 4, "evaluate": 8}),
         ({"evaluation.templates": ["{}"]}, {"evaluate": 8}),
         ({"figures.examples": 3}, {}),
-        ({"search.pool_neighbours": 5}, {"search_neighbours": 4, "merge_neighbours": 2}),
+        ({"search.pool_neighbours": 5}, {"search_pool": 2, "merge_neighbours": 2}),
+        ({"search.ranks": [1, 3, 5]}, {"search_pool": 2}),
         (
             {"test_sets.v2": {"source": {"kind": "emoji", "part": "v2"}}},
             {
@@ -265,7 +265,7 @@ def test_added_subset_runs_alone(
                 "ingest_imagefolder": 1,
                 "embed": 1,
                 "search_reference": 1,
-                "search_neighbours": 2,
+                "search_pool": 2,
                 "merge_neighbours": 1,
                 "certify": 1,  # of the baseline, which is measured against all test sets
                 "evaluate": 4,
@@ -288,6 +288,7 @@ def test_settings_of_speed_run_nothing(checkout: Path, tmp_path: Path) -> None:
         "embedding_batch_size": 7,
         "embedding_workers": 0,
         "search_block_rows": 99,
+        "search_memory_mb": 3000,
         "download_processes": 2,
         "download_threads": 3,
         "training_workers": 2,

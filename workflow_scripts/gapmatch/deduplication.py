@@ -15,12 +15,12 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float32, Stored
+from gapmatch.embedding_files import Float32, Float64, Stored
 from gapmatch.errors import InputError
 from gapmatch.similarity.blocks import PROCESS_MB
 from gapmatch.similarity.candidates import ColumnCandidates, Rows
 from gapmatch.similarity.engine import Engine, find_margins, plain
-from gapmatch.similarity.exact import Float64, Vectors, pair_similarity
+from gapmatch.similarity.exact import Vectors, pair_similarity
 from gapmatch.similarity.normalising import normalised
 from gapmatch.similarity.screening import score_error, screen
 from gapmatch.similarity.winners import best_per_group

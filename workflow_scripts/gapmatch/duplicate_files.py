@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gapmatch.deduplication import Duplicates
 from gapmatch.errors import InputError
 from gapmatch.similarity.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    # Not at run time: who only reads these files need not wait for torch.
+    from gapmatch.deduplication import Duplicates
 
 PART_SCHEMA = pl.Schema(
     {
@@ -71,7 +74,7 @@ def read_part(
     return np.concatenate(samples), np.concatenate(found)
 
 
-def write_part(path: Path, starts: npt.NDArray[np.int64], found: Duplicates) -> None:
+def write_part(path: Path, starts: npt.NDArray[np.int64], found: "Duplicates") -> None:
     """Write the samples of a part that are dropped, ascending.
 
     Columns: chunk and row of the sample, original_chunk and original_row, similarity; chunks are

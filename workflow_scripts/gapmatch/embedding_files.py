@@ -21,6 +21,8 @@ Stored: TypeAlias = npt.NDArray[np.floating[Any]]
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 
+Float64: TypeAlias = npt.NDArray[np.float64]
+
 NORM_TOLERANCE = 1e-2
 """Largest deviation of a stored vector's length from 1; rounding to float16 costs about 1e-4."""
 

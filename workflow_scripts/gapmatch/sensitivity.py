@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gapmatch.embedding_files import Stored
+from gapmatch.embedding_files import Float64, Stored
 from gapmatch.similarity.engine import Engine, PoolMargins, find_neighbours
-from gapmatch.similarity.exact import Float64
 
 
 def class_counts(total: int) -> list[int]:

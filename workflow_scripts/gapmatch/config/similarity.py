@@ -41,5 +41,6 @@ class Deduplicate(Section):
     parts: int = Field(
         1,
         ge=1,
-        description="Jobs that the clusters are divided among; the result does not depend on it.",
+        description="Jobs that the clusters are divided among. The duplicates do not depend on it, "
+        "but a change repeats all that follows from them.",
     )

@@ -8,8 +8,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gapmatch.embedding_files import Float32, Stored
-from gapmatch.similarity.exact import Float64
+from gapmatch.embedding_files import Float32, Float64, Stored
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gapmatch.embedding_files import Stored
+from gapmatch.embedding_files import Float64, Stored
 
-Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer[Any]]
 
 PAIRS_AT_ONCE = 512

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float32, Stored, require_same_dimension
+from gapmatch.embedding_files import Float32, Float64, Stored, require_same_dimension
 from gapmatch.errors import InputError
 from gapmatch.similarity.candidates import Rows, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, Receive, TestSet
-from gapmatch.similarity.exact import Float64, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import Vectors, pair_similarity, with_squares
 from gapmatch.similarity.normalising import normalised, normalised_blocks
 from gapmatch.similarity.screening import augmented_score_error
 from gapmatch.similarity.winners import choose_winners

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Stored, require_same_dimension, source_name
+from gapmatch.embedding_files import Float64, Stored, require_same_dimension, source_name
 from gapmatch.similarity.blocks import Blocks, choose_blocks
 from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
-from gapmatch.similarity.exact import Float64, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import Vectors, pair_similarity, with_squares
 from gapmatch.similarity.normalising import normalised
 from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, scores, screen
 from gapmatch.similarity.winners import choose_winners

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from gapmatch.atomic import atomic_path
+from gapmatch.embedding_files import Float64
 from gapmatch.errors import InputError
 from gapmatch.similarity.engine import Neighbours
-from gapmatch.similarity.exact import Float64
 
 NEIGHBOURS_SCHEMA = {
     "test_row": pl.Int32,

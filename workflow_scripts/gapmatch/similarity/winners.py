@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gapmatch.embedding_files import Stored
+from gapmatch.embedding_files import Float64, Stored
 from gapmatch.similarity.candidates import Rows
 from gapmatch.similarity.engine import PoolMargins, empty_margins
-from gapmatch.similarity.exact import Float64, Integers, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import Integers, Vectors, pair_similarity, with_squares
 
 
 def best_per_group(

@@ -1,0 +1,89 @@
+"""Measure embedding against its two parts: the bare forward pass, and decoding alone.
+
+Where both take a like time, embedding as fast as the slower of them is the best there can be.
+"""
+
+import argparse
+import io
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from PIL import Image
+from timing import in_turn, machine, table
+
+from gapmatch.chunks import Shard
+from gapmatch.embedding import embed_shard
+from gapmatch.image_stream import shard_batches
+from gapmatch.weights import autocast
+
+
+def make_shard(path: Path, images: int, size: int) -> None:
+    """Write a shard of JPEGs with structure, so that decoding them costs what photos cost."""
+    rng = np.random.default_rng(0)
+    with tarfile.open(path, "w") as tar:
+        for number in range(images):
+            coarse = rng.integers(0, 256, (size // 16, size // 16, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+            data = io.BytesIO()
+            picture.save(data, "JPEG", quality=90)
+            for suffix, content in (("jpg", data.getvalue()), ("txt", b"a picture")):
+                member = tarfile.TarInfo(f"{number:09d}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="ViT-B-16-plus-240", help="random weights are used")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--size", type=int, default=256, help="side of the JPEGs, in pixels")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network, _, preprocess = open_clip.create_model_and_transforms(args.model)
+    network = network.to(device).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        shard = Shard(Path(folder) / "00000.tar", args.images)
+        make_shard(shard.path, args.images, args.size)
+        batches = [
+            pixels
+            for _, pixels in shard_batches(shard.path, preprocess, args.batch_size, args.workers)
+        ]
+
+        @torch.no_grad()
+        def forward() -> None:
+            for pixels in batches:
+                with autocast(device):
+                    network.encode_image(pixels.to(device)).float().cpu()
+
+        def decode() -> None:
+            for _ in shard_batches(shard.path, preprocess, args.batch_size, args.workers):
+                pass
+
+        def embed() -> None:
+            embed_shard(
+                shard, network, preprocess, device, args.batch_size, args.workers, lambda _: None
+            )
+
+        seconds = in_turn({"forward": forward, "decode": decode, "embed": embed}, args.rounds)
+    print(
+        f"{args.model}, {args.images} JPEGs of {args.size} px, batches of {args.batch_size}, "
+        f"{args.workers} decoding workers, on {device}. {machine()}.\n"
+    )
+    slower = max(seconds["forward"], seconds["decode"])
+    lines = [
+        [name, f"{args.images / value:.1f}", f"{slower / value:.2f}"]
+        for name, value in seconds.items()
+    ]
+    print(table(["what", "images/s", "of the slower part"], lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Measure the selection of subsets from the margins of a pool of LAION's size.
+
+Margin files of that many samples are made on disk, and select_subset.py is run on them as the
+workflow runs it. Memory is the peak of the program's process.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from timing import machine, measured, table
+
+from gapmatch.embedding_files import embedding_path, metadata_path
+from gapmatch.similarity.engine import PoolMargins
+from gapmatch.similarity.margins_file import margins_writer
+from gapmatch.subset_files import margins_path
+
+PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "select_subset.py"
+RANKS = (1, 5)
+
+
+def make_chunk(folder: Path, chunk: str, rows: int, test_sets: list[str], seed: int) -> None:
+    """Write a chunk's margins and metadata, and embeddings of one dimension, which nobody reads."""
+    rng = np.random.default_rng(seed)
+    for test_set in test_sets:
+        nearest = rng.normal(0.55, 0.1, rows).astype(np.float32)
+        margins = (nearest - rng.normal(0.75, 0.05, (len(RANKS), rows))).astype(np.float32)
+        test_row = rng.integers(0, 50_000, rows, dtype=np.int32)
+        with margins_writer(margins_path(folder / "similarity", test_set, chunk), RANKS) as write:
+            write(0, PoolMargins(nearest, test_row, margins))
+    embeddings = embedding_path(folder / "embeddings", chunk)
+    embeddings.parent.mkdir(parents=True, exist_ok=True)
+    np.save(embeddings, np.ones((rows, 1), np.float16))
+    metadata = metadata_path(folder / "embeddings", chunk)
+    metadata.parent.mkdir(parents=True, exist_ok=True)
+    number = pl.int_range(rows, eager=True)
+    pl.DataFrame(
+        {
+            "image_path": chunk + number.cast(pl.String).str.zfill(7),
+            "shard": (number // 10_000).cast(pl.String).str.zfill(5) + ".tar",
+        }
+    ).write_parquet(metadata)
+
+
+def select(folder: Path, chunks: list[str], options: list[str]) -> tuple[float, float]:
+    """Run select_subset.py; return its seconds and the peak of its memory in GB."""
+    command = [sys.executable, str(PROGRAM), "--subset", "bench", "--embedder", "none"]
+    command += ["--embeddings", str(folder / "embeddings"), "--chunks", *chunks, *options]
+    command += ["--out", str(folder / "kept"), "--summary", str(folder / "summary.json")]
+    return measured(command, folder / "said.txt")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chunks", type=int, default=20)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="per chunk")
+    parser.add_argument("--test-sets", type=int, default=6)
+    args = parser.parse_args()
+    total = args.chunks * args.rows
+    chunks = [f"{number:05d}" for number in range(args.chunks)]
+    test_sets = [f"test{number}" for number in range(args.test_sets)]
+    lines: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, chunk in enumerate(chunks):
+            make_chunk(folder, chunk, args.rows, test_sets, number)
+        search = ["--similarity", str(folder / "similarity"), "--test-sets"]
+        for what, options in {
+            "gap_match, one test set": ["--method", "gap_match", *search, test_sets[0]],
+            "gap_match, all test sets": ["--method", "gap_match", *search, *test_sets],
+            "near, all test sets, half": ["--method", "near", *search, *test_sets, "--keep", "0.5"],
+            "far, all test sets, a quarter": [
+                *("--method", "far", *search, *test_sets, "--keep", "0.25")
+            ],
+            "random, half": ["--method", "random", "--keep", "0.5"],
+        }.items():
+            seconds, memory = select(folder, chunks, options)
+            lines.append([what, f"{seconds:.0f}", f"{total / seconds / 1e6:.2f}", f"{memory:.2f}"])
+    print(f"{total:,} samples in {args.chunks} chunks, {args.test_sets} test sets. {machine()}.\n")
+    print(table(["subset", "seconds", "million samples/s", "peak memory, GB"], lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What the benchmarks share: running contenders in turn, and tables that say where they ran."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+Contender = Callable[[], object]
+
+
+def in_turn(contenders: Mapping[str, Contender], rounds: int) -> dict[str, float]:
+    """Run all contenders one after the other, ``rounds`` times over: A B A B, not A A B B.
+
+    Returns:
+        The median seconds of each.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, run in contenders.items():
+            print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
+            begin = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+MEASURE = """
+import json, os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([status, time.perf_counter() - begin, usage.ru_maxrss / 2**20]))
+"""
+"""Between this process and the one that is measured: a peak of memory is inherited when a process
+starts another, and this one has loaded torch."""
+
+
+def measured(command: Sequence[str], said: Path) -> tuple[float, float]:
+    """Run a program that must succeed; return its seconds and the peak of its memory in GB.
+
+    Args:
+        command: The program and its arguments.
+        said: Where its output goes.
+    """
+    with said.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", MEASURE, *command],
+            cwd=Path(__file__).parents[1],
+            stdout=subprocess.PIPE,
+            stderr=file,
+            check=True,
+        )
+    *printed, last = done.stdout.decode().splitlines()
+    said.write_text("\n".join([*printed, said.read_text()]))
+    status, seconds, memory = json.loads(last)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{said.read_text()[-2000:]}")
+    return seconds, memory
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def machine() -> str:
+    """Return a line on the machine and the libraries."""
+    cpu = "unknown CPU"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        named = (line for line in info.read_text().splitlines() if line.startswith("model name"))
+        cpu = next(named, f":{cpu}").partition(":")[2].strip()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "faiss-cpu", "snakemake"))
+    return (
+        f"{cpu}, {len(os.sched_getaffinity(0))} cores{gpu}; Python {platform.python_version()}, "
+        f"{packages}"
+    )
