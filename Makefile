@@ -49,7 +49,10 @@ schema: setup ## Write schemas/ and docs/config.md from the config's models
 	$(BIN)/python workflow_scripts/document_config.py --schema schemas/config.schema.json --reference docs/config.md
 
 bench: setup ## Measure speed against peers
-	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/search.py
+	mkdir -p results/benchmarks
+	for what in search deduplication embedding streaming selection dag; do \
+	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks \
+	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 
 clean: ## Delete .venv and caches; results stay
 	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

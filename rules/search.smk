@@ -4,6 +4,9 @@ TEST_EMBEDDINGS = (
     f"{RESULTS}/embeddings/{{embedder}}/{{test_set}}/img_emb/img_emb_{TEST_CHUNK}.npy"
 )
 SIMILARITY = f"{RESULTS}/similarity/{{embedder}}/{{test_set}}"
+# They come from the product that the margins need anyway. Were their number a setting, a change of
+# it would repeat the margins, and with them every subset and every training.
+POOL_NEIGHBOURS = 50
 
 
 rule search_reference:
@@ -36,36 +39,18 @@ rule search_reference:
         + "> {log} 2>&1"
 
 
-# One job searches a chunk for all test sets, so that a chunk is read once and multiplied once.
-# What depends on a file it writes takes that file as `ancient` and names, beside it, the
-# embeddings that it follows from: then a further test set, another rank or another number of
-# neighbours searches again, which takes minutes, and trains nothing again, which takes days.
-# `update` leaves the margins in place until they are replaced: were they removed first, a search
-# that is killed would leave subsets without their margins, to be made and trained again.
 rule search_pool:
     input:
-        tests=expand(TEST_EMBEDDINGS, test_set=TEST_SETS, allow_missing=True),
-        reference=expand(
-            rules.search_reference.output[0], test_set=TEST_SETS, allow_missing=True
-        ),
+        tests=TEST_EMBEDDINGS,
+        reference=rules.search_reference.output,
         pool=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
     output:
-        margins=update(
-            expand(
-                f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
-                test_set=TEST_SETS,
-                allow_missing=True,
-            )
-        ),
-        neighbours=expand(
-            f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
-            test_set=TEST_SETS,
-            allow_missing=True,
-        ),
+        margins=f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
+        neighbours=f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
     log:
-        f"{RESULTS}/logs/search_pool/{{embedder}}/{{chunk}}.log",
+        f"{RESULTS}/logs/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/search_pool/{{embedder}}/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
     conda:
         "../envs/search.yaml"
     resources:
@@ -75,9 +60,9 @@ rule search_pool:
         mem_mb=COMPUTE.search_memory_mb,
     params:
         ranks=sorted(STUDY.search.ranks),
-        neighbours=STUDY.search.pool_neighbours,
+        neighbours=POOL_NEIGHBOURS,
     message:
-        "Searching pool chunk {wildcards.chunk} for all test sets"
+        "Searching pool chunk {wildcards.chunk} for {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/search_pool.py --pool {input.pool} --chunk {wildcards.chunk} "
         "--tests {input.tests} --reference-neighbours {input.reference} --ranks {params.ranks} "
@@ -87,15 +72,9 @@ rule search_pool:
 
 rule merge_neighbours:
     input:
-        neighbours=ancient(
-            expand(
-                f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
-                chunk=POOL_CHUNKS,
-                allow_missing=True,
-            )
+        expand(
+            rules.search_pool.output.neighbours, chunk=POOL_CHUNKS, allow_missing=True
         ),
-        tests=TEST_EMBEDDINGS,
-        pool=lambda wildcards: embeddings(wildcards.embedder, "pool"),
     output:
         f"{SIMILARITY}/pool_neighbours.parquet",
     log:
@@ -105,9 +84,9 @@ rule merge_neighbours:
     conda:
         "../envs/search.yaml"
     params:
-        neighbours=STUDY.search.pool_neighbours,
+        neighbours=POOL_NEIGHBOURS,
     message:
         "Merging the neighbours of {wildcards.test_set} over the pool's chunks"
     shell:
-        "python {SCRIPTS}/merge_neighbours.py --neighbours {input.neighbours} --k {params.neighbours} "
+        "python {SCRIPTS}/merge_neighbours.py --neighbours {input} --k {params.neighbours} "
         "--out {output} > {log} 2>&1"

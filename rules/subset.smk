@@ -13,18 +13,6 @@ def selection_margins(wildcards):
     )
 
 
-def selection_tests(wildcards):
-    """Return what the margins of a subset follow from, beside the pool's embeddings."""
-    return [
-        f"{RESULTS}/{path}"
-        for test_set in STUDY.subset_test_sets(wildcards.subset)
-        for path in (
-            f"embeddings/{EMBEDDER}/{test_set}/img_emb/img_emb_{TEST_CHUNK}.npy",
-            f"similarity/{EMBEDDER}/{test_set}/reference_neighbours.parquet",
-        )
-    ]
-
-
 def selection_size(wildcards):
     """Return the summary of the subset whose size is taken."""
     keep = getattr(STUDY.subsets[wildcards.subset], "keep", None)
@@ -53,8 +41,7 @@ rule select:
     input:
         pool=embeddings(EMBEDDER, "pool"),
         duplicates=duplicates(),
-        margins=ancient(selection_margins),
-        tests=selection_tests,
+        margins=selection_margins,
         same_size=selection_size,
     output:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),

@@ -121,7 +121,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ("deduplicate.embedder", "clip", "deduplicate.embedder", "'clip'", "embedders: trained"),
         ("figures.id_test_set", "v2", "figures.id_test_set", "'v2'", "test_sets: val, sketch"),
         ("figures.baseline", "reference_only", "figures.baseline", "'reference_only'", "all"),
-        ("figures.neighbours", 5, "figures.neighbours", "5", "pool_neighbours (4)"),
+        ("figures.neighbours", 6, "figures.neighbours", "6", "reference_neighbours (5)"),
         ("emoji.test_classes", 15, "emoji.pool_classes", "24", "drawing_classes, 25"),
         ("pool.source.part", "val", "pool.source.part", "'val'", "expected pool"),
         ("test_sets.val.source.part", "pool", "test_sets.val.source.part", "'pool'", "test set"),

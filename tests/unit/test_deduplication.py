@@ -1,9 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapmatch import deduplication
 from gapmatch.deduplication import (
     Samples,
     assign_clusters,
@@ -29,9 +32,10 @@ def engine_of(name="fused", block=None, threads=1):
     block=st.integers(1, 20),
     in_memory=st.integers(1, 60),
     threshold=st.sampled_from([0.0, 0.4, 0.876, 0.99, 1.0]),
+    tile=st.integers(1, 20),
 )
 def test_duplicates_agree_with_brute_force(
-    seed, make, sizes, clusters, block, in_memory, threshold
+    seed, make, sizes, clusters, block, in_memory, threshold, tile
 ):
     rng = np.random.default_rng(seed)
     rows = sum(sizes)
@@ -46,9 +50,11 @@ def test_duplicates_agree_with_brute_force(
     dropped = np.flatnonzero(expected >= 0)
     # In one go, and cluster by cluster as jobs do it.
     parts = [np.arange(rows), *(np.flatnonzero(cluster == part) for part in range(clusters))]
-    found = [
-        find_duplicates(chunks, part, cluster[part], threshold, in_memory, block) for part in parts
-    ]
+    with mock.patch.multiple(deduplication, TILE_ROWS=tile + 3, TILE_COLUMNS=tile):
+        found = [
+            find_duplicates(chunks, part, cluster[part], threshold, in_memory, block)
+            for part in parts
+        ]
     np.testing.assert_array_equal(found[0].sample, dropped)
     np.testing.assert_array_equal(found[0].original, expected[dropped])
     matrix = oracle.similarity_matrix(vectors, vectors).astype(np.float32)

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow_scripts"
 TESTS = ROOT / "tests"
-LOCAL = {path.stem for path in TESTS.rglob("*.py")}
+LOCAL = {path.stem for folder in (TESTS, ROOT / "benchmarks") for path in folder.rglob("*.py")}
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 

@@ -256,8 +256,18 @@ def test_added_subset_runs_alone(
         ({"training.lr": 0.002}, {"train": 4, "evaluate": 8}),
         ({"evaluation.templates": ["{}"]}, {"evaluate": 8}),
         ({"figures.examples": 3}, {}),
-        ({"search.pool_neighbours": 5}, {"search_pool": 2, "merge_neighbours": 2}),
-        ({"search.ranks": [1, 3, 5]}, {"search_pool": 2}),
+        ({"figures.neighbours": 4}, {}),
+        (
+            {"search.ranks": [1, 3, 5]},
+            {
+                "search_pool": 4,
+                "merge_neighbours": 2,
+                "select": 2,
+                "certify": 1,
+                "train": 2,
+                "evaluate": 4,
+            },
+        ),
         (
             {"test_sets.v2": {"source": {"kind": "emoji", "part": "v2"}}},
             {

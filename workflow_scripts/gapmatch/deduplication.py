@@ -29,6 +29,11 @@ logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 4096
 
+BLOCK_ROWS = 8192
+
+TILE_ROWS, TILE_COLUMNS = 2048, 512
+"""Scores of one product: they stay in the cache, and few pairs are in it twice."""
+
 SUMMED_AT_ONCE = 4096
 """Samples whose float64 vectors are in memory at one time."""
 
@@ -161,7 +166,7 @@ def find_duplicates(
     clusters: npt.NDArray[np.int32],
     threshold: float,
     rows_in_memory: int,
-    block_rows: int = 2048,
+    block_rows: int = BLOCK_ROWS,
 ) -> Duplicates:
     """Find the duplicates within some clusters.
 
@@ -175,7 +180,7 @@ def find_duplicates(
         threshold: A sample is a duplicate iff a similarity exceeds this (strictly).
         rows_in_memory: Clusters are read together up to this many samples, so that the files are
             read nearly in sequence. A larger cluster is read block by block.
-        block_rows: Samples per side of a product.
+        block_rows: Samples that are normalised together.
 
     Returns:
         The duplicates; they depend neither on ``rows_in_memory`` nor on ``block_rows``.
@@ -216,7 +221,9 @@ def rows_that_fit(max_memory_mb: int, chunk: Stored, samples: int) -> int:
         InputError: Not even a block fits.
     """
     # Per sample: itself, cluster, order, original and similarity, and what sorting them needs.
+    # Beside them two blocks: as stored, copied and normalised.
     free = max_memory_mb * 2**20 - PROCESS_MB * 2**20 - 64 * samples
+    free -= 2 * BLOCK_ROWS * chunk.shape[1] * 8
     # A vector is held once as it was read, and in between once more where it is put in order.
     rows = int(free // (2 * chunk.shape[1] * chunk.itemsize))
     if rows < LEAST_ROWS:
@@ -263,10 +270,9 @@ def _duplicates_in_cluster(
     distinct = np.flatnonzero(first == np.arange(len(members)))
     for start in range(0, len(distinct), block_rows):
         later = distinct[start : start + block_rows]
-        place, best = _nearest_earlier(
-            members, distinct[: start + block_rows], later, take, threshold, block_rows
-        )
-        original[later], similarity[later] = place, best
+        place, best = _nearest_earlier(members[distinct], start, take, threshold, block_rows)
+        found = place >= 0
+        original[later[found]], similarity[later] = distinct[place[found]], best
     copies = np.flatnonzero(first != np.arange(len(members)))
     source = first[copies]
     # A copy has similarity 1 to its first; an earlier vector that is parallel to it ties.
@@ -289,41 +295,71 @@ def _first_of_equal(members: Rows, take: Take, block_rows: int) -> Rows:
 
 
 def _nearest_earlier(
-    members: Rows, earlier: Rows, later: Rows, take: Take, threshold: float, block_rows: int
+    members: Rows, start: int, take: Take, threshold: float, block_rows: int
 ) -> tuple[Rows, Float64]:
-    """Compare a block of members to all earlier ones.
+    """Compare a block of a cluster to all earlier members.
 
     Args:
-        members: Samples of the cluster.
-        earlier: Places of what to compare to, ascending; ends with ``later``.
-        later: Places of the block, ascending.
+        members: (n,), samples, no two of them equal.
+        start: The block's first member.
         take: Reads vectors.
         threshold: As in ``find_duplicates``.
         block_rows: As in ``find_duplicates``.
 
     Returns:
-        (later,): place of the most similar earlier member above the threshold (the earliest among
+        (block,): place of the most similar earlier member above the threshold (the earliest among
         equal ones) or -1, and the similarity.
     """
-    columns = take(members[later])
-    block = screen(normalised(columns), torch.float32)
+    stored = take(members[start : start + block_rows])
+    block = screen(normalised(stored), torch.float32)
     error = score_error(block, block)
-    winners = ColumnCandidates(len(later), error, "cpu", floor=threshold)
-    for start in range(0, len(earlier), block_rows):
-        tile = earlier[start : start + block_rows]
-        scores = normalised(take(members[tile])) @ block.vectors.T
-        if tile[-1] >= later[0]:
-            scores[torch.from_numpy(tile[:, None] >= later[None, :])] = -torch.inf
-        winners.add(scores, start)
-    rows, places = winners.pairs()
-    place = np.full(len(later), -1, np.int64)
-    similarity = np.zeros(len(later))
-    if len(rows):
-        wanted, inverse = np.unique(rows, return_inverse=True)
-        vectors = take(members[earlier[wanted]])
-        exact = pair_similarity(Vectors(vectors), inverse, Vectors(columns), places)
-        column, row, best = best_per_group(places, rows, exact)
+    tiles = [
+        ColumnCandidates(len(columns), error, "cpu", floor=threshold)
+        for columns in torch.split(block.vectors, TILE_COLUMNS)
+    ]
+    for first in range(0, start + 1, block_rows):
+        rows = block.vectors
+        if first < start:
+            rows = normalised(take(members[first : first + block_rows]))
+        for tile, winners in enumerate(tiles):
+            columns = block.vectors[tile * TILE_COLUMNS : (tile + 1) * TILE_COLUMNS]
+            _compare(rows, columns, first, start + tile * TILE_COLUMNS, winners)
+    pairs = [winners.pairs() for winners in tiles]
+    earlier = np.concatenate([found for found, _ in pairs])
+    later = np.concatenate([found + n * TILE_COLUMNS for n, (_, found) in enumerate(pairs)])
+    return _best_above(members, earlier, stored, later, take, threshold)
+
+
+def _compare(
+    rows: torch.Tensor,
+    columns: torch.Tensor,
+    first_row: int,
+    first_column: int,
+    winners: ColumnCandidates,
+) -> None:
+    """Add the scores of all pairs in which the row comes before the column."""
+    end = first_column + len(columns)
+    for start in range(0, min(len(rows), end - first_row), TILE_ROWS):
+        tile = rows[start : min(start + TILE_ROWS, end - first_row)]
+        scores = tile @ columns.T
+        if first_row + start + len(tile) > first_column:
+            # Below the diagonal, and on it: later members, and each with itself.
+            place = torch.arange(len(tile)) + first_row + start
+            scores[place[:, None] >= torch.arange(first_column, end)] = -torch.inf
+        winners.add(scores, first_row + start)
+
+
+def _best_above(
+    members: Rows, earlier: Rows, stored: Stored, later: Rows, take: Take, threshold: float
+) -> tuple[Rows, Float64]:
+    """Choose among candidates (earlier member, place in the block) by exact similarity."""
+    place = np.full(len(stored), -1, np.int64)
+    similarity = np.zeros(len(stored))
+    if len(earlier):
+        wanted, inverse = np.unique(earlier, return_inverse=True)
+        exact = pair_similarity(Vectors(take(members[wanted])), inverse, Vectors(stored), later)
+        column, row, best = best_per_group(later, earlier, exact)
         above = best > threshold
-        place[column[above]] = earlier[row[above]]
+        place[column[above]] = row[above]
         similarity[column[above]] = best[above]
     return place, similarity

@@ -17,9 +17,6 @@ class Search(Section):
         min_length=1,
         description="Matched ranks K for which margins are computed; 1 is the paper's.",
     )
-    pool_neighbours: int = Field(
-        5, ge=1, le=1000, description="Nearest pool images kept per test image, for the figures."
-    )
 
 
 class Deduplicate(Section):

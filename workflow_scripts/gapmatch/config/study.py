@@ -182,14 +182,6 @@ def _figure_problems(study: Study) -> list[str]:
                 f"at most search.reference_neighbours ({study.search.reference_neighbours})",
             )
         )
-    if study.figures.neighbours > study.search.pool_neighbours:
-        problems.append(
-            _problem(
-                "figures.neighbours",
-                study.figures.neighbours,
-                f"at most search.pool_neighbours ({study.search.pool_neighbours})",
-            )
-        )
     return problems
 
 

@@ -3,15 +3,17 @@
 The similarity s(x, y) of two images is the cosine of their embeddings. Every search is a blocked
 product of matrices (tests x block of the dataset) that is never stored whole:
 
-- ``engine``: the two questions (``margins``, ``neighbours``) an engine answers; engines by name;
-- ``fused``: the engine in torch, one pass per block, CPU and CUDA;
+- ``engine``: the two questions (margins, neighbours) that an engine answers; engines by name;
+- ``fused``: the engine in torch, both answers from one product, CPU and CUDA;
 - ``faiss_engine``: the same answers from FAISS, to check one by the other;
-- ``exact``: similarities in float64 and the choice among near ties, shared by the engines;
+- ``normalising``: stored vectors as tensors of length 1, checked; ``blocks``: sizes that fit;
+- ``screening``: the precision of the product, and the proof of how far a score may be off;
 - ``candidates``: collecting the pairs that may win, tile by tile;
-- ``tables``: the parquet files of results; ``merging``: one list of neighbours from many chunks;
+- ``exact``: similarities in float64; ``winners``: the choice among candidates;
+- ``tables``, ``margins_file``: the parquet files; ``merging``: one list of neighbours of many;
 - ``arguments``: command-line arguments that the search programs share.
 
-Products are taken in float32 and used only to find candidates: every pair within twice
-``exact.PRODUCT_ERROR`` of winning is recomputed in float64, and equal similarities are ordered by
-row. The results therefore depend neither on block sizes, threads and devices nor on the engine.
+Products only find candidates: every pair within twice the product's error of winning is recomputed
+in float64, and equal similarities are ordered by row. The results therefore depend neither on
+precision, block sizes, threads and devices nor on the engine.
 """
