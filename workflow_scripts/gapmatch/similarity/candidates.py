@@ -17,23 +17,26 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 
 ROWS_PER_GROUP = 16
 COLUMNS_PER_GROUP = 64
+"""At most: fewer where many neighbours are wanted."""
+
+GROUPS_PER_NEIGHBOUR = 4
+"""Groups of a tile, at least, for each neighbour wanted: the k-th best of them is a good bound."""
 
 CROWD = 2
 """Groups per wanted neighbour above which a tile's own k-th best score is taken as a bound."""
 
 
-def _groups(scores: torch.Tensor, dim: int, size: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield the scores with ``dim`` split in (groups, size), then what is left as one group.
+def _in_two(length: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Cut a length into groups of ``size`` and one of what is left.
 
     Yields:
-        The place of the first along ``dim``, and a view with one more dimension.
+        Start and length of a part, and the size of its groups.
     """
-    length = scores.shape[dim]
     whole = length - length % size
     if whole:
-        yield 0, torch.unflatten(scores.narrow(dim, 0, whole), dim, (-1, size))
+        yield 0, whole, size
     if whole < length:
-        yield whole, scores.narrow(dim, whole, length - whole).unsqueeze(dim)
+        yield whole, length - whole, length - whole
 
 
 def _where(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,14 +73,15 @@ class ColumnCandidates:
 
     def add(self, scores: torch.Tensor, first_row: int) -> None:
         """Take in a tile (rows, columns) whose row 0 is ``first_row`` of all rows."""
-        for place, groups in _groups(scores, 0, ROWS_PER_GROUP):
+        for start, length, size in _in_two(len(scores), ROWS_PER_GROUP):
+            groups = torch.unflatten(scores.narrow(0, start, length), 0, (-1, size))
             peaks = groups.amax(dim=1)
             torch.maximum(self._best, peaks.amax(dim=0), out=self._best)
             bound = self._best - self._slack
             group, column = _where(peaks >= bound)
             members = groups[group, :, column]
             pair, member = _where(members >= bound[column, None])
-            row = group[pair] * groups.shape[1] + member + (first_row + place)
+            row = group[pair] * size + member + (first_row + start)
             self._found.append((row, column[pair], members[pair, member]))
 
     def pairs(self) -> tuple[Rows, Rows]:
@@ -102,6 +106,7 @@ class RowCandidates:
         self._floor = torch.full((rows,), -torch.inf, device=device)
         self._found: list[tuple[torch.Tensor, ...]] = []
         self._new = 0
+        self._slack = 0.0
         self._lock = threading.Lock()
 
     def add(self, scores: torch.Tensor, first_row: int, first_column: int, error: float) -> None:
@@ -113,43 +118,54 @@ class RowCandidates:
             first_column: Column 0 of the tile among all columns.
             error: Bound on |score - similarity| in this tile.
         """
-        groups = list(_groups(scores, 1, COLUMNS_PER_GROUP))
-        peaks = [group.amax(dim=2) for _, group in groups]
+        width = scores.shape[1]
+        size = max(1, min(COLUMNS_PER_GROUP, width // (GROUPS_PER_NEIGHBOUR * self._k)))
+        # A group is columns far apart, one from each of ``size`` parts: its largest scores are
+        # then those of whole vectors, which is faster than to look for one among neighbours.
+        parts = [
+            (start, torch.unflatten(scores.narrow(1, start, length), 1, (each, -1)))
+            for start, length, each in _in_two(width, size)
+        ]
+        peaks = [part.amax(dim=1) for _, part in parts]
         bound = self._floor[first_row : first_row + len(scores)] - error
         bound = self._raised(bound, torch.cat(peaks, dim=1), error)
-        for (place, group), peak in zip(groups, peaks, strict=True):
-            row, index = _where(peak >= bound[:, None])
-            members = group[row, index]
+        for (start, part), peak in zip(parts, peaks, strict=True):
+            row, group = _where(peak >= bound[:, None])
+            members = part[row, :, group]
             pair, member = _where(members >= bound[row, None])
-            column = index[pair] * group.shape[2] + member + (first_column + place)
-            score = members[pair, member]
-            self._take(row[pair] + first_row, column, score - error, score + error)
+            column = member * part.shape[2] + group[pair] + (first_column + start)
+            self._take(row[pair] + first_row, column, members[pair, member] - error, 2 * error)
 
     def _raised(self, bound: torch.Tensor, peaks: torch.Tensor, error: float) -> torch.Tensor:
         """Return the bound, raised to what k groups of this tile reach if that thins out much."""
-        wanted = CROWD * self._k * len(bound)
-        if peaks.shape[1] < self._k or int((peaks >= bound[:, None]).sum()) <= wanted:
+        groups = peaks.shape[1]
+        few = len(bound) * min(CROWD * self._k, groups // CROWD)
+        if groups < self._k or int((peaks >= bound[:, None]).sum()) <= few:
             return bound
         reached = peaks.topk(self._k, dim=1).values[:, -1]
         return torch.maximum(bound, reached - 2 * error)
 
-    def _take(self, *pairs: torch.Tensor) -> None:
+    def _take(
+        self, row: torch.Tensor, column: torch.Tensor, low: torch.Tensor, slack: float
+    ) -> None:
+        """Keep pairs whose similarity is at least ``low`` and at most ``slack`` more."""
         with self._lock:
-            self._found.append(pairs)
-            self._new += len(pairs[0])
+            self._found.append((row, column, low))
+            self._slack = max(self._slack, slack)
+            self._new += len(row)
             if self._new > self._k * len(self._floor):
                 self._thin_out()
 
     def _thin_out(self) -> None:
         """Raise the floor to what is known now and drop the pairs below it."""
-        row, column, low, high = (torch.cat(parts) for parts in zip(*self._found, strict=True))
+        row, column, low = (torch.cat(parts) for parts in zip(*self._found, strict=True))
         order = torch.argsort(_by_row_and_descending(row, low))
         present, counts = torch.unique_consecutive(row[order], return_counts=True)
         full = counts >= self._k
         kth = order[(counts.cumsum(0) - counts)[full] + self._k - 1]
         self._floor[present[full]] = torch.maximum(self._floor[present[full]], low[kth])
-        near = high >= self._floor[row]
-        self._found = [(row[near], column[near], low[near], high[near])]
+        near = low + self._slack >= self._floor[row]
+        self._found = [(row[near], column[near], low[near])]
         self._new = 0
 
     def pairs(self) -> tuple[Rows, Rows]:
@@ -157,7 +173,7 @@ class RowCandidates:
         if not self._found:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         self._thin_out()
-        row, column, _, _ = self._found[0]
+        row, column, _ = self._found[0]
         return row.cpu().numpy(), column.cpu().numpy()
 
 
