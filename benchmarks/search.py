@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, nargs="+", default=[640, 512])
     parser.add_argument("--tests", type=int, nargs="+", default=[1_000, 10_000, 50_000])
     parser.add_argument("--chunk", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--k", type=int, default=50, help="neighbours per test image")
+    parser.add_argument("--k", type=int, default=20, help="neighbours per test image")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

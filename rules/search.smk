@@ -6,7 +6,7 @@ TEST_EMBEDDINGS = (
 SIMILARITY = f"{RESULTS}/similarity/{{embedder}}/{{test_set}}"
 # They come from the product that the margins need anyway. Were their number a setting, a change of
 # it would repeat the margins, and with them every subset and every training.
-POOL_NEIGHBOURS = 50
+POOL_NEIGHBOURS = 20
 
 
 rule search_reference:

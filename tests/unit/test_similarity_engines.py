@@ -24,7 +24,7 @@ from gapmatch.similarity.exact import Vectors, pair_similarity
 from gapmatch.similarity.faiss_engine import FaissEngine
 from gapmatch.similarity.fused import FusedEngine
 from gapmatch.similarity.normalising import normalised
-from gapmatch.similarity.screening import score_error, scores, screen
+from gapmatch.similarity.screening import fastest_dtype, score_error, scores, screen
 
 RANKS = (1, 2, 5)
 # What a user may choose, and what a machine may choose for itself. None of it changes an answer.
@@ -333,6 +333,17 @@ def test_engines_by_name_and_device(monkeypatch):
     assert isinstance(make_engine("faiss", "auto", 1, 4096), FaissEngine)
     with pytest.raises(InputError, match="no GPU"):
         make_engine("fused", "cuda", 1, 4096)
+
+
+@pytest.mark.parametrize(
+    ("gain", "chosen"), [(2.3, torch.bfloat16), (1.31, torch.bfloat16), (1.2, torch.float32)]
+)
+def test_low_precision_is_taken_where_it_pays(monkeypatch, gain, chosen):
+    seconds = {torch.float32: gain, torch.bfloat16: 1.0}
+    monkeypatch.setattr(
+        "gapmatch.similarity.screening._seconds_per_product", lambda v: seconds[v.dtype]
+    )
+    assert fastest_dtype(torch.device("cpu"), 640) == chosen
 
 
 def test_faiss_without_gpu_code_says_so(monkeypatch):
