@@ -5,6 +5,7 @@ C order, and row by row beside it ``metadata/metadata_<chunk>.parquet``. Files a
 memory and read block by block, so a chunk may be larger than the memory.
 """
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,20 @@ def require_same_dimension(one: Stored, other: Stored) -> None:
 def source_name(stored: Stored) -> str:
     """Return the file behind a memory map, or words for an array that has none."""
     return str(getattr(stored, "filename", None) or "an array in memory")
+
+
+def release(stored: Stored, first_row: int, rows: int) -> None:
+    """Give the memory of mapped rows that were read back to the system; they can be read again.
+
+    Such pages are the system's to take when it needs them, but a cluster may count them as memory
+    of the job. Arrays that are no memory map are left alone.
+    """
+    if isinstance(stored, np.memmap) and rows:
+        # The map begins at a whole page, the array after the file's header.
+        begin = stored.offset % mmap.ALLOCATIONGRANULARITY + first_row * stored.strides[0]
+        page = begin - begin % mmap.PAGESIZE
+        mapped: mmap.mmap = stored._mmap  # type: ignore[attr-defined]
+        mapped.madvise(mmap.MADV_DONTNEED, page, begin - page + rows * stored.strides[0])
 
 
 def write_embeddings(path: Path, vectors: Stored) -> None:

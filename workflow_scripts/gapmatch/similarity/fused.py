@@ -12,12 +12,19 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Never
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float64, Stored, require_same_dimension, source_name
+from gapmatch.embedding_files import (
+    Float64,
+    Stored,
+    release,
+    require_same_dimension,
+    source_name,
+)
 from gapmatch.similarity.blocks import Blocks, choose_blocks
 from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
@@ -28,6 +35,9 @@ from gapmatch.similarity.winners import choose_winners
 
 AHEAD = 1
 """Blocks that are read ahead of those being multiplied."""
+
+PAIRS_BETWEEN_RELEASES = 4096
+"""Pairs after which the pages of the mapped file are given back; each may lie on one of its own."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +143,20 @@ class FusedEngine:
                     )
                     waiting.append((first, len(stored), work))
                     if len(waiting) > self._threads + AHEAD - 1:
-                        start, rows, done = waiting.popleft()
-                        yield start, done.result()
-                        bar.update(rows)
-                for start, rows, done in waiting:
-                    yield start, done.result()
-                    bar.update(rows)
+                        yield self._finished(base, waiting.popleft(), bar)
+                while waiting:
+                    yield self._finished(base, waiting.popleft(), bar)
+
+    @staticmethod
+    def _finished(
+        base: Stored, work: tuple[int, int, Future[list[PoolMargins]]], bar: "tqdm[Never]"
+    ) -> tuple[int, list[PoolMargins]]:
+        """Wait for a block; return its first row and margins."""
+        start, rows, done = work
+        margins = done.result()
+        release(base, start, rows)
+        bar.update(rows)
+        return start, margins
 
     def _beside_the_products(self) -> contextlib.AbstractContextManager[object]:
         """Let what follows run on a GPU while it multiplies: on a stream of its own.
@@ -207,7 +225,12 @@ def _nearest(one: _Queries, base: Stored, k: int) -> Neighbours:
         query, row = one.rows.pairs()
         order = np.argsort(row)  # the file is read front to back
         query, row = query[order], row[order]
-        running.add(query, row, pair_similarity(one.exact, query, Vectors(base), row))
+        similarity = np.empty(len(row))
+        for start in range(0, len(row), PAIRS_BETWEEN_RELEASES):
+            part = slice(start, start + PAIRS_BETWEEN_RELEASES)
+            similarity[part] = pair_similarity(one.exact, query[part], Vectors(base), row[part])
+            release(base, int(row[part][0]), int(row[part][-1] - row[part][0]) + 1)
+        running.add(query, row, similarity)
     return Neighbours(running.similarity, running.row.astype(np.int32))
 
 
