@@ -10,6 +10,7 @@ from gapmatch.embedding_files import (
     metadata_path,
     open_chunks,
     open_embeddings,
+    release,
     write_embeddings,
 )
 from gapmatch.errors import InputError
@@ -70,6 +71,16 @@ def test_vectors_without_a_direction_are_not_written(tmp_path, vectors, bad):
     with pytest.raises(InputError, match="row 7"):
         write_embeddings(tmp_path / "x.npy", vectors)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_given_back_can_be_read_again(tmp_path):
+    vectors = oracle.unit_vectors(np.random.default_rng(0), 3000, 64)
+    stored = open_embeddings(save(tmp_path / "x.npy", vectors))
+    for first, rows in ((0, 0), (0, 1), (17, 1000), (2990, 10), (0, 3000)):
+        assert (stored[first : first + rows] == vectors[first : first + rows]).all()
+        release(stored, first, rows)
+    np.testing.assert_array_equal(stored, vectors)
+    release(vectors, 0, 3000)  # no memory map: nothing to give back
 
 
 def test_headers_that_do_not_fit_are_refused(tmp_path, vectors):
