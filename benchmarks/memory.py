@@ -22,7 +22,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunk", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--limit-mb", type=int, nargs="+", default=[1024, 4096])
+    parser.add_argument("--limit-mb", type=int, nargs="+", default=[1280, 4096])
     parser.add_argument("--tests", type=int, default=2_000)
     parser.add_argument("--dim", type=int, default=640)
     parser.add_argument("--threads", type=int, default=2)

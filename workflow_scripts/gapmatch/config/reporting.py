@@ -49,7 +49,7 @@ class Compute(Section):
     )
     search_memory_mb: int = Field(
         4096,
-        ge=1024,
+        ge=1280,
         description="Memory of a job that searches or deduplicates, in MiB. Blocks are chosen to "
         "fit; on SLURM it is what the job asks for.",
     )

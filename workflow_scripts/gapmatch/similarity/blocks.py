@@ -7,8 +7,8 @@ from gapmatch.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-PROCESS_MB = 700
-"""Memory of a process that has loaded torch and multiplies nothing yet, in MiB."""
+PROCESS_MB = 1000
+"""Memory of a process beside its blocks, in MiB: libraries, and what writing the results takes."""
 
 TILE_SCORES = {"cpu": 2**21, "cuda": 2**27}
 """Scores of one product: on a CPU 8 MB, which its caches hold; on a GPU 0.5 GB."""
