@@ -14,7 +14,7 @@ def write(folder, name, vectors):
     return path
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     seed=oracle.seeds,
     rank=st.integers(1, 8),

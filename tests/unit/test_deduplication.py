@@ -23,7 +23,7 @@ def engine_of(name="fused", block=None, threads=1):
     return make_engine(name, "cpu", threads, 4096, block)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     seed=oracle.seeds,
     make=oracle.makers,

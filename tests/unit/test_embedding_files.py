@@ -43,7 +43,7 @@ def test_chunks_are_found_in_order_and_missing_files_are_named(tmp_path, vectors
         embedded_chunks(tmp_path, ["00000", "00000"])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=st.integers(0, 20), block=st.integers(1, 25), seed=oracle.seeds)
 def test_what_is_written_is_read_back_normalised(tmp_path_factory, rows, block, seed):
     path = tmp_path_factory.mktemp("embeddings") / "img_emb_00000.npy"

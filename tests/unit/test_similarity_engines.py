@@ -47,7 +47,7 @@ def assert_margins(found, pool, tests):
 
 
 @engines
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=oracle.seeds,
     make=oracle.makers,

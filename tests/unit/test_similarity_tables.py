@@ -18,7 +18,7 @@ from gapmatch.similarity.tables import (
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=oracle.seeds,
     make=oracle.makers,
