@@ -8,7 +8,8 @@ import torch
 from search import bare_product, embeddings
 from timing import in_turn, machine, table
 
-from gapmatch.deduplication import assign_clusters, find_duplicates
+from gapmatch.clustering import assign_clusters
+from gapmatch.deduplication import find_duplicates
 from gapmatch.similarity.engine import make_engine
 
 

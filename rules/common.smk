@@ -19,6 +19,7 @@ from gapmatch.config.embedding import (
     PretrainedEmbedder,
     TrainedEmbedder,
 )
+from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
 

@@ -4,9 +4,6 @@ TEST_EMBEDDINGS = (
     f"{RESULTS}/embeddings/{{embedder}}/{{test_set}}/img_emb/img_emb_{TEST_CHUNK}.npy"
 )
 SIMILARITY = f"{RESULTS}/similarity/{{embedder}}/{{test_set}}"
-# They come from the product that the margins need anyway. Were their number a setting, a change of
-# it would repeat the margins, and with them every subset and every training.
-POOL_NEIGHBOURS = 20
 
 
 rule search_reference:

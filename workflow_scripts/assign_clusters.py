@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from gapmatch.clustering import assign_clusters
 from gapmatch.command_line import run
-from gapmatch.deduplication import assign_clusters
 from gapmatch.duplicate_files import write_clusters
 from gapmatch.embedding_files import open_embeddings
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine

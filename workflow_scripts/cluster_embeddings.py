@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from gapmatch.atomic import atomic_path
+from gapmatch.clustering import train_centroids
 from gapmatch.command_line import run
-from gapmatch.deduplication import train_centroids
 from gapmatch.embedding_files import embedded_chunks, open_chunks
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 

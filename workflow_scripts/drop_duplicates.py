@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from gapmatch.command_line import run
-from gapmatch.deduplication import Samples, find_duplicates, rows_that_fit
+from gapmatch.deduplication import find_duplicates, rows_that_fit
 from gapmatch.duplicate_files import read_part, write_part
-from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.embedding_files import Samples, embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.similarity.arguments import add_memory_argument, add_threads_argument, positive
 
@@ -29,9 +29,9 @@ def main() -> None:
     parser.add_argument(
         "--threshold", type=float, required=True, help="drop above this similarity, e.g. 0.876"
     )
-    parser.add_argument("--part", type=int, default=0, help="this part, from 0 (default: 0)")
+    parser.add_argument("--part", type=int, required=True, help="this part, from 0")
     parser.add_argument(
-        "--parts", type=positive, default=1, help="that the clusters are divided into (default: 1)"
+        "--parts", type=positive, required=True, help="that the clusters are divided into"
     )
     add_threads_argument(parser)
     add_memory_argument(parser)

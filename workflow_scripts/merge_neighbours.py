@@ -13,7 +13,7 @@ def main() -> None:
     """Read the chunks' files one by one, merge, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--neighbours", type=Path, nargs="+", required=True, help="outputs of search_neighbours.py"
+        "--neighbours", type=Path, nargs="+", required=True, help="outputs of search_pool.py"
     )
     parser.add_argument("--k", type=positive, required=True, help="neighbours per test image")
     parser.add_argument("--out", type=Path, required=True, help="pool_neighbours.parquet")

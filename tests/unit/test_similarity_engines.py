@@ -346,8 +346,10 @@ def test_low_precision_is_taken_where_it_pays(monkeypatch, gain, chosen):
     assert fastest_dtype(torch.device("cpu"), 640) == chosen
 
 
-def test_faiss_without_gpu_code_says_so(monkeypatch):
+def test_faiss_without_gpu_code_says_so_or_takes_the_cpu_where_it_may(monkeypatch):
     monkeypatch.delattr("faiss.StandardGpuResources", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert isinstance(make_engine("faiss", "auto", 1, 4096), FaissEngine)
     with pytest.raises(InputError, match=r"compute\.engine: .* no code for it"):
         FaissEngine("cuda", 1)
 

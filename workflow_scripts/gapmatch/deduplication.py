@@ -5,7 +5,6 @@ A sample is dropped iff its similarity to an earlier sample of its cluster, in t
 """
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,17 +14,14 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float32, Float64, Stored
+from gapmatch.embedding_files import Float32, Float64, Samples, Stored
 from gapmatch.errors import InputError
 from gapmatch.similarity.blocks import PROCESS_MB
 from gapmatch.similarity.candidates import ColumnCandidates, Rows
-from gapmatch.similarity.engine import Engine, find_margins, plain
 from gapmatch.similarity.exact import Vectors, pair_similarity
 from gapmatch.similarity.normalising import normalised
 from gapmatch.similarity.screening import score_error, screen
 from gapmatch.similarity.winners import best_per_group
-
-logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 4096
 
@@ -33,9 +29,6 @@ BLOCK_ROWS = 8192
 
 TILE_ROWS, TILE_COLUMNS = 2048, 512
 """Scores of one product: they stay in the cache, and few pairs are in it twice."""
-
-SUMMED_AT_ONCE = 4096
-"""Samples whose float64 vectors are in memory at one time."""
 
 Take = Callable[[Rows], Stored]
 """Returns the stored vectors of given samples, in the order asked."""
@@ -57,107 +50,6 @@ class Duplicates:
     sample: Rows
     original: Rows
     similarity: Float32
-
-
-class Samples:
-    """The samples of several chunks as one sequence, read where asked."""
-
-    def __init__(self, chunks: Sequence[Stored]) -> None:
-        """Take the chunks in their order; they may be memory maps."""
-        self._chunks = chunks
-        self.starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def take(self, samples: Rows) -> Stored:
-        """Return the vectors of ``samples`` (any order), reading each chunk front to back."""
-        order = np.argsort(samples, kind="stable")
-        ascending = samples[order]
-        bounds = np.searchsorted(ascending, self.starts)
-        dim = self._chunks[0].shape[1]
-        vectors = np.empty((len(samples), dim), dtype=np.result_type(*self._chunks))
-        for chunk, start, low, high in zip(
-            self._chunks, self.starts, bounds, bounds[1:], strict=False
-        ):
-            if low < high:
-                vectors[order[low:high]] = chunk[ascending[low:high] - start]
-        return vectors
-
-
-def evenly_spaced(total: int, wanted: int) -> Rows:
-    """Return ``min(total, wanted)`` of the numbers 0..total-1, evenly spaced, ascending."""
-    count = min(total, wanted)
-    return np.arange(count, dtype=np.int64) * total // max(count, 1)
-
-
-def train_centroids(
-    chunks: Sequence[Stored],
-    clusters: int,
-    iterations: int,
-    max_training_samples: int,
-    seed: int,
-    engine: Engine,
-) -> Float32:
-    """Cluster a sample of the dataset by spherical k-means (Lloyd's iterations).
-
-    Assignments are exact and float64 sums of float16 numbers are exact too, so the centroids do
-    not depend on threads, device, engine or block size, as those of FAISS's k-means do.
-
-    Args:
-        chunks: Embeddings of the chunks, in order.
-        clusters: Number of clusters.
-        iterations: Iterations, at most: fewer when no assignment changes any more.
-        max_training_samples: The sample is at most this large, taken evenly over all chunks.
-        seed: Seed of the choice of samples that are the first centroids.
-        engine: Finds the nearest centroid.
-
-    Returns:
-        Centroids (clusters, dim), float32, of length 1. A cluster that loses all its samples
-        keeps its centroid.
-
-    Raises:
-        InputError: There are fewer training samples than clusters.
-    """
-    samples = Samples(chunks)
-    chosen = evenly_spaced(len(samples), max_training_samples)
-    if len(chosen) < clusters:
-        raise InputError(
-            f"deduplicate.clusters is {clusters} but k-means has only {len(chosen)} training "
-            f"samples; lower it, or raise deduplicate.max_training_samples."
-        )
-    vectors = samples.take(chosen)
-    first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]
-    centroids = normalised(vectors[first], source="training sample of k-means").numpy()
-    assigned = np.full(len(vectors), -1, np.int32)
-    for iteration in range(iterations):
-        before, assigned = assigned, assign_clusters(vectors, centroids, engine)
-        changed = int((before != assigned).sum())
-        logger.info("k-means, iteration %d: %d assignments changed", iteration + 1, changed)
-        if not changed:
-            break
-        sums = _cluster_sums(vectors, assigned, clusters)
-        lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
-        filled = lengths[:, 0] > 0
-        centroids[filled] = sums[filled] / lengths[filled]
-    return centroids
-
-
-def _cluster_sums(vectors: Stored, assigned: npt.NDArray[np.int32], clusters: int) -> Float64:
-    """Return (clusters, dim), float64: the sum of the vectors assigned to each cluster."""
-    sums = np.zeros((clusters, vectors.shape[1]))
-    for start in range(0, len(vectors), SUMMED_AT_ONCE):
-        part = slice(start, start + SUMMED_AT_ONCE)
-        order = np.argsort(assigned[part], kind="stable")
-        present, first = np.unique(assigned[part][order], return_index=True)
-        block = vectors[part][order].astype(np.float64)
-        sums[present] += np.add.reduceat(block, first, axis=0)
-    return sums
-
-
-def assign_clusters(stored: Stored, centroids: Stored, engine: Engine) -> npt.NDArray[np.int32]:
-    """Return (rows,), int32: the nearest centroid of every row, the lowest among equal ones."""
-    return find_margins(engine, stored, plain(centroids)).nearest_test_row
 
 
 def find_duplicates(

@@ -135,6 +135,32 @@ def require_same_dimension(one: Stored, other: Stored) -> None:
         )
 
 
+class Samples:
+    """The samples of several chunks as one sequence, read where asked."""
+
+    def __init__(self, chunks: Sequence[Stored]) -> None:
+        """Take the chunks in their order; they may be memory maps."""
+        self._chunks = chunks
+        self.starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def take(self, samples: npt.NDArray[np.int64]) -> Stored:
+        """Return the vectors of ``samples`` (any order), reading each chunk front to back."""
+        order = np.argsort(samples, kind="stable")
+        ascending = samples[order]
+        bounds = np.searchsorted(ascending, self.starts)
+        dim = self._chunks[0].shape[1]
+        vectors = np.empty((len(samples), dim), dtype=np.result_type(*self._chunks))
+        for chunk, start, low, high in zip(
+            self._chunks, self.starts, bounds, bounds[1:], strict=False
+        ):
+            if low < high:
+                vectors[order[low:high]] = chunk[ascending[low:high] - start]
+        return vectors
+
+
 def source_name(stored: Stored) -> str:
     """Return the file behind a memory map, or words for an array that has none."""
     return str(getattr(stored, "filename", None) or "an array in memory")

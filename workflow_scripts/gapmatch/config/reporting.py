@@ -6,6 +6,11 @@ from pydantic import Field
 
 from gapmatch.config.section import Name, Section
 
+POOL_NEIGHBOURS = 20
+"""Nearest pool images kept of every test image. They come from the product that the margins need
+anyway; were their number a setting, a change of it would repeat the margins, and with them every
+subset and every training."""
+
 
 class Evaluation(Section):
     """Zero-shot classification."""
@@ -29,7 +34,10 @@ class Figures(Section):
     )
     examples: int = Field(6, ge=1, le=50, description="Test images per neighbour figure.")
     neighbours: int = Field(
-        5, ge=1, le=20, description="Neighbours shown per test image in pool and reference."
+        5,
+        ge=1,
+        le=POOL_NEIGHBOURS,
+        description="Neighbours shown per test image in pool and reference.",
     )
     seed: int = Field(0, ge=0, description="Seed of the choice of examples.")
     credit: str = Field("", description="Credit line under figures that show pictures.")
@@ -50,8 +58,8 @@ class Compute(Section):
     search_memory_mb: int = Field(
         4096,
         ge=1280,
-        description="Memory of a job that searches or deduplicates, in MiB. Blocks are chosen to "
-        "fit; on SLURM it is what the job asks for.",
+        description="Memory of a job that searches or deduplicates, in MiB. Blocks of the "
+        "engine fused are chosen to fit; on SLURM it is what the job asks for.",
     )
     download_processes: int = Field(1, ge=1, description="Processes of img2dataset.")
     download_threads: int = Field(16, ge=1, description="Threads per process of img2dataset.")

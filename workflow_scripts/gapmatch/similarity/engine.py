@@ -16,7 +16,8 @@ ENGINES = ("auto", "fused", "faiss")
 DEVICES = ("auto", "cpu", "cuda")
 
 FASTEST = {"cpu": "fused", "cuda": "fused"}
-"""The engine that "auto" takes on each device: the faster one in docs/performance.md."""
+"""The engine that "auto" takes on each device: the faster one in docs/performance.md; on a GPU by
+analogy, not measured."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def make_engine(
         name: One of ``ENGINES``; "auto" is the faster one on the device.
         device: One of ``DEVICES``; "auto" is "cuda" where there is a GPU, else "cpu".
         threads: CPU threads to compute with.
-        max_memory_mb: Memory of the process that blocks are chosen for, in MiB.
+        max_memory_mb: Memory of the process that blocks are chosen for, in MiB; "faiss" takes
+            blocks of a fixed size.
         block_rows: Rows of the dataset per product; None chooses.
 
     Raises:
@@ -143,13 +145,17 @@ def make_engine(
 
     place = choose_device(device).type
     chosen = FASTEST[place] if name == "auto" else name
-    logger.info("similarity engine %s (asked: %s) on %s (asked: %s)", chosen, name, place, device)
+    said = "similarity engine %s (asked: %s) on %s (asked: %s)"
     if chosen == "faiss":
         # FAISS reports each instruction set that it tries, even those it does not ship.
         logging.getLogger("faiss").setLevel(logging.WARNING)
-        from gapmatch.similarity.faiss_engine import FaissEngine
+        from gapmatch.similarity.faiss_engine import FaissEngine, computes_on_gpu
 
+        if device == "auto" and not computes_on_gpu():
+            place = "cpu"
+        logger.info(said, chosen, name, place, device)
         return FaissEngine(place, threads, block_rows)
     from gapmatch.similarity.fused import FusedEngine
 
+    logger.info(said, chosen, name, place, device)
     return FusedEngine(place, threads, max_memory_mb, block_rows)

@@ -19,7 +19,7 @@ from gapmatch.embedding_files import Float32, Float64, Stored, require_same_dime
 from gapmatch.errors import InputError
 from gapmatch.similarity.candidates import Rows, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, Receive, TestSet
-from gapmatch.similarity.exact import Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import pair_similarity, with_squares
 from gapmatch.similarity.normalising import normalised, normalised_blocks
 from gapmatch.similarity.screening import augmented_score_error
 from gapmatch.similarity.winners import choose_winners
@@ -34,6 +34,11 @@ MOST_ON_GPU = 2048
 
 Knn: TypeAlias = Callable[[Float32, Float32, int], tuple[Float32, Rows]]
 """Returns scores and places of the k best of the second argument for each row of the first."""
+
+
+def computes_on_gpu() -> bool:
+    """Return whether the installed FAISS has code for GPUs; PyPI's has none."""
+    return hasattr(faiss, "StandardGpuResources")
 
 
 class FaissEngine:
@@ -56,7 +61,7 @@ class FaissEngine:
         on_cpu: Knn = partial(_knn, faiss.knn)
         self._knn = on_cpu
         if device == "cuda":
-            if not hasattr(faiss, "StandardGpuResources"):
+            if not computes_on_gpu():
                 raise InputError(
                     "compute.engine: faiss is asked to use a GPU, but the installed FAISS has "
                     "no code for it; use the engine 'fused', or the device 'cpu'."
@@ -73,6 +78,10 @@ class FaissEngine:
         width = min(k, len(base))
         exact = [with_squares(tests.vectors) for tests in test_sets]
         queries = [normalised(tests.vectors).numpy() for tests in test_sets]
+        augmented = [
+            [np.column_stack([vectors, -limit]) for limit in tests.thresholds.astype(np.float32)]
+            for tests, vectors in zip(test_sets, queries, strict=True)
+        ]
         error = augmented_score_error(base.shape[1])
         running = [RunningNeighbours(len(vectors), width) for vectors in queries]
         total = -(-len(base) // self._block_rows)
@@ -80,28 +89,27 @@ class FaissEngine:
         for start, tensor in tqdm(blocks, total=total, unit="block", mininterval=5):
             block = tensor.numpy()
             stored = np.asarray(base[start : start + len(block)])
+            samples = with_squares(stored)
             for place, (tests, vectors) in enumerate(zip(test_sets, queries, strict=True)):
                 if width:
                     floor = running[place].floor()
                     query, row = self._reaching(vectors, block, floor, width, error)
-                    similarity = pair_similarity(exact[place], query, Vectors(stored), row)
+                    similarity = pair_similarity(exact[place], query, samples, row)
                     running[place].add(query, row + start, similarity)
                 if receive:
-                    pairs = self._margin_candidates(block, tests, vectors, error)
-                    margins = choose_winners(stored, exact[place], tests.thresholds, pairs)
+                    pairs = self._margin_candidates(block, vectors, augmented[place], error)
+                    margins = choose_winners(samples, exact[place], tests.thresholds, pairs)
                     receive(place, start, margins)
         return [Neighbours(one.similarity, one.row.astype(np.int32)) for one in running]
 
     def _margin_candidates(
-        self, block: Float32, tests: TestSet, queries: Float32, error: float
+        self, block: Float32, queries: Float32, augmented: Sequence[Float32], error: float
     ) -> list[tuple[Rows, Rows]]:
         """Return pairs (test row, block row) for the nearest test image and for each margin."""
         no_floor = np.full(len(block), -np.inf)
         pairs = [self._reaching(block, queries, no_floor, 1, error)]
         extended = np.column_stack([block, np.ones(len(block), np.float32)])
-        for limit in tests.thresholds.astype(np.float32):
-            augmented = np.column_stack([queries, -limit])
-            pairs.append(self._reaching(extended, augmented, no_floor, 1, error))
+        pairs += [self._reaching(extended, one, no_floor, 1, error) for one in augmented]
         return [(test, row) for row, test in pairs]
 
     def _reaching(

@@ -177,11 +177,12 @@ class FusedEngine:
         """Multiply one block with all test sets; return its margins if they are wanted."""
         found = []
         block = screen(vectors, queries[0].screen.vectors.dtype)
+        samples = with_squares(stored) if margins else Vectors(stored)
         for one in queries:
             columns = self._tiles(first, block, one, tile_rows, margins)
             if margins:
                 pairs = [candidates.pairs() for candidates in columns]
-                found.append(choose_winners(stored, one.exact, one.thresholds, pairs))
+                found.append(choose_winners(samples, one.exact, one.thresholds, pairs))
         return found
 
     def _tiles(

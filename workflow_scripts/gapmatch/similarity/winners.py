@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gapmatch.embedding_files import Float64, Stored
+from gapmatch.embedding_files import Float64
 from gapmatch.similarity.candidates import Rows
 from gapmatch.similarity.engine import PoolMargins, empty_margins
-from gapmatch.similarity.exact import Integers, Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import Integers, Vectors, pair_similarity
 
 
 def best_per_group(
@@ -30,12 +30,12 @@ def best_per_group(
 
 
 def choose_winners(
-    block: Stored, tests: Vectors, thresholds: Float64, candidates: Sequence[tuple[Rows, Rows]]
+    block: Vectors, tests: Vectors, thresholds: Float64, candidates: Sequence[tuple[Rows, Rows]]
 ) -> PoolMargins:
     """Return the margins of a block of the pool from the candidates for them.
 
     Args:
-        block: (b, dim) as stored.
+        block: The b samples of the block.
         tests: The n test images.
         thresholds: (ranks, n), float64.
         candidates: Pairs (test row, block row): those for the nearest test image, then those for
@@ -45,10 +45,9 @@ def choose_winners(
     keys = [columns * number + rows for rows, columns in candidates]
     # The pair that wins the similarity mostly wins the margins too: compute each pair once.
     distinct = np.unique(np.concatenate(keys))
-    samples = with_squares(block)
-    similarity = pair_similarity(tests, distinct % number, samples, distinct // number)
+    similarity = pair_similarity(tests, distinct % number, block, distinct // number)
     values = [similarity[np.searchsorted(distinct, key)] for key in keys]
-    result = empty_margins(len(thresholds), len(block))
+    result = empty_margins(len(thresholds), len(block.stored))
     (rows, columns), nearest = candidates[0], values[0]
     _, result.nearest_test_row[:], result.nearest_similarity[:] = best_per_group(
         columns, rows, nearest
