@@ -1,73 +1,16 @@
-"""The smoke study from end to end: counts, certificates, what runs again, and kills on the way."""
+"""The smoke study from end to end: counts, certificates, tables and the report."""
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-import yaml
-from programs import ROOT, kill_when
+from smoke_study import NOTHING, SUBSETS, TEST_SETS, read_json, run
 
 from gapmatch.certificate import TOLERANCE
 
 pytestmark = pytest.mark.workflow
-
-STUDY = "studies/smoke.yaml"
-RESULTS = "results/smoke"
-TEST_SETS = ("val", "sketch")
-SUBSETS = ("baseline", "reference_only", "sketch_pruned", "near_sketch")
-REPORTING = re.compile(r"tabulate_|plot_|write_report$|all$")
-NOTHING = "Nothing to be done"
-
-
-def check_out(folder: Path) -> Path:
-    """Copy what git tracks into a folder."""
-    names = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in names.stdout.splitlines():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-def snakemake(*arguments: object, study: Path | str = STUDY) -> list[str]:
-    """Return the command line of Snakemake for a study."""
-    return [sys.executable, "-m", "snakemake", *map(str, arguments), "--configfile", str(study)]
-
-
-def run(folder: Path, *arguments: object, study: Path | str = STUDY) -> str:
-    """Run Snakemake in a checkout; it must succeed."""
-    done = subprocess.run(
-        snakemake(*arguments, study=study), cwd=folder, capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-6000:]
-    return said
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which the study ran to its end."""
-    folder = check_out(tmp_path_factory.mktemp("checkout"))
-    run(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def results(checkout: Path) -> Path:
-    return checkout / RESULTS
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def chunk_ids(results: Path, dataset: str) -> list[str]:
@@ -206,107 +149,6 @@ def test_second_run_does_nothing(checkout: Path) -> None:
     assert NOTHING in run(checkout)
 
 
-def planned(checkout: Path, changes: dict[str, Any], folder: Path) -> tuple[Counter[str], str]:
-    """Return the jobs per rule that a changed study would run, and what Snakemake says."""
-    values = yaml.safe_load((checkout / STUDY).read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        section = values
-        *path, last = key.split(".")
-        for part in path:
-            section = section.setdefault(part, {})
-        section[last] = value
-    study = folder / "changed.yaml"
-    study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    said = run(checkout, "--dry-run", study=study)
-    table = said.partition("Job stats:")[2].partition("\n\n")[0]
-    plan = Counter({rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
-    del plan["total"]
-    return plan, said
-
-
-@pytest.mark.parametrize(
-    ("definition", "jobs"),
-    [
-        (
-            {"method": "gap_match", "test_sets": "all", "rank": 3},
-            {"select": 1, "certify": 1, "train": 1, "evaluate": 2},
-        ),
-        (
-            {"method": "gap_match", "test_sets": ["sketch"], "rank": 3},
-            {"select": 1, "certify": 1, "train": 1, "evaluate": 2},
-        ),
-        ({"method": "random", "keep": 0.5}, {"select": 1, "train": 1, "evaluate": 2}),
-    ],
-)
-def test_added_subset_runs_alone(
-    checkout: Path, definition: dict[str, Any], jobs: dict[str, int], tmp_path: Path
-) -> None:
-    plan, said = planned(checkout, {"subsets.added": definition}, tmp_path)
-    assert {rule: n for rule, n in plan.items() if not REPORTING.match(rule)} == jobs
-    assert plan["tabulate_accuracy"] == plan["write_report"] == 1
-    named = re.findall(r"--(?:subset|training-set) (\w+)", said)
-    assert set(named) == {"added"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "jobs"),
-    [
-        ({"subsets.near_sketch.keep": 0.5}, {"select": 1, "train": 1, "evaluate": 2}),
-        ({"training.seeds": [0, 1]}, {"train": 4, "evaluate": 8}),
-        ({"training.lr": 0.002}, {"train": 4, "evaluate": 8}),
-        ({"evaluation.templates": ["{}"]}, {"evaluate": 8}),
-        ({"figures.examples": 3}, {}),
-        ({"figures.neighbours": 4}, {}),
-        (
-            {"search.ranks": [1, 3, 5]},
-            {
-                "search_pool": 4,
-                "merge_neighbours": 2,
-                "select": 2,
-                "certify": 1,
-                "train": 2,
-                "evaluate": 4,
-            },
-        ),
-        (
-            {"test_sets.v2": {"source": {"kind": "emoji", "part": "v2"}}},
-            {
-                "render_emoji": 1,
-                "ingest_imagefolder": 1,
-                "embed": 1,
-                "search_reference": 1,
-                "search_pool": 2,
-                "merge_neighbours": 1,
-                "certify": 1,  # of the baseline, which is measured against all test sets
-                "evaluate": 4,
-            },
-        ),
-    ],
-)
-def test_change_runs_what_depends_on_it(
-    checkout: Path, changes: dict[str, Any], jobs: dict[str, int], tmp_path: Path
-) -> None:
-    plan, _ = planned(checkout, changes, tmp_path)
-    assert {rule: n for rule, n in plan.items() if not REPORTING.match(rule)} == jobs
-    assert plan["write_report"] == 1
-
-
-def test_settings_of_speed_run_nothing(checkout: Path, tmp_path: Path) -> None:
-    speed = {
-        "device": "cpu",
-        "engine": "fused",
-        "embedding_batch_size": 7,
-        "embedding_workers": 0,
-        "search_block_rows": 99,
-        "search_memory_mb": 3000,
-        "download_processes": 2,
-        "download_threads": 3,
-        "training_workers": 2,
-    }
-    _, said = planned(checkout, {"compute": speed}, tmp_path)
-    assert NOTHING in said
-
-
 def test_snakemake_report_needs_no_network(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
@@ -315,27 +157,3 @@ def test_snakemake_report_needs_no_network(checkout: Path, monkeypatch: pytest.M
     text = page.read_text(encoding="utf-8")
     assert "similarity_gap.png" in text
     assert "accuracy.csv" in text
-
-
-def test_killed_runs_end_with_the_same_subsets_and_models(
-    results: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = check_out(tmp_path_factory.mktemp("killed"))
-    state = folder / RESULTS / "state"
-    for stage in (
-        "train_embedder/trained/run/checkpoints/epoch_latest.pt",
-        "embed/trained/pool/*/*.rejected.parquet",
-        "train/*/seed0/run/checkpoints/epoch_latest.pt",
-    ):
-        kill_when(lambda stage=stage: any(state.glob(stage)), snakemake(), folder)
-        run(folder, "--unlock")
-    run(folder)
-    for pattern, number in (("subsets/*/kept/*.parquet", 8), ("subsets/*/summary.json", 4)):
-        paths = sorted(results.glob(pattern))
-        assert len(paths) == number
-        for path in paths:
-            other = folder / RESULTS / path.relative_to(results)
-            assert other.read_bytes() == path.read_bytes(), path
-    # Equal weights give equal predictions, and these the same table.
-    table = "tables/accuracy.csv"
-    assert (folder / RESULTS / table).read_bytes() == (results / table).read_bytes()

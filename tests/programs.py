@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gapmatch.shards import read_samples, write_shard
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 MODEL = f"local-dir:{ROOT / 'resources' / 'models' / 'emoji-resnet'}"
 CLASSES = 8
 PATIENCE = 600  # seconds

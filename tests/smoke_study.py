@@ -1,0 +1,46 @@
+"""The smoke study as tests run it: real files, real programs, in a checkout of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from programs import ROOT
+
+STUDY = "studies/smoke.yaml"
+RESULTS = "results/smoke"
+TEST_SETS = ("val", "sketch")
+SUBSETS = ("baseline", "reference_only", "sketch_pruned", "near_sketch")
+NOTHING = "Nothing to be done"
+
+
+def check_out(folder: Path) -> Path:
+    """Copy what git tracks into a folder."""
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in names.stdout.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def snakemake(*arguments: object, study: Path | str = STUDY) -> list[str]:
+    """Return the command line of Snakemake for a study."""
+    return [sys.executable, "-m", "snakemake", *map(str, arguments), "--configfile", str(study)]
+
+
+def run(folder: Path, *arguments: object, study: Path | str = STUDY) -> str:
+    """Run Snakemake in a checkout; it must succeed."""
+    done = subprocess.run(
+        snakemake(*arguments, study=study), cwd=folder, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-6000:]
+    return said
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
