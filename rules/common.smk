@@ -22,6 +22,7 @@ from gapmatch.config.embedding import (
 from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
+from gapmatch.slurm_jobs import require_no_jobs
 
 # Rules run `python`: that of this environment, or of the rule's conda environment before it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -46,11 +47,24 @@ POOL_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.pool.chunks)]
 REFERENCE_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.reference.chunks)]
 TEST_CHUNK = "00000"
 COMPUTE = STUDY.compute
+# What a job asks for; a machine without GPUs gives none, and "auto" then computes on its processors.
+GPU = 0 if COMPUTE.device == "cpu" else 1
+TRAINING_GPUS = GPU * COMPUTE.training_gpus
+# Two Snakemakes run beside the program of a SLURM job, 200 MB each.
+SNAKEMAKE_MB = 500
 # For the programs that search; their rules name these resources.
 ENGINE_OPTIONS = (
     "--engine {resources.engine} --device {resources.device} --threads {threads} "
-    "--max-memory-mb {resources.mem_mb} --block-rows {resources.block_rows} "
+    "--max-memory-mb {resources.search_mb} --block-rows {resources.block_rows} "
 )
+
+
+def search_memory(wildcards, attempt):
+    """Return the memory that a job that searches asks for, in MB.
+
+    The search itself fits into compute.search_memory_mb; Snakemake runs beside it in a SLURM job.
+    """
+    return (COMPUTE.search_memory_mb + SNAKEMAKE_MB) * attempt
 
 
 def one_of(names):
@@ -115,5 +129,16 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# The SLURM plugin begins its jobs' names with this, and tells it to nobody but the jobs.
+JOB_NAMES = f"gapmatch-{STUDY.study}"[:50]
+if ON_SLURM := hasattr(workflow.executor_settings, "jobname_prefix"):
+    workflow.executor_settings.jobname_prefix = JOB_NAMES
+
+
 onstart:
+    if ON_SLURM:
+        try:
+            require_no_jobs(f"{JOB_NAMES}_", Path.cwd())
+        except InputError as error:
+            raise WorkflowError(str(error))
     write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")

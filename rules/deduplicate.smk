@@ -27,8 +27,10 @@ if DEDUPLICATE:
         resources:
             engine=COMPUTE.engine,
             device=COMPUTE.device,
+            gpu=GPU,
             block_rows=COMPUTE.search_block_rows,
-            mem_mb=COMPUTE.search_memory_mb,
+            search_mb=COMPUTE.search_memory_mb,
+            mem_mb=search_memory,
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
@@ -61,8 +63,10 @@ if DEDUPLICATE:
         resources:
             engine=COMPUTE.engine,
             device=COMPUTE.device,
+            gpu=GPU,
             block_rows=COMPUTE.search_block_rows,
-            mem_mb=COMPUTE.search_memory_mb,
+            search_mb=COMPUTE.search_memory_mb,
+            mem_mb=search_memory,
         message:
             "Assigning pool chunk {wildcards.chunk} to clusters"
         shell:
@@ -85,7 +89,8 @@ if DEDUPLICATE:
         conda:
             "../envs/search.yaml"
         resources:
-            mem_mb=COMPUTE.search_memory_mb,
+            search_mb=COMPUTE.search_memory_mb,
+            mem_mb=search_memory,
         params:
             embeddings=POOL_EMBEDDINGS,
             clusters=f"{RESULTS}/deduplication/clusters",
@@ -98,7 +103,7 @@ if DEDUPLICATE:
             "python {SCRIPTS}/drop_duplicates.py --embeddings {params.embeddings} "
             "--centroids {input.centroids} --clusters {params.clusters} --chunks {params.chunks} "
             "--threshold {params.threshold} --part {wildcards.part} --parts {params.parts} "
-            "--threads {threads} --max-memory-mb {resources.mem_mb} --out {output} > {log} 2>&1"
+            "--threads {threads} --max-memory-mb {resources.search_mb} --out {output} > {log} 2>&1"
 
     rule collect_duplicates:
         input:

@@ -36,6 +36,7 @@ rule embed:
         "../envs/embed.yaml"
     resources:
         device=COMPUTE.device,
+        gpu=GPU,
         batch_size=COMPUTE.embedding_batch_size,
         workers=COMPUTE.embedding_workers,
     params:

@@ -17,6 +17,7 @@ rule evaluate:
         "../envs/evaluate.yaml"
     resources:
         device=COMPUTE.device,
+        gpu=GPU,
         workers=COMPUTE.embedding_workers,
     params:
         model=STUDY.training.model,

@@ -283,8 +283,10 @@ rule plot_sensitivity:
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
+        gpu=GPU,
         block_rows=COMPUTE.search_block_rows,
-        mem_mb=COMPUTE.search_memory_mb,
+        search_mb=COMPUTE.search_memory_mb,
+        mem_mb=search_memory,
     params:
         reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
         reference_chunks=REFERENCE_CHUNKS,

@@ -21,8 +21,10 @@ rule search_reference:
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
+        gpu=GPU,
         block_rows=COMPUTE.search_block_rows,
-        mem_mb=COMPUTE.search_memory_mb,
+        search_mb=COMPUTE.search_memory_mb,
+        mem_mb=search_memory,
     params:
         reference=lambda wildcards: f"{RESULTS}/embeddings/{wildcards.embedder}/reference",
         chunks=REFERENCE_CHUNKS,
@@ -53,8 +55,10 @@ rule search_pool:
     resources:
         engine=COMPUTE.engine,
         device=COMPUTE.device,
+        gpu=GPU,
         block_rows=COMPUTE.search_block_rows,
-        mem_mb=COMPUTE.search_memory_mb,
+        search_mb=COMPUTE.search_memory_mb,
+        mem_mb=search_memory,
     params:
         ranks=sorted(STUDY.search.ranks),
         neighbours=POOL_NEIGHBOURS,

@@ -96,6 +96,7 @@ rule certify:
         "../envs/search.yaml"
     resources:
         device=COMPUTE.device,
+        gpu=GPU,
     params:
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
         chunks=POOL_CHUNKS,

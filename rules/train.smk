@@ -43,7 +43,7 @@ rule train_embedder:
     threads: 2
     resources:
         device=COMPUTE.device,
-        gpu=0,
+        gpu=TRAINING_GPUS,
         workers=COMPUTE.training_workers,
     params:
         settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
@@ -79,7 +79,7 @@ rule train:
         "../envs/train.yaml"
     resources:
         device=COMPUTE.device,
-        gpu=0,
+        gpu=TRAINING_GPUS,
         workers=COMPUTE.training_workers,
     params:
         settings=training_options(STUDY.training),

@@ -59,10 +59,16 @@ class Compute(Section):
         4096,
         ge=1280,
         description="Memory of a job that searches or deduplicates, in MiB. Blocks of the "
-        "engine fused are chosen to fit; on SLURM it is what the job asks for.",
+        "engine fused are chosen to fit; on SLURM the job asks for somewhat more.",
     )
     download_processes: int = Field(1, ge=1, description="Processes of img2dataset.")
     download_threads: int = Field(16, ge=1, description="Threads per process of img2dataset.")
+    training_gpus: int = Field(
+        1,
+        ge=1,
+        description="GPUs of one training, unless the device is cpu. The order of samples depends "
+        "on it, and a training goes on from its checkpoint only with the same number.",
+    )
     training_workers: int = Field(
         1,
         ge=1,
