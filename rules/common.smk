@@ -129,16 +129,11 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# The SLURM plugin begins its jobs' names with this, and tells it to nobody but the jobs.
-JOB_NAMES = f"gapmatch-{STUDY.study}"[:50]
-if ON_SLURM := hasattr(workflow.executor_settings, "jobname_prefix"):
-    workflow.executor_settings.jobname_prefix = JOB_NAMES
-
-
 onstart:
-    if ON_SLURM:
+    # Only SLURM's settings have one.
+    if hasattr(workflow.executor_settings, "partition_config"):
         try:
-            require_no_jobs(f"{JOB_NAMES}_", Path.cwd())
+            require_no_jobs(Path.cwd())
         except InputError as error:
             raise WorkflowError(str(error))
     write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")

@@ -28,8 +28,11 @@ def check_out(folder: Path) -> Path:
 
 
 def snakemake(*arguments: object, study: Path | str = STUDY) -> list[str]:
-    """Return the command line of Snakemake for a study."""
-    return [sys.executable, "-m", "snakemake", *map(str, arguments), "--configfile", str(study)]
+    """Return the command line of Snakemake for a study on this machine."""
+    return [
+        *(sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", str(study)),
+        *map(str, arguments),
+    ]
 
 
 def run(folder: Path, *arguments: object, study: Path | str = STUDY) -> str:

@@ -2,8 +2,9 @@
 
 It needs root and the programs of ``apt-get install --no-install-recommends slurm-wlm slurmdbd munge
 mariadb-server``; all files are below the folder, and /etc is neither read nor changed. Two slurmd
-stand for two nodes: ``cpu1`` in the default partition ``cpu``, and ``gpu1`` with one GPU, which is
-/dev/null, in the partition ``gpu``. What uses more memory than it asked for is killed.
+stand for two nodes: ``cpu1`` in the default partition ``cpu``, and ``gpu1`` with two GPUs, which
+are /dev/null and /dev/zero, in the partition ``gpu``. What uses more memory than it asked for is
+killed.
 """
 
 import argparse
@@ -75,6 +76,7 @@ AccountingStoragePort={slurmdbd_port}
 AccountingStoragePass={folder}/run/munge.socket
 AccountingStorageEnforce=associations
 AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
 JobRequeue=1
 KillWait=2
 MinJobAge=300
@@ -84,7 +86,7 @@ SlurmdTimeout=60
 DefMemPerCPU=1000
 NodeName=DEFAULT CPUs={cpus} RealMemory={memory}
 NodeName=cpu1 NodeHostname={host} NodeAddr={loopback} Port={cpu1_port}
-NodeName=gpu1 NodeHostname={host} NodeAddr={loopback} Port={gpu1_port} Gres=gpu:1
+NodeName=gpu1 NodeHostname={host} NodeAddr={loopback} Port={gpu1_port} Gres=gpu:2
 PartitionName=cpu Nodes=cpu1 Default=YES DefaultTime=10 MaxTime=INFINITE
 PartitionName=gpu Nodes=gpu1 DefaultTime=10 MaxTime=INFINITE
 """
@@ -94,7 +96,7 @@ SRUN = """\
 #!/bin/sh
 SLURM_CONF={folder}/etc/slurm.conf exec {srun} "$@"
 """
-GRES_CONF = "NodeName=gpu1 Name=gpu File=/dev/null\n"
+GRES_CONF = "NodeName=gpu1 Name=gpu File=/dev/null\nNodeName=gpu1 Name=gpu File=/dev/zero\n"
 SLURMDBD_CONF = """\
 DbdHost={host}
 DbdAddr={loopback}

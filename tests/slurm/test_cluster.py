@@ -56,9 +56,9 @@ def test_account_must_exist(cluster: Cluster, tmp_path: Path) -> None:
         cluster.submit("true", "--account=nobody", folder=tmp_path)
 
 
-def test_gpu_is_given_to_one_job_at_a_time(cluster: Cluster, tmp_path: Path) -> None:
+def test_gpus_are_given_to_one_job_at_a_time(cluster: Cluster, tmp_path: Path) -> None:
     show = "echo $CUDA_VISIBLE_DEVICES $SLURM_JOB_GPUS $SLURMD_NODENAME"
-    options = ("--partition=gpu", "--gres=gpu:1")
+    options = ("--partition=gpu", "--gres=gpu:2")
     first = cluster.submit(f"{show}; {UNTIL_GO}", *options, folder=tmp_path)
     cluster.wait_for_job(first, "RUNNING")
     second = cluster.submit(show, *options, folder=tmp_path)
@@ -68,7 +68,7 @@ def test_gpu_is_given_to_one_job_at_a_time(cluster: Cluster, tmp_path: Path) -> 
     (tmp_path / "go").touch()
     for job in (first, second):
         assert cluster.wait_for_job(job, "COMPLETED", "FAILED") == "COMPLETED"
-        assert (tmp_path / f"{job}.log").read_text() == "0 0 gpu1\n"
+        assert (tmp_path / f"{job}.log").read_text() == "0,1 0,1 gpu1\n"
 
 
 def test_gpu_is_only_where_there_is_one(cluster: Cluster, tmp_path: Path) -> None:

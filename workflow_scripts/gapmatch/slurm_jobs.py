@@ -1,4 +1,4 @@
-"""SLURM jobs of a study that another Snakemake submitted and that still wait or run."""
+"""SLURM jobs that another Snakemake submitted from here and that still wait or run."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from pathlib import Path
 from gapmatch.errors import InputError
 
 SEPARATOR = "\x1f"
+COMMENT = "rule_"
+"""What Snakemake's plugin begins the comment of its jobs with."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class SlurmJob:
     rule: str
 
 
-def queued_jobs(prefix: str, folder: Path) -> list[SlurmJob]:
-    """Return this user's jobs whose name begins with ``prefix`` and that work in ``folder``.
+def queued_jobs(folder: Path) -> list[SlurmJob]:
+    """Return the jobs that a Snakemake of this user submitted from ``folder``.
 
     Raises:
         InputError: squeue gives no answer.
@@ -43,25 +45,26 @@ def queued_jobs(prefix: str, folder: Path) -> list[SlurmJob]:
         raise InputError(f"squeue does not say which jobs there are: {done.stderr.strip()}")
     rows = (line.split(SEPARATOR) for line in done.stdout.splitlines())
     return [
-        SlurmJob(identity, name, state, comment.removeprefix("rule_"))
+        SlurmJob(identity, name, state, comment.removeprefix(COMMENT))
         for identity, name, state, comment, workdir in rows
-        if name.startswith(prefix) and Path(workdir) == folder
+        if comment.startswith(COMMENT) and Path(workdir) == folder
     ]
 
 
-def require_no_jobs(prefix: str, folder: Path) -> None:
-    """Make sure that nothing works on the results that this run is about to make.
+def require_no_jobs(folder: Path) -> None:
+    """Make sure that nothing works on the results that a run in ``folder`` is about to make.
 
     Raises:
-        InputError: Jobs of an earlier run are left, as after a kill of its Snakemake.
+        InputError: Jobs of another run are left, as after a kill of its Snakemake.
     """
-    jobs = queued_jobs(prefix, folder)
+    jobs = queued_jobs(folder)
     if jobs:
         listed = "\n".join(f"  {job.identity}  {job.state}  {job.rule}" for job in jobs)
         names = ",".join(sorted({job.name for job in jobs}))
         raise InputError(
-            f"SLURM still has {len(jobs)} jobs of an earlier run of this study:\n{listed}\n"
-            "Started again now, their work would be done twice at the same time. Start again when "
-            "they have ended (what they finish is kept), or cancel them (trainings, embeddings "
-            f"and downloads go on where they stopped): scancel --name={names}"
+            f"SLURM still has {len(jobs)} jobs of another run in {folder}:\n{listed}\n"
+            "If its Snakemake lives, let it finish; a second study runs from a checkout of its "
+            "own. If it was killed, wait until these jobs have ended (what they finish is kept), "
+            "or cancel them (trainings, embeddings and downloads go on where they stopped) with "
+            f"scancel --name={names}. Then start again."
         )
