@@ -1,0 +1,53 @@
+"""Profiles: sizes for every rule, and no option set in two places."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake_executor_plugin_slurm.partitions import read_partition_file
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = ROOT / "profiles" / "default" / "config.yaml"
+SLURM = ROOT / "slurm" / "config.yaml"
+
+
+def read(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values
+
+
+def rule_bodies() -> dict[str, str]:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("rules/*.smk"))
+    parts = re.split(r"^ *rule (\w+):$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_rule_has_memory_and_time_that_grow() -> None:
+    sizes = read(DEFAULT)["set-resources"]
+    bodies = rule_bodies()
+    assert set(sizes) == set(bodies)
+    for rule, resources in sizes.items():
+        assert re.fullmatch(r"\d+ \* attempt", resources["runtime"]), rule
+        if "mem_mb=" in bodies[rule]:
+            assert set(resources) == {"runtime"}, f"{rule}: the profile would override the rule"
+        else:
+            assert re.fullmatch(r"\d+ \* attempt", resources["mem_mb"]), rule
+
+
+def test_processors_are_of_rules_that_exist() -> None:
+    assert set(read(SLURM)["set-threads"]) <= set(rule_bodies())
+
+
+def test_profiles_do_not_override_each_other() -> None:
+    assert not set(read(DEFAULT)) & set(read(SLURM))
+
+
+def test_rules_that_compute_on_a_gpu_ask_for_one() -> None:
+    for rule, body in rule_bodies().items():
+        assert ("device=COMPUTE.device" in body) == bool(re.search(r"^ +gpu=", body, re.M)), rule
+
+
+def test_partitions_can_be_read() -> None:
+    partitions = read_partition_file(ROOT / read(SLURM)["slurm-partition-config"])
+    assert [partition.limits.max_gpu > 0 for partition in partitions] == [False, True]
