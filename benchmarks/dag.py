@@ -1,7 +1,8 @@
-"""Measure how long Snakemake needs to build the plan, and how much memory, by number of chunks."""
+"""Measure what Snakemake needs, by number of chunks: to build the plan, and to start one job."""
 
 import argparse
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +11,12 @@ import yaml
 from timing import machine, measured, table
 
 ROOT = Path(__file__).parents[1]
+JOBS = (
+    "search_pool:embedder=trained,test_set=val,chunk=00000",
+    "select:subset=combined_pruned",
+    "train:subset=combined_pruned,seed=0",
+)
+"""One job of a chunk, and two over all of them."""
 
 
 def study(chunks: int, subsets: int, seeds: int) -> dict[str, object]:
@@ -43,6 +50,32 @@ def plan(values: dict[str, object]) -> tuple[int, float, float]:
     return int(total[1]), seconds, memory
 
 
+def start(values: dict[str, object], job: str) -> float:
+    """Return the seconds in which the Snakemake of a SLURM job plans this one job.
+
+    It is told the job and its rule, finds the inputs (here: empty files) and plans. Two such
+    Snakemakes run in every SLURM job, one started by sbatch, one by srun.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        (here / "study.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        (here / "resources").symlink_to(ROOT / "resources")
+        command = [
+            *(sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", folder, "--configfile", str(here / "study.yaml"), "--nolock"),
+            *("--target-jobs", job, "--allowed-rules", job.partition(":")[0]),
+            *("--force", "--target-files-omit-workdir-adjustment"),
+        ]
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+        for path in re.findall(r"^ +(results/\S+)$", refused.stdout + refused.stderr, re.MULTILINE):
+            if "/data/" in path:
+                (here / path).mkdir(parents=True)
+            else:
+                (here / path).parent.mkdir(parents=True, exist_ok=True)
+                (here / path).touch()
+        return measured(command, here / "said.txt")[0]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,13 +85,16 @@ def main() -> None:
     args = parser.parse_args()
     lines: list[list[object]] = []
     for chunks in args.chunks:
-        jobs, seconds, memory = plan(study(chunks, args.subsets, args.seeds))
-        lines.append([f"{chunks:,}", f"{jobs:,}", f"{seconds:.1f}", f"{memory:.2f}"])
+        values = study(chunks, args.subsets, args.seeds)
+        jobs, seconds, memory = plan(values)
+        starts = [f"{start(values, job):.1f}" for job in JOBS]
+        lines.append([f"{chunks:,}", f"{jobs:,}", f"{seconds:.1f}", f"{memory:.2f}", *starts])
     print(
         f"`snakemake -n` of six test sets, {args.subsets} subsets, {args.seeds} seeds. "
         f"{machine()}.\n"
     )
-    print(table(["chunks", "jobs", "seconds", "peak memory, GB"], lines))
+    rules = [f"start of one {job.partition(':')[0]}" for job in JOBS]
+    print(table(["chunks", "jobs", "seconds", "peak memory, GB", *rules], lines))
 
 
 if __name__ == "__main__":
