@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -33,7 +34,9 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 SCRIPTS = f"{workflow.basedir}/workflow_scripts"
-CAPTIONS = f"{workflow.basedir}/resources/captions"
+# Inputs by relative paths: their names are recorded, and a moved project is to re-run nothing.
+RESOURCES = os.path.relpath(f"{workflow.basedir}/resources")
+CAPTIONS = f"{RESOURCES}/captions"
 RESULTS = f"results/{STUDY.study}"
 REPORT = f"{RESULTS}/report.html"
 
@@ -65,6 +68,19 @@ def search_memory(wildcards, attempt):
     The search itself fits into compute.search_memory_mb; Snakemake runs beside it in a SLURM job.
     """
     return (COMPUTE.search_memory_mb + SNAKEMAKE_MB) * attempt
+
+
+def options(**values):
+    """Return command-line options of settings, to be one parameter of a rule.
+
+    Snakemake compares the set of a rule's parameters with the recorded one, without their names:
+    as parameters of their own, two settings that swap their values would re-run nothing. Nor does
+    it record a parameter that a function makes of ``input``.
+    """
+    return " ".join(
+        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in values.items()
+    )
 
 
 def one_of(names):

@@ -34,17 +34,17 @@ if DEDUPLICATE:
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
-            clusters=DEDUPLICATE.clusters,
-            iterations=DEDUPLICATE.iterations,
-            max_training_samples=DEDUPLICATE.max_training_samples,
-            seed=DEDUPLICATE.seed,
+            settings=options(
+                clusters=DEDUPLICATE.clusters,
+                iterations=DEDUPLICATE.iterations,
+                max_training_samples=DEDUPLICATE.max_training_samples,
+                seed=DEDUPLICATE.seed,
+            ),
         message:
             "Clustering the pool"
         shell:
             "python {SCRIPTS}/cluster_embeddings.py --embeddings {params.embeddings} "
-            "--chunks {params.chunks} --clusters {params.clusters} "
-            "--iterations {params.iterations} --seed {params.seed} "
-            "--max-training-samples {params.max_training_samples} --out {output} "
+            "--chunks {params.chunks} {params.settings} --out {output} "
             + ENGINE_OPTIONS
             + "> {log} 2>&1"
 
@@ -95,14 +95,13 @@ if DEDUPLICATE:
             embeddings=POOL_EMBEDDINGS,
             clusters=f"{RESULTS}/deduplication/clusters",
             chunks=POOL_CHUNKS,
-            threshold=DEDUPLICATE.threshold,
-            parts=DEDUPLICATE.parts,
+            settings=options(threshold=DEDUPLICATE.threshold, parts=DEDUPLICATE.parts),
         message:
             "Finding near duplicates in part {wildcards.part} of the clusters"
         shell:
             "python {SCRIPTS}/drop_duplicates.py --embeddings {params.embeddings} "
             "--centroids {input.centroids} --clusters {params.clusters} --chunks {params.chunks} "
-            "--threshold {params.threshold} --part {wildcards.part} --parts {params.parts} "
+            "{params.settings} --part {wildcards.part} "
             "--threads {threads} --max-memory-mb {resources.search_mb} --out {output} > {log} 2>&1"
 
     rule collect_duplicates:

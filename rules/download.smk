@@ -4,23 +4,22 @@ EMOJI = STUDY.emoji
 DOWNLOAD = STUDY.download
 
 
-def emoji_variants(wildcards):
-    """Return the images per class of a part of the emoji study."""
-    return {"pool": EMOJI.pool_variants, "reference": EMOJI.reference_variants}.get(
-        wildcards.part, EMOJI.test_variants
-    )
-
-
-def emoji_part_options(wildcards):
-    """Return the options that only the pool or only the reference has."""
-    if wildcards.part == "pool":
-        return (
-            f"--chunks {STUDY.pool.chunks} --duplicates {EMOJI.duplicates} "
-            f"--near-duplicates {EMOJI.near_duplicates} --faults {EMOJI.faults}"
-        )
-    if wildcards.part == "reference":
-        return f"--drawing-variants {EMOJI.drawing_variants}"
-    return ""
+def emoji_settings(part):
+    """Return the settings of a part of the emoji study that other parts have not or differently."""
+    if part == "pool":
+        return {
+            "variants": EMOJI.pool_variants,
+            "chunks": STUDY.pool.chunks,
+            "duplicates": EMOJI.duplicates,
+            "near_duplicates": EMOJI.near_duplicates,
+            "faults": EMOJI.faults,
+        }
+    if part == "reference":
+        return {
+            "variants": EMOJI.reference_variants,
+            "drawing_variants": EMOJI.drawing_variants,
+        }
+    return {"variants": EMOJI.test_variants}
 
 
 rule render_emoji:
@@ -34,20 +33,18 @@ rule render_emoji:
         "../envs/emoji.yaml"
     threads: 2
     params:
-        seed=EMOJI.seed,
-        size=EMOJI.image_size,
-        pool_classes=EMOJI.pool_classes,
-        test_classes=EMOJI.test_classes,
-        drawing_classes=EMOJI.drawing_classes,
-        variants=emoji_variants,
-        part_options=emoji_part_options,
+        settings=lambda wildcards: options(
+            seed=EMOJI.seed,
+            size=EMOJI.image_size,
+            pool_classes=EMOJI.pool_classes,
+            test_classes=EMOJI.test_classes,
+            drawing_classes=EMOJI.drawing_classes,
+            **emoji_settings(wildcards.part),
+        ),
     message:
         "Rendering the emoji of {wildcards.part}"
     shell:
-        "python {SCRIPTS}/render_emoji.py --part {wildcards.part} --seed {params.seed} "
-        "--size {params.size} --pool-classes {params.pool_classes} "
-        "--test-classes {params.test_classes} --drawing-classes {params.drawing_classes} "
-        "--variants {params.variants} {params.part_options} --workers {threads} "
+        "python {SCRIPTS}/render_emoji.py --part {wildcards.part} {params.settings} --workers {threads} "
         "--out {output} > {log} 2>&1"
 
 
@@ -65,15 +62,16 @@ rule slice_urls:
     conda:
         "../envs/download.yaml"
     params:
-        chunks=STUDY.pool.chunks,
-        url_column=lambda _: STUDY.pool.source.url_column,
-        caption_column=lambda _: STUDY.pool.source.caption_column,
+        settings=lambda _: options(
+            chunks=STUDY.pool.chunks,
+            url_column=STUDY.pool.source.url_column,
+            caption_column=STUDY.pool.source.caption_column,
+        ),
     message:
         "Taking the links of {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
         "python {SCRIPTS}/slice_urls.py --urls {input} --chunk {wildcards.chunk} "
-        "--chunks {params.chunks} --url-column {params.url_column} "
-        "--caption-column {params.caption_column} --out {output} > {log} 2>&1"
+        "{params.settings} --out {output} > {log} 2>&1"
 
 
 def links(wildcards):
@@ -108,22 +106,13 @@ rule download:
         download_threads=COMPUTE.download_threads,
     params:
         links=link_options,
-        image_size=DOWNLOAD.image_size,
-        resize_mode=DOWNLOAD.resize_mode,
-        samples_per_shard=DOWNLOAD.samples_per_shard,
-        min_success_rate=DOWNLOAD.min_success_rate,
-        max_image_area=DOWNLOAD.max_image_area,
-        retries=DOWNLOAD.retries,
-        timeout_minutes=DOWNLOAD.timeout_minutes,
+        settings=options(**DOWNLOAD.model_dump()),
         state=lambda wildcards: f"{RESULTS}/state/download/{wildcards.dataset}/{wildcards.chunk}",
     message:
         "Downloading {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
         "python {SCRIPTS}/download_chunk.py {params.links} --dataset {wildcards.dataset} "
-        "--chunk {wildcards.chunk} --image-size {params.image_size} "
-        "--resize-mode {params.resize_mode} --samples-per-shard {params.samples_per_shard} "
-        "--min-success-rate {params.min_success_rate} --max-image-area {params.max_image_area} "
-        "--retries {params.retries} --timeout-minutes {params.timeout_minutes} "
+        "--chunk {wildcards.chunk} {params.settings} "
         "--processes {resources.processes} --threads {resources.download_threads} "
         "--work {params.state} --out {output} > {log} 2>&1"
 
@@ -162,6 +151,11 @@ def class_names(wildcards):
     return getattr(source(wildcards.dataset), "class_names", None) or []
 
 
+def caption(dataset):
+    """Return the template of a labelled dataset's captions; only the reference is trained on."""
+    return STUDY.reference.caption if dataset == "reference" else "{class}"
+
+
 rule ingest_imagefolder:
     input:
         root=image_folder,
@@ -177,10 +171,12 @@ rule ingest_imagefolder:
     conda:
         "../envs/download.yaml"
     params:
-        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
         # A function, or Snakemake would take {class} for a wildcard.
-        caption=lambda _: STUDY.reference.caption,
-        samples_per_shard=DOWNLOAD.samples_per_shard,
+        settings=lambda wildcards: options(
+            chunks=len(chunks(wildcards.dataset)),
+            caption=caption(wildcards.dataset),
+            samples_per_shard=DOWNLOAD.samples_per_shard,
+        ),
         class_names=lambda _, input: (
             f"--class-names {input.class_names}" if input.class_names else ""
         ),
@@ -188,6 +184,5 @@ rule ingest_imagefolder:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
     shell:
         "python {SCRIPTS}/ingest_imagefolder.py --root {input.root} {params.class_names} "
-        "--dataset {wildcards.dataset} --chunk {wildcards.chunk} --chunks {params.chunks} "
-        "--caption {params.caption:q} --samples-per-shard {params.samples_per_shard} "
+        "--dataset {wildcards.dataset} --chunk {wildcards.chunk} {params.settings} "
         "--out {output} > {log} 2>&1"

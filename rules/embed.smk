@@ -9,12 +9,12 @@ def embedder_weights(wildcards):
     return embedder.checkpoint if isinstance(embedder, CheckpointEmbedder) else []
 
 
-def embedder_options(wildcards, input):
-    """Return the options that name the embedder."""
+def embedder_options(wildcards):
+    """Return the options that name the embedder, but for a file of weights."""
     embedder = STUDY.embedders[wildcards.embedder]
     if isinstance(embedder, PretrainedEmbedder):
-        return f"--model {embedder.model} --pretrained {embedder.pretrained}"
-    return f"--model {embedder.model} --checkpoint {input.weights}"
+        return options(model=embedder.model, pretrained=embedder.pretrained)
+    return options(model=embedder.model)
 
 
 rule embed:
@@ -41,13 +41,16 @@ rule embed:
         workers=COMPUTE.embedding_workers,
     params:
         embedder=embedder_options,
+        checkpoint=lambda _, input: (
+            f"--checkpoint {input.weights}" if input.weights else ""
+        ),
         state=lambda wildcards: (
             f"{RESULTS}/state/embed/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
         ),
     message:
         "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
     shell:
-        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} {params.embedder} "
+        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} {params.embedder} {params.checkpoint} "
         "--device {resources.device} --batch-size {resources.batch_size} "
         "--workers {resources.workers} --state {params.state} --img-emb {output.embeddings} "
         "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"

@@ -1,4 +1,7 @@
 # Tables, figures and the report, from result files alone.
+#
+# Lists in the order of the config are functions of ``input``: those are not recorded, so that
+# another order of subsets or test sets re-runs nothing. What is listed shows in the inputs.
 
 SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
 REFERENCE_METADATA = metadata("reference")
@@ -124,7 +127,9 @@ rule tabulate_pruned:
     conda:
         "../envs/report.yaml"
     params:
-        kept=[f"{subset}={RESULTS}/subsets/{subset}/kept" for subset in SUBSETS],
+        kept=lambda _, input: [
+            f"{subset}={RESULTS}/subsets/{subset}/kept" for subset in SUBSETS
+        ],
         pool=STUDY.figures.baseline,
         tests=lambda _, input: [f"{folder}/chunk.json" for folder in input.tests],
         out=f"{RESULTS}/tables/pruned",
@@ -335,10 +340,12 @@ rule plot_neighbours:
         reference_chunks=lambda _, input: [
             f"{folder}/chunk.json" for folder in input.reference_data
         ],
-        images=STUDY.figures.examples,
-        neighbours=STUDY.figures.neighbours,
-        seed=STUDY.figures.seed,
-        credit=STUDY.figures.credit,
+        settings=lambda _: options(
+            images=STUDY.figures.examples,
+            neighbours=STUDY.figures.neighbours,
+            seed=STUDY.figures.seed,
+            credit=STUDY.figures.credit,
+        ),
         out=lambda wildcards: f"{RESULTS}/figures/neighbours_{wildcards.test_set}",
     message:
         "Figure of the neighbours of {wildcards.test_set}"
@@ -349,8 +356,7 @@ rule plot_neighbours:
         "--pool-neighbours {input.pool_neighbours} "
         "--reference-chunks {params.reference_chunks} "
         "--reference-metadata {input.reference_metadata} "
-        "--reference-neighbours {input.reference_neighbours} --images {params.images} "
-        "--neighbours {params.neighbours} --seed {params.seed} --credit {params.credit:q} "
+        "--reference-neighbours {input.reference_neighbours} {params.settings} "
         "--out {params.out} > {log} 2>&1"
 
 
@@ -366,7 +372,7 @@ rule write_report:
         figures=expand(f"{RESULTS}/figures/{{name}}.png", name=FIGURES),
         data=[folder for dataset in DATASETS for folder in data(dataset)],
         metadata=[path for dataset in DATASETS for path in metadata(dataset)],
-        template=f"{workflow.basedir}/resources/report.html.j2",
+        template=f"{RESOURCES}/report.html.j2",
         captions=expand(
             f"{CAPTIONS}/{{name}}.rst",
             name=[f"table_{name}" for name in TABLES] + FIGURE_CAPTIONS,
@@ -383,11 +389,13 @@ rule write_report:
         study=STUDY.study,
         config=f"{RESULTS}/config.json",
         captions=CAPTIONS,
-        sets=[STUDY.figures.baseline, *GAP_MATCHED, STUDY.figures.reference_only],
+        baseline=STUDY.figures.baseline,
+        gap_matched=lambda _, input: GAP_MATCHED,
+        reference_only=STUDY.figures.reference_only,
         chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.data],
         tables=[f"{RESULTS}/tables/{name}" for name in TABLES],
-        figures=[f"{RESULTS}/figures/{name}" for name in FIGURES],
-        embeddings=[
+        figures=lambda _, input: [path.removesuffix(".png") for path in input.figures],
+        embeddings=lambda _, input: [
             f"{dataset}={RESULTS}/embeddings/{EMBEDDER}/{dataset}"
             for dataset in DATASETS
         ],
@@ -396,8 +404,9 @@ rule write_report:
     shell:
         "python {SCRIPTS}/write_report.py --study {params.study} --config {params.config} "
         "--commit $(git -C {SCRIPTS} rev-parse HEAD || echo unknown) "
-        "--accuracy {input.accuracy} --sets {params.sets} --captions {params.captions} "
-        "--template {input.template} --summaries {input.summaries} "
+        "--accuracy {input.accuracy} --template {input.template} --captions {params.captions} "
+        "--sets {params.baseline} {params.gap_matched} {params.reference_only} "
+        "--summaries {input.summaries} "
         "--certificates {input.certificates} --chunks {params.chunks} "
         "--embeddings {params.embeddings} --tables {params.tables} --figures {params.figures} "
         "--out {output} > {log} 2>&1"

@@ -19,22 +19,22 @@ def selection_size(wildcards):
     return f"{RESULTS}/subsets/{keep}/summary.json" if isinstance(keep, str) else []
 
 
-def selection_options(wildcards, input):
+def selection_options(wildcards):
     """Return select_subset.py's options for what a subset's method needs."""
     subset = STUDY.subsets[wildcards.subset]
-    options = [f"--method {subset.method}"]
+    chosen = [options(method=subset.method)]
     if test_sets := STUDY.subset_test_sets(wildcards.subset):
-        options.append(f"--similarity {RESULTS}/similarity/{EMBEDDER}")
-        options.append(f"--test-sets {' '.join(test_sets)}")
+        chosen.append(options(similarity=f"{RESULTS}/similarity/{EMBEDDER}"))
+        chosen.append(f"--test-sets {' '.join(test_sets)}")
     if isinstance(subset, GapMatchSubset):
-        options.append(f"--rank {subset.rank} --offset={subset.offset}")
-    if input.same_size:
-        options.append(f"--keep-like {input.same_size}")
+        chosen.append(f"--rank {subset.rank} --offset={subset.offset}")
+    if same_size := selection_size(wildcards):
+        chosen.append(options(keep_like=same_size))
     elif hasattr(subset, "keep"):
-        options.append(f"--keep {subset.keep}")
+        chosen.append(options(keep=subset.keep))
     if hasattr(subset, "seed"):
-        options.append(f"--seed {subset.seed}")
-    return " ".join(options)
+        chosen.append(options(seed=subset.seed))
+    return " ".join(chosen)
 
 
 rule select:

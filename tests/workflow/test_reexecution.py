@@ -1,102 +1,194 @@
-"""What a change of the config runs again, on the completed smoke study."""
+"""What a change runs again, job by job, on the completed smoke study."""
 
+import hashlib
+import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from smoke_study import NOTHING, STUDY, run
+from programs import ROOT
+from smoke_study import NOTHING, RESULTS, STUDY, check_out, run
+
+from gapmatch.config.reporting import Compute
 
 pytestmark = pytest.mark.workflow
 
-REPORTING = re.compile(r"tabulate_|plot_|write_report$|all$")
+REMOVED = object()
+
+# A job is named as its log is: by its rule, then its wildcards. Braces hold alternatives.
+ALL = "{baseline,reference_only,sketch_pruned,near_sketch}"
+TESTS = "{val,sketch}"
+CHUNKS = "{00000,00001}"
+V2 = {"source": {"kind": "emoji", "part": "v2"}}
+# Where accuracies are shown, and where subsets are shown.
+ACCURACY = """
+    tabulate_accuracy plot_accuracy_by_similarity plot_accuracy_by_size plot_effective_robustness
+    write_report
+"""
+PRUNED = "tabulate_pruned plot_pruned"
+SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets"
+# What becomes of the subset sketch_pruned; near_sketch takes its size.
+SKETCH_PRUNED = f"""
+    select/{{sketch_pruned,near_sketch}} certify/sketch_pruned
+    train/{{sketch_pruned,near_sketch}}/seed0 evaluate/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
+    {SHOWN} plot_similarity
+"""
+MARGINS = f"""
+    search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} plot_neighbours/{TESTS}
+    {SKETCH_PRUNED}
+"""
+TRAINED = f"train/{ALL}/seed0 evaluate/{ALL}/seed0/{TESTS} {ACCURACY}"
+SELECTED = f"""
+    select/{ALL} certify/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
+    plot_similarity plot_sensitivity/sketch
+"""
+EMBEDDED = f"""
+    embed/trained/pool/{CHUNKS} embed/trained/{{reference,val,sketch}}/00000
+    cluster assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
+    search_reference/trained/{TESTS} {MARGINS} {SELECTED}
+"""
+NEW_TEST_SET = f"""
+    render_emoji/v2 ingest_imagefolder/v2/00000 embed/trained/v2/00000
+    search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
+    certify/baseline evaluate/{ALL}/seed0/v2
+    {ACCURACY} {PRUNED} plot_similarity plot_neighbours/v2
+"""
 
 
-def planned(checkout: Path, changes: dict[str, Any], folder: Path) -> tuple[Counter[str], str]:
-    """Return the jobs per rule that a changed study would run, and what Snakemake says."""
-    values = yaml.safe_load((checkout / STUDY).read_text(encoding="utf-8"))
+def spelled_out(text: str) -> set[str]:
+    """Return the words of a text; {a,b} stands for a and b, as in a shell."""
+    words: set[str] = set()
+    for word in text.split():
+        if braces := re.search(r"\{([^{}]*)\}", word):
+            head, tail = word[: braces.start()], word[braces.end() :]
+            words |= spelled_out(" ".join(f"{head}{one}{tail}" for one in braces[1].split(",")))
+        else:
+            words.add(word)
+    return words
+
+
+def planned(folder: Path, *arguments: object, study: Path | str = STUDY) -> set[str]:
+    """Return the jobs that Snakemake would run, each one that its table counts."""
+    said = run(folder, "--dry-run", "--printshellcmds", *arguments, study=study)
+    if NOTHING in said:
+        return set()
+    jobs = re.findall(rf"> {RESULTS}/logs/(\S+)\.log 2>&1$", said, re.M)
+    table = said.partition("Job stats:")[2].partition("\n\n")[0]
+    counts = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    assert counts.pop("total") == counts.pop("all") + len(jobs)
+    assert counts == Counter(job.partition("/")[0] for job in jobs)
+    assert len(jobs) == len(set(jobs))
+    return set(jobs)
+
+
+def smoke_study() -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((ROOT / STUDY).read_text(encoding="utf-8"))
+    return values
+
+
+def changed_study(changes: dict[str, Any], folder: Path) -> Path:
+    """Write the smoke study with some keys set to other values or removed."""
+    values = smoke_study()
     for key, value in changes.items():
         section = values
         *path, last = key.split(".")
         for part in path:
             section = section.setdefault(part, {})
-        section[last] = value
+        if value is REMOVED:
+            del section[last]
+        else:
+            section[last] = value
     study = folder / "changed.yaml"
     study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    said = run(checkout, "--dry-run", study=study)
-    table = said.partition("Job stats:")[2].partition("\n\n")[0]
-    plan = Counter({rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)})
-    del plan["total"]
-    return plan, said
+    return study
 
 
-@pytest.mark.parametrize(
-    ("definition", "jobs"),
-    [
-        (
-            {"method": "gap_match", "test_sets": "all", "rank": 3},
-            {"select": 1, "certify": 1, "train": 1, "evaluate": 2},
-        ),
-        (
-            {"method": "gap_match", "test_sets": ["sketch"], "rank": 3},
-            {"select": 1, "certify": 1, "train": 1, "evaluate": 2},
-        ),
-        ({"method": "random", "keep": 0.5}, {"select": 1, "train": 1, "evaluate": 2}),
-    ],
-)
-def test_added_subset_runs_alone(
-    checkout: Path, definition: dict[str, Any], jobs: dict[str, int], tmp_path: Path
-) -> None:
-    plan, said = planned(checkout, {"subsets.added": definition}, tmp_path)
-    assert {rule: n for rule, n in plan.items() if not REPORTING.match(rule)} == jobs
-    assert plan["tabulate_accuracy"] == plan["write_report"] == 1
-    named = re.findall(r"--(?:subset|training-set) (\w+)", said)
-    assert set(named) == {"added"}
+def copied(checkout: Path, folder: Path) -> Path:
+    """Copy the whole checkout, with its times and Snakemake's records."""
+    return shutil.copytree(checkout, folder / "copy", symlinks=True)
 
 
-@pytest.mark.parametrize(
-    ("changes", "jobs"),
-    [
-        ({"subsets.near_sketch.keep": 0.5}, {"select": 1, "train": 1, "evaluate": 2}),
-        ({"training.seeds": [0, 1]}, {"train": 4, "evaluate": 8}),
-        ({"training.lr": 0.002}, {"train": 4, "evaluate": 8}),
-        ({"evaluation.templates": ["{}"]}, {"evaluate": 8}),
-        ({"figures.examples": 3}, {}),
-        ({"figures.neighbours": 4}, {}),
-        (
-            {"search.ranks": [1, 3, 5]},
-            {
-                "search_pool": 4,
-                "merge_neighbours": 2,
-                "select": 2,
-                "certify": 1,
-                "train": 2,
-                "evaluate": 4,
-            },
-        ),
-        (
-            {"test_sets.v2": {"source": {"kind": "emoji", "part": "v2"}}},
-            {
-                "render_emoji": 1,
-                "ingest_imagefolder": 1,
-                "embed": 1,
-                "search_reference": 1,
-                "search_pool": 2,
-                "merge_neighbours": 1,
-                "certify": 1,  # of the baseline, which is measured against all test sets
-                "evaluate": 4,
-            },
-        ),
-    ],
-)
-def test_change_runs_what_depends_on_it(
-    checkout: Path, changes: dict[str, Any], jobs: dict[str, int], tmp_path: Path
-) -> None:
-    plan, _ = planned(checkout, changes, tmp_path)
-    assert {rule: n for rule, n in plan.items() if not REPORTING.match(rule)} == jobs
-    assert plan["write_report"] == 1
+def contents(results: Path) -> dict[str, tuple[int, str]]:
+    """Return time and hash of every result but logs, benchmarks and Snakemake's marks."""
+    return {
+        str(path.relative_to(results)): (
+            path.stat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        for path in results.rglob("*")
+        if path.is_file()
+        and path.relative_to(results).parts[0] not in {"logs", "benchmarks"}
+        and path.name != ".snakemake_timestamp"
+    }
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "subsets of all methods added": (
+        {
+            "subsets.matched": {"method": "gap_match", "test_sets": "all", "rank": 3},
+            "subsets.near": {"method": "near", "test_sets": ["val"], "keep": 0.5},
+            "subsets.far": {"method": "far", "test_sets": "all", "keep": "sketch_pruned"},
+            "subsets.random": {"method": "random", "keep": 9},
+        },
+        f"""select/{{matched,near,far,random}} certify/matched
+            train/{{matched,near,far,random}}/seed0
+            evaluate/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} plot_similarity""",
+    ),
+    "method and size of a subset": (
+        {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
+        f"""select/near_sketch train/near_sketch/seed0 evaluate/near_sketch/seed0/{TESTS}
+            {SHOWN}""",
+    ),
+    "rank and offset of a subset": (
+        {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
+        SKETCH_PRUNED,
+    ),
+    "test set added": ({"test_sets.v2": V2}, NEW_TEST_SET),
+    "test set added and named by a subset": (
+        {"test_sets.v2": V2, "subsets.sketch_pruned.test_sets": ["sketch", "v2"]},
+        f"{NEW_TEST_SET} {SKETCH_PRUNED}",
+    ),
+    "test set removed": (
+        {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
+        f"certify/baseline {ACCURACY} {PRUNED} plot_similarity",
+    ),
+    "training settings": ({"training.lr": 0.002}, TRAINED),
+    "one more seed": (
+        {"training.seeds": [0, 1]},
+        f"train/{ALL}/seed1 evaluate/{ALL}/seed1/{TESTS} {ACCURACY}",
+    ),
+    # Their values change places: Snakemake compares parameters without their names.
+    "number of examples and of neighbours to show": (
+        {"figures.examples": 3, "figures.neighbours": 2},
+        f"plot_neighbours/{TESTS} write_report",
+    ),
+    "other settings of figures": (
+        {"figures.id_test_set": "sketch", "figures.seed": 1},
+        f"""plot_neighbours/{TESTS} plot_sensitivity/sketch plot_effective_robustness
+            write_report""",
+    ),
+    "rank added": ({"search.ranks": [1, 3, 5]}, MARGINS),
+    "captions of the reference": (
+        {"reference.caption": "the sign of {class}"},
+        f"""ingest_imagefolder/reference/00000 embed/trained/reference/00000
+            search_reference/trained/{TESTS} {MARGINS} certify/baseline {TRAINED}
+            plot_sensitivity/sketch""",
+    ),
+    "deduplication": (
+        {"deduplicate.threshold": 0.98},
+        f"drop_duplicates/0 collect_duplicates {SELECTED}",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_runs_what_depends_on_it(checkout: Path, change: str, tmp_path: Path) -> None:
+    changes, jobs = CHANGES[change]
+    assert planned(checkout, study=changed_study(changes, tmp_path)) == spelled_out(jobs)
 
 
 def test_settings_of_speed_run_nothing(checkout: Path, tmp_path: Path) -> None:
@@ -111,5 +203,128 @@ def test_settings_of_speed_run_nothing(checkout: Path, tmp_path: Path) -> None:
         "download_threads": 3,
         "training_workers": 2,
     }
-    _, said = planned(checkout, {"compute": speed}, tmp_path)
-    assert NOTHING in said
+    assert set(speed) == set(Compute.model_fields)
+    study = changed_study({"compute": speed}, tmp_path)
+    threads = ("--set-threads", "embed=7", "train=9", "--cores", 3)
+    resources = ("--set-resources", "train:gpu=2", "search_pool:mem_mb=2000")
+    assert planned(checkout, *threads, *resources, study=study) == set()
+
+
+def test_resources_of_a_cluster_run_nothing(checkout: Path, tmp_path: Path) -> None:
+    profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    # Neither SLURM nor conda is here; another environment would count as a change.
+    del profile["executor"], profile["software-deployment-method"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    assert planned(checkout, "--profile", tmp_path) == set()
+
+
+def in_reverse(values: Any) -> Any:
+    """Return nested sections with their keys in reverse order."""
+    if not isinstance(values, dict):
+        return values
+    return {key: in_reverse(values[key]) for key in reversed(values)}
+
+
+def test_comments_and_order_run_nothing(checkout: Path, tmp_path: Path) -> None:
+    folder = copied(checkout, tmp_path)
+    code = [folder / "Snakefile", *folder.glob("rules/*"), *folder.glob("workflow_scripts/**/*.py")]
+    for path in code:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n# A comment.\n")
+    lines = yaml.safe_dump(in_reverse(smoke_study()), sort_keys=False).splitlines()
+    text = "\n\n".join(f"{line}  # A comment." for line in lines)
+    (folder / STUDY).write_text(text, encoding="utf-8")
+    assert planned(folder) == set()
+
+
+def test_changed_files_run_what_uses_them(checkout: Path, tmp_path: Path) -> None:
+    folder = copied(checkout, tmp_path)
+    models = folder / "resources" / "models"
+    shutil.copytree(models / "emoji-resnet", models / "other")
+    # A study whose embedder and models have definitions of their own, taken for completed.
+    study = changed_study({"training.model": "local-dir:resources/models/other"}, tmp_path)
+    run(folder, "--touch", study=study)
+    for path in models.rglob("*.json"):
+        path.touch()  # as git does when it checks out another version and this one again
+    assert planned(folder, study=study) == set()
+    for name, jobs in (("other", TRAINED), ("emoji-resnet", f"train_embedder/trained {EMBEDDED}")):
+        definition = models / name / "open_clip_config.json"
+        text = definition.read_text(encoding="utf-8")
+        definition.write_text(text + " ", encoding="utf-8")
+        assert planned(folder, study=study) == spelled_out(jobs), name
+        definition.write_text(text, encoding="utf-8")
+
+
+def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> None:
+    # By --forcerun, say, and killed before the rest followed: only the chunk's time tells.
+    folder = copied(checkout, tmp_path)
+    (folder / RESULTS / "data" / "sketch" / "00000" / ".snakemake_timestamp").touch()
+    assert planned(folder) == spelled_out(
+        f"""embed/trained/sketch/00000 search_reference/trained/sketch
+            search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
+            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED}
+            plot_sensitivity/sketch plot_neighbours/sketch"""
+    )
+
+
+def cloned(folder: Path) -> Path:
+    """Check out anew: every file is younger than any result."""
+    check_out(folder)
+    for path in folder.rglob("*"):
+        path.touch()
+    return folder
+
+
+def test_results_copied_with_their_times_run_nothing(checkout: Path, tmp_path: Path) -> None:
+    folder = cloned(tmp_path / "clone")
+    for name in ("results", ".snakemake"):
+        shutil.copytree(checkout / name, folder / name)
+    assert planned(folder) == set()
+
+
+def digests(results: Path) -> dict[str, str]:
+    return {path: digest for path, (_, digest) in contents(results).items()}
+
+
+def test_results_copied_alone_run_nothing_once_touched(checkout: Path, tmp_path: Path) -> None:
+    folder = cloned(tmp_path / "clone")
+    shutil.copytree(checkout / "results", folder / "results")
+    files = sorted(folder.glob("results/**/*"), key=lambda path: path.stat().st_mtime)
+    for age, path in enumerate(reversed(files)):
+        os.utime(path, (age, age))  # the worst case: what was made first is the youngest
+    before = digests(folder / RESULTS)
+    run(folder, "--touch", "--forceall")
+    assert planned(folder) == set()
+    # What the results were made with is on record again.
+    study = changed_study({"training.lr": 0.002}, tmp_path)
+    assert planned(folder, study=study) == spelled_out(TRAINED)
+    assert digests(folder / RESULTS) == before
+
+
+def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> None:
+    folder = copied(checkout, tmp_path)
+    before = contents(folder / RESULTS)
+    changes = {
+        "evaluation.templates": ["{}"],
+        "figures.examples": 3,
+        "subsets.sketch_pruned": REMOVED,
+        "subsets.near_sketch": REMOVED,
+    }
+    study = changed_study(changes, tmp_path)
+    models = "{baseline,reference_only}"
+    assert planned(folder, study=study) == spelled_out(
+        f"evaluate/{models}/seed0/{TESTS} {SHOWN} plot_similarity plot_neighbours/{TESTS}"
+    )
+    run(folder, study=study)
+    assert planned(folder, study=study) == set()
+    after = contents(folder / RESULTS)
+    assert set(after) == set(before), "results of removed subsets stay, and nothing is added"
+    assert {path for path in after if after[path] != before[path]} == spelled_out(
+        f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
+            tables/{{accuracy,subsets,pruned}}.{{csv,md,tex}}
+            figures/similarity_{{gap,pruned}}.{{png,pdf,csv}}
+            figures/{{accuracy_by_similarity,accuracy_by_size}}.{{png,pdf,csv}}
+            figures/{{effective_robustness,pruned}}.{{png,pdf,csv}}
+            figures/neighbours_{TESTS}.{{png,pdf,csv}}
+            report.html config.json"""
+    )
