@@ -25,6 +25,10 @@ from gapmatch.errors import InputError
 
 # Rules run `python`: that of this environment, or of the rule's conda environment before it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# Where an environment of conda is active, conda puts the rule's in its place in PATH, which is behind
+# ours. As if none were, it puts the rule's first.
+for name in ("CONDA_SHLVL", "CONDA_PREFIX"):
+    os.environ.pop(name, None)
 
 try:
     STUDY = load_study(config, workflow.configfiles)
