@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from gapmatch.atomic import write_text
 from gapmatch.config import load_study
@@ -22,6 +23,7 @@ from gapmatch.config.embedding import (
 from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
+from gapmatch.job_events import JobEvents
 
 # Rules run `python`: that of this environment, or of the rule's conda environment before it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -120,4 +122,5 @@ wildcard_constraints:
 
 
 onstart:
+    logger.addHandler(JobEvents(logger.info, logger.error))
     write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")
