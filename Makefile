@@ -25,7 +25,6 @@ $(STAMP): requirements.lock
 	@touch $@
 
 lock: setup ## Pin requirements.in and everything below it anew
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
 

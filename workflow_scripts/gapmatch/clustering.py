@@ -1,7 +1,9 @@
 """Spherical k-means on the embeddings of a large dataset: the first step of deduplication."""
 
 import logging
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +65,17 @@ def train_centroids(
     first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]
     centroids = normalised(vectors[first], source="training sample of k-means").numpy()
     assigned = np.full(len(vectors), -1, np.int32)
-    for iteration in range(iterations):
+    started = time.monotonic()
+    for iteration in range(1, iterations + 1):
         before, assigned = assigned, assign_clusters(vectors, centroids, engine)
         changed = int((before != assigned).sum())
-        logger.info("k-means, iteration %d: %d assignments changed", iteration + 1, changed)
+        seconds = (time.monotonic() - started) / iteration
+        logger.info(
+            "k-means, iteration %d of at most %d: %d assignments changed; %.1f s/iteration, "
+            "at most %s left",
+            *(iteration, iterations, changed, seconds),
+            timedelta(seconds=round(seconds * (iterations - iteration))),
+        )
         if not changed:
             break
         sums = _cluster_sums(vectors, assigned, clusters)

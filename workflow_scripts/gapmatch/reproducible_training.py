@@ -8,6 +8,7 @@ worker). A run that is killed and resumed then sees the same batches as one that
 """
 
 import functools
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ import open_clip_train.data
 import torch
 import webdataset
 from open_clip_train.main import main as open_clip_main
+from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
+
+from gapmatch.time_left import TimeLeft
 
 
 def seed_worker(seed: int, epoch: int) -> None:
@@ -40,7 +44,8 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
 
 
 def train(arguments: list[str]) -> None:
-    """Run open_clip_train's main with seeded loaders."""
+    """Run open_clip_train's main with seeded loaders; its log tells the time left."""
+    logging.getLogger().addFilter(TimeLeft(parse_args(arguments).epochs))
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)

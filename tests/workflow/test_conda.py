@@ -1,0 +1,138 @@
+"""`--sdm conda`: every job runs with its rule's environment, which holds what it needs.
+
+No channel is asked for packages: a stand-in for conda makes each environment of the pip part of its
+file. Everything the programs import comes from there.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from environments import ENVIRONMENTS, SCRIPTS, closure, programs
+from programs import ROOT
+from smoke_study import STUDY, check_out, run
+
+pytestmark = pytest.mark.workflow
+
+# Every rule of the smoke study, but each as few times and as briefly as it can.
+BRIEF = {
+    "pool.chunks": 1,
+    "embedders.trained.epochs": 1,
+    "training.epochs": 1,
+    # One epoch leaves all images alike.
+    "deduplicate.threshold": 1.0,
+}
+SUBSETS = ("baseline", "reference_only", "sketch_pruned")
+# What the smoke study has no use for: it slices no list of links, and lists no shards of others.
+NOT_RUN = {"slice_urls", "list_shards"}
+
+
+@dataclass(frozen=True)
+class CondaRun:
+    """A study that ran with conda: what Snakemake said, and the folder of each environment."""
+
+    said: str
+    prefixes: dict[str, Path]
+
+
+def install_stand_in(folder: Path) -> None:
+    """Put a `conda` and its `activate` below a folder, where Snakemake looks for them."""
+    conda = folder / "bin" / "conda"
+    conda.parent.mkdir(parents=True)
+    command = f'exec "{sys.executable}" "{ROOT / "tests" / "conda_stand_in.py"}" "$@"'
+    conda.write_text(f'#!/bin/sh\nexport STAND_IN_PREFIX="{folder}"\n{command}\n', encoding="utf-8")
+    conda.chmod(0o755)
+    shutil.copy(ROOT / "tests" / "conda_activate.sh", conda.with_name("activate"))
+
+
+def write_brief_study(folder: Path) -> Path:
+    values = yaml.safe_load((ROOT / STUDY).read_text(encoding="utf-8"))
+    for key, value in BRIEF.items():
+        section = values
+        *path, last = key.split(".")
+        for part in path:
+            section = section[part]
+        section[last] = value
+    values["subsets"] = {name: values["subsets"][name] for name in SUBSETS}
+    study = folder / "brief.yaml"
+    study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return study
+
+
+@pytest.fixture(scope="module")
+def conda_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondaRun]:
+    """The brief study, run with conda's base active behind this environment in PATH."""
+    conda, envs = tmp_path_factory.mktemp("conda"), tmp_path_factory.mktemp("envs")
+    install_stand_in(conda)
+    folder = check_out(tmp_path_factory.mktemp("with_conda"))
+    with pytest.MonkeyPatch.context() as patch:
+        places = (Path(sys.executable).parent, conda / "bin", os.environ["PATH"])
+        patch.setenv("PATH", os.pathsep.join(map(str, places)))
+        patch.setenv("CONDA_PREFIX", str(conda))
+        patch.setenv("CONDA_SHLVL", "1")
+        said = run(
+            folder, "--sdm", "conda", "--conda-prefix", envs, study=write_brief_study(folder)
+        )
+    # Snakemake keeps a copy of each file beside the environment made of it.
+    copies = {path.read_bytes(): path.with_suffix("") for path in envs.glob("*.yaml")}
+    yield CondaRun(said, {path.stem: copies[path.read_bytes()] for path in ENVIRONMENTS})
+    shutil.rmtree(envs)
+
+
+def started(prefix: Path) -> Counter[str]:
+    """Return how often the environment's Python started each of the workflow's programs."""
+    lines = (prefix / "started.txt").read_text(encoding="utf-8").splitlines()
+    paths = [Path(line) for line in lines]
+    return Counter(path.stem for path in paths if path.parent.name == SCRIPTS.name)
+
+
+def test_each_job_runs_in_the_environment_of_its_rule(conda_run: CondaRun) -> None:
+    table = conda_run.said.partition("Job stats:")[2].partition("\n\n")[0]
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    assert programs().keys() - jobs.keys() == NOT_RUN
+    expected: dict[str, Counter[str]] = {}
+    for rule in programs().keys() & jobs.keys():
+        program, environment = programs()[rule]
+        expected.setdefault(environment, Counter())[program] += jobs[rule]
+    for environment, counts in expected.items():
+        found = started(conda_run.prefixes[environment])
+        # Programs that others start are named by no rule.
+        named = {program for program, _ in programs().values()}
+        assert Counter({name: found[name] for name in found.keys() & named}) == counts
+
+
+@pytest.mark.parametrize("environment", [path.stem for path in ENVIRONMENTS])
+def test_whatever_is_imported_can_be(conda_run: CondaRun, environment: str) -> None:
+    """Inside functions too: what only a GPU or a rare setting needs."""
+    files: set[Path] = set()
+    for program, place in programs().values():
+        if place == environment:
+            files |= closure(program)
+    done = subprocess.run(
+        [
+            conda_run.prefixes[environment] / "bin" / "python",
+            *(ROOT / "tests" / "run_imports.py", SCRIPTS, *sorted(files)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("rule", sorted(NOT_RUN))
+def test_help_of_what_the_study_does_not_run(conda_run: CondaRun, rule: str) -> None:
+    program, environment = programs()[rule]
+    python = conda_run.prefixes[environment] / "bin" / "python"
+    done = subprocess.run(
+        [python, SCRIPTS / f"{program}.py", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
