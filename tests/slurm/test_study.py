@@ -24,7 +24,7 @@ CERTIFY_MB = 500
 """Memory of the first attempt: torch alone takes more, twice as much is enough."""
 GPU_RULES = {
     *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
-    *("train", "evaluate"),
+    *("train", "evaluate", "plot_sensitivity"),
 }
 CHECKPOINT = RESULTS + "/state/train/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
