@@ -1,33 +1,261 @@
-"""Kills on the way of the smoke study: it goes on and ends with the same results."""
+"""The smoke study, killed again and again: it goes on, and ends as if nothing had been."""
 
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
-from programs import kill_when
-from smoke_study import RESULTS, check_out, run, snakemake
+import torch
+from PIL import Image
+from smoke_study import NOTHING, RESULTS, check_out, read_json, run, snakemake
+
+from gapmatch.shards import read_samples
 
 pytestmark = pytest.mark.workflow
 
+PATIENCE = 600  # seconds
+LIVING = ("in use", "an earlier run still works there")
+# A rule of each stage, and within how many seconds of its first sign of life the kill comes. What
+# takes long is killed more often.
+MOMENTS = (
+    ("render_emoji", 3.0),
+    ("download", 4.0),
+    ("download", 8.0),
+    ("ingest_imagefolder", 2.0),
+    ("train_embedder", 10.0),
+    ("train_embedder", 20.0),
+    ("train_embedder", 30.0),
+    ("embed", 5.0),
+    ("embed", 5.0),
+    ("cluster", 4.0),
+    ("assign_clusters", 3.0),
+    ("drop_duplicates", 3.0),
+    ("collect_duplicates", 2.0),
+    ("search_reference", 4.0),
+    ("search_pool", 4.0),
+    ("select", 2.0),
+    ("certify", 4.0),
+    ("train", 10.0),
+    ("train", 15.0),
+    ("evaluate", 5.0),
+    ("tabulate_accuracy", 2.0),
+    ("plot_similarity", 2.0),
+    ("write_report", 2.0),
+)
+VICTIMS = ("everything", "everything", "snakemake", "program")
+# What holds times and speeds, or pictures of them.
+UNEQUAL = re.compile(r"^(logs|benchmarks)/|/metrics\.csv$|\.(pt|png|pdf)$|^report\.html$")
 
-def test_killed_runs_end_with_the_same_subsets_and_models(
-    results: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = check_out(tmp_path_factory.mktemp("killed"))
-    state = folder / RESULTS / "state"
-    for stage in (
-        "train_embedder/trained/run/checkpoints/epoch_latest.pt",
-        "embed/trained/pool/*/*.rejected.parquet",
-        "train/*/seed0/run/checkpoints/epoch_latest.pt",
+
+@dataclass(frozen=True)
+class Kill:
+    """When to kill what: so long after a rule's log appears."""
+
+    rule: str
+    delay: float
+    victim: str
+
+
+def kills(seed: int, moments: tuple[tuple[str, float], ...] = MOMENTS) -> list[Kill]:
+    """Return kills at random moments of every stage, in the order of the stages."""
+    rng = random.Random(seed)
+    return [Kill(rule, rng.uniform(0, most), rng.choice(VICTIMS)) for rule, most in moments]
+
+
+def logs_of(results: Path, rule: str) -> list[Path]:
+    return [*results.glob(f"logs/{rule}.log"), *results.glob(f"logs/{rule}/**/*.log")]
+
+
+def programs_of(folder: Path) -> list[int]:
+    """Return the processes that run this checkout's programs."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            scripts = f"{folder}/workflow_scripts/".encode()
+            if any(word.startswith(scripts) for word in command[:2]):
+                found.append(int(entry.name))
+    return found
+
+
+def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Kill with SIGKILL: Snakemake and all it started, itself alone, or the programs alone."""
+    if victim == "everything":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif victim == "snakemake":
+        process.kill()
+    else:
+        for pid in programs_of(folder):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(PATIENCE)
+
+
+def run_until(kill: Kill, folder: Path) -> bool:
+    """Run the study up to a kill; return whether Snakemake was still there to be killed."""
+    began = time.time()
+    end = time.monotonic() + PATIENCE
+    with (folder / "snakemake.log").open("wb") as log:
+        process = subprocess.Popen(
+            snakemake(), cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+    # A log of an earlier run has an earlier time.
+    while process.poll() is None and not any(
+        path.stat().st_mtime > began for path in logs_of(folder / RESULTS, kill.rule)
     ):
-        kill_when(lambda stage=stage: any(state.glob(stage)), snakemake(), folder)
+        assert time.monotonic() < end, f"{kill} never came"
+        time.sleep(0.02)
+    time.sleep(kill.delay)
+    alive = process.poll() is None
+    if alive:
+        strike(kill.victim, process, folder)
+    return alive
+
+
+def read_whole(path: Path) -> None:
+    """Read an output to its end; a partial one raises."""
+    match path.suffix:
+        case ".parquet":
+            pl.read_parquet(path)
+        case ".npy":
+            np.load(path, allow_pickle=False)
+        case ".json":
+            read_json(path)
+        case ".pt":
+            torch.load(path, map_location="cpu", weights_only=True)
+        case ".tar":
+            assert list(read_samples(path))
+        case ".png":
+            with Image.open(path) as image:
+                image.load()
+        case ".pdf":
+            assert path.read_bytes().rstrip().endswith(b"%%EOF")
+        case ".html":
+            assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
+        case ".csv" | ".md" | ".tex" | ".tsv" | ".log":
+            pass  # no end of their own to look for
+
+
+def outputs(results: Path) -> Iterator[Path]:
+    """Yield all files that are taken for whole: neither temporary nor unfinished work."""
+    for path in results.rglob("*"):
+        parts = path.relative_to(results).parts
+        if path.is_file() and parts[0] != "state" and not any(part[0] == "." for part in parts):
+            yield path
+
+
+def unlock(folder: Path) -> None:
+    """Do what Snakemake asks for after it was killed."""
+    if any((folder / ".snakemake" / "locks").glob("*")):
         run(folder, "--unlock")
-    run(folder)
-    for pattern, number in (("subsets/*/kept/*.parquet", 8), ("subsets/*/summary.json", 4)):
-        paths = sorted(results.glob(pattern))
-        assert len(paths) == number
-        for path in paths:
-            other = folder / RESULTS / path.relative_to(results)
-            assert other.read_bytes() == path.read_bytes(), path
-    # Equal weights give equal predictions, and these the same table.
-    table = "tables/accuracy.csv"
-    assert (folder / RESULTS / table).read_bytes() == (results / table).read_bytes()
+
+
+def finish(folder: Path) -> str:
+    """Run to the end; where a program of a killed Snakemake still works, wait as it is asked for."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run(snakemake(), cwd=folder, capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+        if not done.returncode:
+            return said
+        assert all(word in said for word in LIVING), said[-6000:]
+        assert time.monotonic() < end, "its orphans never ended"
+        time.sleep(2)
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A checkout that was killed often and then ran to its end."""
+
+    folder: Path
+    struck: list[Kill]
+    temporary: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / RESULTS
+
+
+def survive(folder: Path, temporary: Path, plan: list[Kill]) -> Survivor:
+    """Run the study with the kills of a plan; after each, all that seems whole must be so."""
+    check_out(folder)
+    temporary.mkdir()
+    struck = []
+    seen: dict[Path, int] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        for kill in plan:
+            if run_until(kill, folder):
+                struck.append(kill)
+            for path in outputs(folder / RESULTS):
+                time_of = path.stat().st_mtime_ns
+                if seen.get(path) != time_of:
+                    read_whole(path)
+                    seen[path] = time_of
+            unlock(folder)
+        finish(folder)
+    return Survivor(folder, struck, temporary)
+
+
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory: pytest.TempPathFactory) -> Survivor:
+    folder = tmp_path_factory.mktemp("killed")
+    return survive(folder / "checkout", folder / "tmp", kills(seed=0))
+
+
+def test_kills_hit_every_stage(survivor: Survivor) -> None:
+    assert len(survivor.struck) >= 20
+    assert {kill.rule for kill in survivor.struck} == {rule for rule, _ in MOMENTS}
+    assert {kill.victim for kill in survivor.struck} == set(VICTIMS)
+
+
+def assert_same(results: Path, undisturbed: Path) -> None:
+    """Compare all files of two runs, models by their weights."""
+    names = {str(path.relative_to(undisturbed)) for path in outputs(undisturbed)}
+    assert {str(path.relative_to(results)) for path in outputs(results)} == names
+    compared = 0
+    for name in sorted(names):
+        if name.endswith(".pt"):
+            one, other = (
+                torch.load(root / name, weights_only=True) for root in (results, undisturbed)
+            )
+            assert one.keys() == other.keys()
+            assert all(torch.equal(one[key], other[key]) for key in one), name
+        elif not UNEQUAL.search(name):
+            assert (results / name).read_bytes() == (undisturbed / name).read_bytes(), name
+            compared += 1
+    assert compared > 100
+
+
+def test_results_are_those_of_an_undisturbed_run(survivor: Survivor, results: Path) -> None:
+    assert_same(survivor.results, results)
+
+
+def test_nothing_is_left_behind(survivor: Survivor) -> None:
+    assert NOTHING in run(survivor.folder)
+    hidden = [path for path in survivor.results.rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert not hidden
+    assert not [path for path in (survivor.results / "state").rglob("*") if path.is_file()]
+    marks = survivor.folder / ".snakemake"
+    assert not list((marks / "locks").glob("*"))
+    assert not list((marks / "incomplete").glob("*"))
+    left = sum(path.stat().st_size for path in survivor.temporary.rglob("*") if path.is_file())
+    assert left < 1_000_000, list(survivor.temporary.rglob("*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_more_kills(results: Path, tmp_path: Path, seed: int) -> None:
+    survivor = survive(tmp_path / "checkout", tmp_path / "tmp", kills(seed, MOMENTS * 2))
+    assert_same(survivor.results, results)
+    test_nothing_is_left_behind(survivor)

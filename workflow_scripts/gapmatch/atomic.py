@@ -2,11 +2,30 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def _prepare(path: Path) -> Path:
+    """Return a temporary name beside ``path``, without what killed writers of ``path`` left there.
+
+    A writer that still lives loses its file and fails: it is one whose Snakemake was killed and
+    started again, and the newer writer is the one that counts.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    leftover = re.compile(rf"\.\d+\.{re.escape(path.name)}")
+    for name in os.listdir(path.parent):
+        if leftover.fullmatch(name):
+            old = path.with_name(name)
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.unlink(missing_ok=True)
+    return path.with_name(f".{os.getpid()}.{path.name}")
 
 
 @contextmanager
@@ -15,10 +34,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix (writers that choose a format by suffix work) and
     starts with a dot and the process id. When the body raises, it is removed and ``path``
-    is left as it was. A process killed in the body leaves the dot file behind; nothing reads it.
+    is left as it was. A process killed in the body leaves the dot file behind; nothing reads it,
+    and the next writer of ``path`` removes it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = _prepare(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -33,9 +52,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     What ``path`` held before is replaced as a whole. When the body raises, the new folder is
     removed and ``path`` is left as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _prepare(path)
     temporary.mkdir()
     try:
         yield temporary
