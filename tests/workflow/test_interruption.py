@@ -66,7 +66,7 @@ class Kill:
 
 def kills(seed: int, moments: tuple[tuple[str, float], ...] = MOMENTS) -> list[Kill]:
     """Return kills at random moments of every stage, in the order of the stages."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - no secret
     return [Kill(rule, rng.uniform(0, most), rng.choice(VICTIMS)) for rule, most in moments]
 
 
@@ -102,7 +102,19 @@ def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def run_until(kill: Kill, folder: Path) -> bool:
-    """Run the study up to a kill; return whether Snakemake was still there to be killed."""
+    """Run the study up to a kill; return whether Snakemake was still there to be killed.
+
+    Where a program of a Snakemake that was killed before still works, it is waited for, as told.
+    """
+    while not (alive := run_once_until(kill, folder)):
+        said = (folder / "snakemake.log").read_text(encoding="utf-8", errors="replace")
+        if not all(word in said for word in LIVING):
+            break
+        time.sleep(1)
+    return alive
+
+
+def run_once_until(kill: Kill, folder: Path) -> bool:
     began = time.time()
     end = time.monotonic() + PATIENCE
     with (folder / "snakemake.log").open("wb") as log:
@@ -161,7 +173,7 @@ def unlock(folder: Path) -> None:
 
 
 def finish(folder: Path) -> str:
-    """Run to the end; where a program of a killed Snakemake still works, wait as it is asked for."""
+    """Run to the end; where a program of a killed Snakemake still works, wait for it as told."""
     end = time.monotonic() + PATIENCE
     while True:
         done = subprocess.run(snakemake(), cwd=folder, capture_output=True, text=True, check=False)
@@ -226,9 +238,8 @@ def assert_same(results: Path, undisturbed: Path) -> None:
     compared = 0
     for name in sorted(names):
         if name.endswith(".pt"):
-            one, other = (
-                torch.load(root / name, weights_only=True) for root in (results, undisturbed)
-            )
+            one = torch.load(results / name, weights_only=True)
+            other = torch.load(undisturbed / name, weights_only=True)
             assert one.keys() == other.keys()
             assert all(torch.equal(one[key], other[key]) for key in one), name
         elif not UNEQUAL.search(name):
