@@ -142,6 +142,27 @@ def model_definition(model):
     return [] if folder == model else f"{folder}/open_clip_config.json"
 
 
+def warn_of_lost_records():
+    """Say which results Snakemake has no record of: it would not notice that their settings change.
+
+    It writes a record when it sees a job end. Those of jobs that ended on a cluster while their
+    Snakemake was dead are missing, and those of results that were copied without .snakemake/.
+    """
+    lost = {
+        job.rule.name
+        for job in workflow.dag.jobs
+        if job.output
+        and not workflow.dag.needrun(job)
+        and not workflow.persistence.has_metadata(job)
+    }
+    if lost:
+        logger.warning(
+            f"Results of {', '.join(sorted(lost))} are not on record: a change of their settings "
+            "would not run them again. If this study's settings made them, write the records when "
+            "all is complete: snakemake --touch --forceall --cores 1 (docs/scale.md)"
+        )
+
+
 wildcard_constraints:
     chunk=r"\d{5}",
     dataset=one_of(["pool", "reference", *TEST_SETS]),
@@ -158,5 +179,6 @@ onstart:
             require_no_jobs(Path.cwd())
         except InputError as error:
             raise WorkflowError(str(error))
+    warn_of_lost_records()
     logger.addHandler(JobEvents(logger.info, logger.error))
     write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")

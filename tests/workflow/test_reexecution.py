@@ -325,3 +325,14 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
             figures/neighbours_{TESTS}.{{png,pdf,csv}}
             report.html config.json"""
     )
+
+
+def test_results_without_a_record_are_named(checkout: Path, tmp_path: Path) -> None:
+    folder = copied(checkout, tmp_path)
+    model = sorted((folder / RESULTS / "models" / "baseline" / "seed0").iterdir())
+    assert "not on record" not in run(folder, "--forcerun", "tabulate_subsets")
+    run(folder, "--cleanup-metadata", *(path.relative_to(folder) for path in model))
+    said = run(folder, "--forcerun", "tabulate_subsets")
+    assert "Results of train are not on record" in said
+    run(folder, "--touch", "--forceall")
+    assert "not on record" not in run(folder, "--forcerun", "tabulate_subsets")
