@@ -96,6 +96,20 @@ def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_pa
     assert not (tmp_path / "model.pt").exists()
 
 
+@pytest.mark.parametrize("bytes_left", [0, 10_000, 10_240])
+def test_shard_cut_short_ends_the_run(reference: Path, bytes_left: int, tmp_path: Path) -> None:
+    chunk = Path(shutil.copytree(reference, tmp_path / "chunk"))
+    shard = chunk / "00001.tar"
+    assert bytes_left < shard.stat().st_size - 10_240
+    shard.write_bytes(shard.read_bytes()[:bytes_left])
+    failed = subprocess.run(
+        command(chunk, tmp_path, 0, 1.0), capture_output=True, text=True, check=False
+    )
+    assert failed.returncode == 2, failed.stderr
+    assert failed.stderr.splitlines()[-1].startswith("error: open_clip_train failed with status")
+    assert "00001.tar" in failed.stderr
+
+
 SETTINGS = training.Settings(
     model=MODEL,
     epochs=2,
@@ -144,6 +158,13 @@ def test_verify_counts_what_was_skipped(finished: Path) -> None:
     weights, skipped = training.verify(finished, SETTINGS, 100)
     assert skipped == 2
     assert torch.equal(weights["layer"], torch.ones(3))
+
+
+def test_skipped_samples_of_an_interrupted_epoch_count_once() -> None:
+    bad = "WARNING | Handling webdataset error (OSError('truncated')). Ignoring."
+    epochs = [f"INFO | Start epoch {number}" for number in (0, 1, 1, 2)]
+    log = "\n".join([epochs[0], bad, epochs[1], bad, bad, epochs[2], bad, epochs[3]])
+    assert training.count_skipped(log) == 2
 
 
 def test_verify_refuses_too_many_skipped(finished: Path) -> None:

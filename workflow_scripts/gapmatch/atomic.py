@@ -18,9 +18,8 @@ def _prepare(path: Path) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     leftover = re.compile(rf"\.\d+\.{re.escape(path.name)}")
-    for name in os.listdir(path.parent):
-        if leftover.fullmatch(name):
-            old = path.with_name(name)
+    for old in path.parent.iterdir():
+        if leftover.fullmatch(old.name):
             if old.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
             else:

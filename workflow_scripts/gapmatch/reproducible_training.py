@@ -12,6 +12,8 @@ import logging
 import os
 import random
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,12 @@ from open_clip_train.main import main as open_clip_main
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
+from gapmatch.errors import InputError
+from gapmatch.streaming import shard_of
 from gapmatch.time_left import TimeLeft
+
+# open_clip's function is replaced by one that calls it.
+read_shards = open_clip_train.data.tarfile_to_samples_nothrow
 
 
 def seed_worker(seed: int, epoch: int) -> None:
@@ -43,10 +50,36 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
         return super().run(src)  # type: ignore[no-any-return]
 
 
+def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
+    """Yield the samples of streamed shards; each must come whole.
+
+    A stream that fails late only closes its pipe, which looks like the end of a tar.
+
+    Raises:
+        InputError: A shard gave another number of samples than it has.
+    """
+    samples = read_shards(streams, handler=webdataset.reraise_exception)
+    for url, of_shard in groupby(samples, key=itemgetter("__url__")):
+        count = 0
+        for count, sample in enumerate(of_shard, start=1):  # noqa: B007
+            yield sample
+        shard = shard_of(url)
+        if count != shard.samples:
+            raise InputError(
+                f"{shard.tar} gave {count} samples instead of {shard.samples}: it cannot be read "
+                "to its end, or was changed"
+            )
+
+
 def train(arguments: list[str]) -> None:
-    """Run open_clip_train's main with seeded loaders; its log tells the time left."""
+    """Run open_clip_train's main with seeded loaders; its log tells the time left.
+
+    A shard that comes in part ends the run, which can go on from its checkpoint. open_clip would
+    train without the rest of the shard and repeat other samples instead, logging little or nothing.
+    """
     logging.getLogger().addFilter(TimeLeft(parse_args(arguments).epochs))
     open_clip_train.data.detshuffle2 = SeededShardShuffle
+    open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     status = open_clip_main(arguments)

@@ -6,6 +6,7 @@ program is stream_shard.py, and the tar holds the samples of a shard that the su
 
 import io
 import json
+import shlex
 import shutil
 import tarfile
 from collections.abc import Iterable
@@ -80,12 +81,21 @@ def read_manifest(path: Path) -> list[TrainingShard]:
     ]
 
 
+def shard_of(url: str) -> TrainingShard:
+    """Return the shard that a source of the form ``pipe:… --manifest FILE --shard N`` streams."""
+    words = shlex.split(url)
+    manifest, position = (words[words.index(name) + 1] for name in ("--manifest", "--shard"))
+    return read_manifest(Path(manifest))[int(position)]
+
+
 def stream(shard: TrainingShard, output: BinaryIO) -> None:
     """Write the kept samples of a shard to ``output`` as a tar, in the shard's order.
 
     Raises:
-        InputError: A kept sample is not in the shard.
+        InputError: The shard is empty, or a kept sample is not in it.
     """
+    if not shard.tar.stat().st_size:
+        raise InputError(f"{shard.tar} is empty, expected a tar of {shard.samples} samples or more")
     if shard.kept is None:
         with shard.tar.open("rb") as source:
             shutil.copyfileobj(source, output, 1 << 20)

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 EXPERIMENT = "run"
-SKIPPED = re.compile(r"Handling webdataset error")
+EPOCH_OR_SKIPPED = re.compile(r"Start epoch (\d+)$|Handling webdataset error", re.MULTILINE)
 PROGRESS = re.compile(
     r"Train Epoch: (?P<epoch>\d+) \[\s*(?P<samples>\d+)/\d+ .*?(?P<rate>[\d.e+]+)/s,.*?"
     r"LR: (?P<lr>[\d.]+) Logit Scale: (?P<logit_scale>[\d.]+).*?"
@@ -182,6 +182,22 @@ def run(arguments: list[str], lock: int) -> None:
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 
 
+def count_skipped(log: str) -> int:
+    """Return how many samples could not be read, by open_clip_train's log.
+
+    An epoch that was interrupted is logged again from its start; its last time counts.
+    """
+    skipped: dict[str, int] = {}
+    epoch = ""
+    for match in EPOCH_OR_SKIPPED.finditer(log):
+        if match[1]:
+            epoch = match[1]
+            skipped[epoch] = 0
+        else:
+            skipped[epoch] = skipped.get(epoch, 0) + 1
+    return sum(skipped.values())
+
+
 def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, torch.Tensor], int]:
     """Check that the training came to its end with all its samples.
 
@@ -207,7 +223,7 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             "training.precision fp32"
         )
     log = (state / EXPERIMENT / "out.log").read_text(encoding="utf-8", errors="replace")
-    skipped = len(SKIPPED.findall(log))
+    skipped = count_skipped(log)
     if skipped > settings.max_skipped * samples * settings.epochs:
         raise InputError(
             f"{skipped} samples could not be read in {settings.epochs} epochs of {samples}, more "
