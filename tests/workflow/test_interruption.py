@@ -23,33 +23,27 @@ pytestmark = pytest.mark.workflow
 
 PATIENCE = 600  # seconds
 LIVING = ("in use", "an earlier run still works there")
-# A rule of each stage, and within how many seconds of its first sign of life the kill comes. What
-# takes long is killed more often.
-MOMENTS = (
-    ("render_emoji", 3.0),
-    ("download", 4.0),
-    ("download", 8.0),
-    ("ingest_imagefolder", 2.0),
-    ("train_embedder", 10.0),
-    ("train_embedder", 20.0),
-    ("train_embedder", 30.0),
-    ("embed", 5.0),
-    ("embed", 5.0),
-    ("cluster", 4.0),
-    ("assign_clusters", 3.0),
-    ("drop_duplicates", 3.0),
-    ("collect_duplicates", 2.0),
-    ("search_reference", 4.0),
-    ("search_pool", 4.0),
-    ("select", 2.0),
-    ("certify", 4.0),
-    ("train", 10.0),
-    ("train", 15.0),
-    ("evaluate", 5.0),
-    ("tabulate_accuracy", 2.0),
-    ("plot_similarity", 2.0),
-    ("write_report", 2.0),
-)
+# Rules of every stage, how often each is waited for, and within how many seconds of a job's first
+# sign of life the kill comes.
+MOMENTS = {
+    "download": {"render_emoji": (1, 3.0), "download": (2, 6.0), "ingest_imagefolder": (1, 2.0)},
+    "embed": {"train_embedder": (3, 20.0), "embed": (3, 4.0)},
+    "deduplicate": {
+        "cluster": (1, 3.0),
+        "assign_clusters": (1, 3.0),
+        "drop_duplicates": (1, 3.0),
+        "collect_duplicates": (1, 2.0),
+    },
+    "search": {"search_reference": (1, 3.0), "search_pool": (2, 3.0), "merge_neighbours": (1, 2.0)},
+    "subset": {"select": (2, 2.0), "certify": (2, 3.0)},
+    "train": {"train": (4, 10.0)},
+    "evaluate": {"evaluate": (3, 4.0)},
+    "report": {
+        "tabulate_accuracy": (1, 2.0),
+        "plot_similarity": (1, 2.0),
+        "write_report": (1, 2.0),
+    },
+}
 VICTIMS = ("everything", "everything", "snakemake", "program")
 # What holds times and speeds, or pictures of them.
 UNEQUAL = re.compile(r"^(logs|benchmarks)/|/metrics\.csv$|\.(pt|png|pdf)$|^report\.html$")
@@ -57,17 +51,23 @@ UNEQUAL = re.compile(r"^(logs|benchmarks)/|/metrics\.csv$|\.(pt|png|pdf)$|^repor
 
 @dataclass(frozen=True)
 class Kill:
-    """When to kill what: so long after a rule's log appears."""
+    """When to kill what: so long after the log of a job of a rule appears."""
 
+    stage: str
     rule: str
     delay: float
     victim: str
 
 
-def kills(seed: int, moments: tuple[tuple[str, float], ...] = MOMENTS) -> list[Kill]:
-    """Return kills at random moments of every stage, in the order of the stages."""
+def kills(seed: int, times: int = 1) -> list[Kill]:
+    """Return kills at random moments of every stage."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    return [Kill(rule, rng.uniform(0, most), rng.choice(VICTIMS)) for rule, most in moments]
+    return [
+        Kill(stage, rule, rng.uniform(0, most), rng.choice(VICTIMS))
+        for stage, rules in MOMENTS.items()
+        for rule, (number, most) in rules.items()
+        for _ in range(number * times)
+    ]
 
 
 def logs_of(results: Path, rule: str) -> list[Path]:
@@ -101,37 +101,29 @@ def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
     process.wait(PATIENCE)
 
 
-def run_until(kill: Kill, folder: Path) -> bool:
-    """Run the study up to a kill; return whether Snakemake was still there to be killed.
+def run_until(plan: list[Kill], folder: Path) -> Kill | None:
+    """Run the study until a job begins that a kill of the plan waits for, and kill.
 
-    Where a program of a Snakemake that was killed before still works, it is waited for, as told.
+    Returns:
+        The kill; None where Snakemake ended before.
     """
-    while not (alive := run_once_until(kill, folder)):
-        said = (folder / "snakemake.log").read_text(encoding="utf-8", errors="replace")
-        if not all(word in said for word in LIVING):
-            break
-        time.sleep(1)
-    return alive
-
-
-def run_once_until(kill: Kill, folder: Path) -> bool:
     began = time.time()
     end = time.monotonic() + PATIENCE
     with (folder / "snakemake.log").open("wb") as log:
         process = subprocess.Popen(
             snakemake(), cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
-    # A log of an earlier run has an earlier time.
-    while process.poll() is None and not any(
-        path.stat().st_mtime > began for path in logs_of(folder / RESULTS, kill.rule)
-    ):
-        assert time.monotonic() < end, f"{kill} never came"
+    while process.poll() is None:
+        assert time.monotonic() < end, f"none of these ever came: {plan}"
+        for kill in plan:
+            # A log of an earlier run has an earlier time.
+            if any(path.stat().st_mtime > began for path in logs_of(folder / RESULTS, kill.rule)):
+                time.sleep(kill.delay)
+                if process.poll() is None:
+                    strike(kill.victim, process, folder)
+                    return kill
         time.sleep(0.02)
-    time.sleep(kill.delay)
-    alive = process.poll() is None
-    if alive:
-        strike(kill.victim, process, folder)
-    return alive
+    return None
 
 
 def read_whole(path: Path) -> None:
@@ -172,19 +164,6 @@ def unlock(folder: Path) -> None:
         run(folder, "--unlock")
 
 
-def finish(folder: Path) -> str:
-    """Run to the end; where a program of a killed Snakemake still works, wait for it as told."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        done = subprocess.run(snakemake(), cwd=folder, capture_output=True, text=True, check=False)
-        said = done.stdout + done.stderr
-        if not done.returncode:
-            return said
-        assert all(word in said for word in LIVING), said[-6000:]
-        assert time.monotonic() < end, "its orphans never ended"
-        time.sleep(2)
-
-
 @dataclass(frozen=True)
 class Survivor:
     """A checkout that was killed often and then ran to its end."""
@@ -202,13 +181,17 @@ def survive(folder: Path, temporary: Path, plan: list[Kill]) -> Survivor:
     """Run the study with the kills of a plan; after each, all that seems whole must be so."""
     check_out(folder)
     temporary.mkdir()
-    struck = []
+    struck: list[Kill] = []
     seen: dict[Path, int] = {}
+    ended = False
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
-        for kill in plan:
-            if run_until(kill, folder):
+        while not ended:
+            kill = run_until([one for one in plan if one not in struck], folder)
+            if kill:
                 struck.append(kill)
+            else:
+                ended = ended_well(folder)
             for path in outputs(folder / RESULTS):
                 time_of = path.stat().st_mtime_ns
                 # The crawl holds broken files, on purpose.
@@ -216,8 +199,20 @@ def survive(folder: Path, temporary: Path, plan: list[Kill]) -> Survivor:
                     read_whole(path)
                     seen[path] = time_of
             unlock(folder)
-        finish(folder)
     return Survivor(folder, struck, temporary)
+
+
+def ended_well(folder: Path) -> bool:
+    """Return whether the study is complete; if not, a program of a killed Snakemake still works.
+
+    Then it is waited for, as its message says.
+    """
+    said = (folder / "snakemake.log").read_text(encoding="utf-8", errors="replace")
+    if "(100%) done" in said or NOTHING in said:
+        return True
+    assert all(word in said for word in LIVING), said[-6000:]
+    time.sleep(2)
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +223,7 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Survivor:
 
 def test_kills_hit_every_stage(survivor: Survivor) -> None:
     assert len(survivor.struck) >= 20
-    assert {kill.rule for kill in survivor.struck} == {rule for rule, _ in MOMENTS}
+    assert {kill.stage for kill in survivor.struck} == set(MOMENTS)
     assert {kill.victim for kill in survivor.struck} == set(VICTIMS)
 
 
@@ -268,6 +263,6 @@ def test_nothing_is_left_behind(survivor: Survivor) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_more_kills(results: Path, tmp_path: Path, seed: int) -> None:
-    survivor = survive(tmp_path / "checkout", tmp_path / "tmp", kills(seed, MOMENTS * 2))
+    survivor = survive(tmp_path / "checkout", tmp_path / "tmp", kills(seed, times=3))
     assert_same(survivor.results, results)
     test_nothing_is_left_behind(survivor)
