@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,9 @@ MOMENTS = {
 }
 VICTIMS = ("everything", "everything", "snakemake", "program")
 # What holds times and speeds, or pictures of them.
-UNEQUAL = re.compile(r"^(logs|benchmarks)/|/metrics\.csv$|\.(pt|png|pdf)$|^report\.html$")
+UNEQUAL = re.compile(
+    r"^(logs|benchmarks)/|/metrics\.csv$|_stats\.json$|\.(pt|png|pdf)$|^report\.html$"
+)
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,11 @@ def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
     elif victim == "snakemake":
         process.kill()
     else:
-        for pid in programs_of(folder):
-            os.kill(pid, signal.SIGKILL)
+        while not (found := programs_of(folder)) and process.poll() is None:
+            time.sleep(0.05)
+        for pid in found:
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(pid, signal.SIGKILL)
     process.wait(PATIENCE)
 
 
