@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gapmatch.disk_space import telling_no_space
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -16,12 +18,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix (writers that choose a format by suffix work) and
     starts with a dot and the process id. When the body raises, it is removed and ``path``
     is left as it was. A process killed in the body leaves the dot file behind; nothing reads it.
+
+    Raises:
+        NoSpaceError: The body failed because no space is left for the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with telling_no_space(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -32,16 +38,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     What ``path`` held before is replaced as a whole. When the body raises, the new folder is
     removed and ``path`` is left as it was.
+
+    Raises:
+        NoSpaceError: The body failed because no space is left for the folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        with telling_no_space(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

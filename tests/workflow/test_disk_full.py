@@ -1,0 +1,197 @@
+"""A full disk in every stage: one clear message, nothing half written, and the job goes on later.
+
+The results of the smoke study are copied to a file system in memory, and the outputs of one job are
+deleted. The device is then made so small that the job cannot write them, and large again.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from smoke_study import RESULTS, check_out, read_json, run, snakemake
+
+from gapmatch.job_events import show_end
+from gapmatch.weights import load_weights
+
+pytestmark = pytest.mark.workflow
+
+ROOMY = 1 << 30
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MESSAGE = re.compile(
+    r"error: no space is left on the device, or a quota is used up: (?:a shard of )?(\S+) could not "
+    r"be written. Free some space there and run the same command again; what is finished is kept"
+)
+TRAINING = "train/reference_only/seed0"
+MODEL = "models/reference_only/seed0"
+JOBS = {
+    "render_emoji/pool": ["emoji/pool"],
+    "download/pool/00000": ["data/pool/00000"],
+    "ingest_imagefolder/reference/00000": ["data/reference/00000"],
+    "embed/trained/pool/00000": ["embeddings/trained/pool/*/*_00000.*"],
+    "cluster": ["deduplication/centroids.npy"],
+    "assign_clusters/00000": ["deduplication/clusters/clusters_00000.parquet"],
+    "drop_duplicates/0": ["deduplication/dropped/dropped_0.parquet"],
+    "collect_duplicates": ["deduplication/duplicates/*", "deduplication/summary.json"],
+    "search_reference/trained/val": ["similarity/trained/val/reference_neighbours.parquet"],
+    "search_pool/trained/val/00000": ["similarity/trained/val/*/*_00000.parquet"],
+    "merge_neighbours/trained/val": ["similarity/trained/val/pool_neighbours.parquet"],
+    "select/sketch_pruned": ["subsets/sketch_pruned/kept/*", "subsets/sketch_pruned/summary.json"],
+    "certify/sketch_pruned": ["subsets/sketch_pruned/[cn]e*"],
+    "evaluate/baseline/seed0/val": ["evaluations/baseline/seed0/val.*"],
+    "tabulate_subsets": ["tables/subsets.*"],
+    "plot_pruned": ["figures/pruned.*"],
+    "write_report": ["report.html"],
+}
+"""Each job by its log, and its outputs."""
+SAYS_TIMES = ("_stats.json", "metrics.csv")
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file system in memory, mounted at the results of an otherwise empty folder."""
+    results = tmp_path_factory.mktemp("full") / "results"
+    results.mkdir()
+    if sys.platform != "linux" or os.geteuid() or not shutil.which("mount"):
+        pytest.skip("a tmpfs cannot be mounted: that needs root on Linux, and mount")
+    options = ["-t", "tmpfs", "-o", f"size={ROOMY}", "tmpfs"]
+    done = subprocess.run(
+        ["mount", *options, str(results)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted: {done.stderr.strip()}")
+    try:
+        yield results
+    finally:
+        subprocess.run(["umount", "--lazy", str(results)], check=True)
+
+
+@pytest.fixture(scope="module")
+def full(device: Path, checkout: Path) -> Path:
+    """A checkout with the completed study, its results on the device."""
+    folder = check_out(device.parent)
+    for name in ("results", ".snakemake"):
+        shutil.copytree(checkout / name, folder / name, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def commands(full: Path) -> dict[str, str]:
+    """The command of each job, by its log."""
+    said = run(full, "-n", "-p", "--forceall")
+    return {
+        match[2]: match[1]
+        for match in re.finditer(rf"Shell command: (.*> {RESULTS}/logs/(\S+)\.log 2>&1)$", said, re.M)
+    }
+
+
+def resize(full: Path, left: int | None) -> None:
+    """Make the device so small that so many bytes are left; None makes it large."""
+    device = full / "results"
+    usage = shutil.disk_usage(device)
+    size = ROOMY if left is None else usage.used + left
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(device)], check=True)
+
+
+def execute(full: Path, command: str) -> int:
+    """Run a job's command as Snakemake does; return its status."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=full,
+        env=os.environ | {"PATH": path},
+        check=False,
+    ).returncode
+
+
+def files(folder: Path) -> list[Path]:
+    """Return every file below a folder but Snakemake's own."""
+    found = (path for path in sorted(folder.rglob("*")) if path.name != ".snakemake_timestamp")
+    return [path for path in found if path.is_file()]
+
+
+def kept(results: Path) -> dict[Path, tuple[int, int]]:
+    """Return size and time of every file of the results but logs and unfinished work."""
+    return {
+        path: (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files(results)
+        if not {"logs", "state"} & set(path.relative_to(results).parts)
+    }
+
+
+def take_out(results: Path, patterns: list[str]) -> dict[Path, bytes]:
+    """Delete the outputs of a job; return their files."""
+    found = [path for pattern in patterns for path in sorted(results.glob(pattern))]
+    assert found
+    inside = [file for path in found for file in (files(path) if path.is_dir() else [path])]
+    contents = {file: file.read_bytes() for file in inside}
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return contents
+
+
+def put_back(contents: dict[Path, bytes]) -> None:
+    """Write the outputs of a job again where they are missing, for the next test."""
+    for path, content in contents.items():
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def hidden(results: Path) -> list[Path]:
+    """Return what has a temporary name: the workflow's, open_clip's or a download's."""
+    return [path for name in (".[0-9]*", "tmp.pt", "attempt-*") for path in results.rglob(name)]
+
+
+def assert_told(full: Path, name: str) -> None:
+    """Check that the end of the log is one message that names what could not be written."""
+    said = show_end(f"{full / RESULTS}/logs/{name}.log")
+    found = MESSAGE.findall(said)
+    assert len(found) == 1, said
+    path = found[0]
+    assert (full / path).is_relative_to(full / RESULTS)
+    assert not (full / path).is_file()
+    assert "Traceback" not in said
+
+
+def assert_same(before: dict[Path, bytes]) -> None:
+    for path, content in before.items():
+        if path.name.endswith(SAYS_TIMES):
+            assert path.exists()
+        else:
+            assert path.read_bytes() == content, path
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_job_says_so_and_goes_on_with_space(
+    full: Path, commands: dict[str, str], name: str
+) -> None:
+    results = full / RESULTS
+    before = take_out(results, JOBS[name])
+    (results / "logs" / f"{name}.log").unlink()
+    others = kept(results)
+    try:
+        resize(full, left=PAGE)  # for the log
+        assert execute(full, commands[name])
+        # An output that is there was whole before the disk was full: Snakemake deletes it.
+        made = kept(results).keys() - others.keys()
+        assert made < before.keys()
+        assert_same({path: before[path] for path in made})
+        assert others.items() <= kept(results).items()
+        assert not hidden(results)
+        assert_told(full, name)
+        resize(full, left=None)
+        assert execute(full, commands[name]) == 0
+        assert kept(results).keys() == others.keys() | before.keys()
+        assert_same(before)
+    finally:
+        resize(full, left=None)
+        put_back(before)
