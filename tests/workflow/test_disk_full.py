@@ -10,28 +10,29 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from smoke_study import RESULTS, check_out, read_json, run, snakemake
+from smoke_study import RESULTS, check_out, run, snakemake
 
 from gapmatch.job_events import show_end
-from gapmatch.weights import load_weights
 
 pytestmark = pytest.mark.workflow
 
 ROOMY = 1 << 30
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MESSAGE = re.compile(
-    r"error: no space is left on the device, or a quota is used up: (?:a shard of )?(\S+) could not "
+    r"error: no space is left on the device, or a quota is used up: (\S+) could not "
     r"be written. Free some space there and run the same command again; what is finished is kept"
 )
+DOWNLOAD = "download/pool/00000"
+CHUNK = "data/pool/00000"
 TRAINING = "train/reference_only/seed0"
 MODEL = "models/reference_only/seed0"
 JOBS = {
     "render_emoji/pool": ["emoji/pool"],
-    "download/pool/00000": ["data/pool/00000"],
     "ingest_imagefolder/reference/00000": ["data/reference/00000"],
     "embed/trained/pool/00000": ["embeddings/trained/pool/*/*_00000.*"],
     "cluster": ["deduplication/centroids.npy"],
@@ -86,7 +87,9 @@ def commands(full: Path) -> dict[str, str]:
     said = run(full, "-n", "-p", "--forceall")
     return {
         match[2]: match[1]
-        for match in re.finditer(rf"Shell command: (.*> {RESULTS}/logs/(\S+)\.log 2>&1)$", said, re.M)
+        for match in re.finditer(
+            rf"Shell command: (.*> {RESULTS}/logs/(\S+)\.log 2>&1)$", said, re.M
+        )
     }
 
 
@@ -170,28 +173,110 @@ def assert_same(before: dict[Path, bytes]) -> None:
             assert path.read_bytes() == content, path
 
 
+@contextmanager
+def without(full: Path, patterns: list[str]) -> Iterator[dict[Path, bytes]]:
+    """Take out the outputs of a job and yield them; leave a large device that holds them."""
+    before = take_out(full / RESULTS, patterns)
+    try:
+        yield before
+    finally:
+        resize(full, left=None)
+        put_back(before)
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_job_says_so_and_goes_on_with_space(
     full: Path, commands: dict[str, str], name: str
 ) -> None:
     results = full / RESULTS
-    before = take_out(results, JOBS[name])
     (results / "logs" / f"{name}.log").unlink()
-    others = kept(results)
-    try:
+    with without(full, JOBS[name]) as before:
+        others = kept(results)
         resize(full, left=PAGE)  # for the log
         assert execute(full, commands[name])
-        # An output that is there was whole before the disk was full: Snakemake deletes it.
-        made = kept(results).keys() - others.keys()
-        assert made < before.keys()
-        assert_same({path: before[path] for path in made})
-        assert others.items() <= kept(results).items()
+        assert kept(results) == others
         assert not hidden(results)
         assert_told(full, name)
         resize(full, left=None)
         assert execute(full, commands[name]) == 0
         assert kept(results).keys() == others.keys() | before.keys()
         assert_same(before)
-    finally:
+
+
+def test_snakemake_tells_of_a_full_log_too(full: Path, commands: dict[str, str]) -> None:
+    name = "merge_neighbours/trained/val"
+    (full / RESULTS / "logs" / f"{name}.log").unlink()
+    with without(full, JOBS[name]):
+        resize(full, left=0)
+        assert execute(full, commands[name])
+        log = f"{full / RESULTS}/logs/{name}.log"
+        assert show_end(log).splitlines() == [
+            f"The end of {log}:",
+            "    (empty)",
+            f"No space is left on the device of {log}, or a quota is used up: "
+            "free some and run the same command again",
+        ]
+
+
+def test_training_keeps_its_latest_checkpoint(full: Path, commands: dict[str, str]) -> None:
+    results = full / RESULTS
+    checkpoints = results / "state" / TRAINING / "run" / "checkpoints"
+    with without(full, [f"{MODEL}/*"]) as before:
+        others = kept(results)
+        # A checkpoint is three times the weights: the first one fits, the second does not.
+        resize(full, left=len(before[results / MODEL / "model.pt"]) * 7 // 2)
+        assert execute(full, commands[TRAINING])
+        assert kept(results) == others
+        assert_told(full, TRAINING)
+        assert [path.name for path in checkpoints.iterdir()] == ["epoch_latest.pt"]
+        assert torch.load(checkpoints / "epoch_latest.pt", weights_only=True)["epoch"] == 1
         resize(full, left=None)
-        put_back(before)
+        assert execute(full, commands[TRAINING]) == 0
+        log = (results / "logs" / f"{TRAINING}.log").read_text(encoding="utf-8")
+        assert "Start epoch 1" in log
+        assert "Start epoch 0" not in log
+        assert_same(before)
+
+
+def test_run_fails_clearly_and_goes_on_with_space(full: Path) -> None:
+    run(full, "--touch", "--forceall")  # the other tests ran jobs without Snakemake
+    results = full / RESULTS
+    with without(full, [CHUNK]) as before:
+        others = kept(results)
+        resize(full, left=sum(map(len, before.values())) // 2)
+        done = subprocess.run(
+            snakemake(f"{RESULTS}/{CHUNK}"),
+            cwd=full,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode
+        assert len(MESSAGE.findall(said)) == 1, said
+        assert not (results / CHUNK).exists()
+        del others[results / "config.json"]  # written when a run begins
+        assert others.items() <= kept(results).items()
+        assert not hidden(results)
+        resize(full, left=None)
+        run(full, f"{RESULTS}/{CHUNK}")
+        assert_same(before)
+
+
+def test_run_says_at_once_that_the_disk_is_full(full: Path) -> None:
+    target = JOBS["plot_pruned"][0]
+    with without(full, [target]):
+        config = (full / RESULTS / "config.json").read_bytes()
+        resize(full, left=0)
+        done = subprocess.run(
+            snakemake(f"{RESULTS}/figures/pruned.png"),
+            cwd=full,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode
+        said = done.stdout + done.stderr
+        assert "no space is left on the device, or a quota is used up: " in said
+        assert "Traceback" not in said
+        assert (full / RESULTS / "config.json").read_bytes() == config

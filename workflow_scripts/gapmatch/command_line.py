@@ -37,7 +37,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _begin_log() -> None:
-    """Write a line to an empty log: its block then has room for a message, whatever fills the disk."""
+    """Write a line to an empty log: its block then has room for a message on a full disk."""
     with suppress(OSError, ValueError):  # stderr may be closed, or no file
         log = os.fstat(sys.stderr.fileno())
         if stat.S_ISREG(log.st_mode) and not log.st_size:

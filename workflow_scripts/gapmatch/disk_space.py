@@ -52,7 +52,7 @@ def no_space(what: object) -> NoSpaceError:
 
 @contextmanager
 def telling_no_space(path: Path) -> Iterator[None]:
-    """Turn an error in the body into a clear one if ``path`` could not be written for want of space.
+    """Turn an error in the body into a clear one where ``path`` finds no space.
 
     Raises:
         NoSpaceError: No space is left where ``path`` was to be written.

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from gapmatch.atomic import write_text
 from gapmatch.chunks import Chunk, Shard, write_chunk
-from gapmatch.disk_space import is_full, no_space
+from gapmatch.disk_space import is_full, no_space, telling_no_space
 from gapmatch.errors import InputError
 from gapmatch.shards import count_samples, seal
 
@@ -140,12 +140,12 @@ def fetch(
         for _ in range(ROUNDS):
             if len(finished(folder)) == expected:
                 return
-            with _attempt(folder) as attempt:
+            with telling_no_space(folder), _attempt(folder) as attempt:
                 arguments = command(urls, attempt, settings)
                 _run(arguments, environment, attempt, folder, deadline, progress)
-                # Its messages of a full disk are many and one of them may hide another.
+                # Where its workers found the disk full, img2dataset goes on without their shards.
                 if len(finished(folder)) < expected and is_full(folder):
-                    raise no_space(f"a shard of {folder}")
+                    raise no_space(folder)
     if len(finished(folder)) < expected:
         raise InputError(
             f"{folder}: {expected - len(finished(folder))} of {expected} shards are missing after "

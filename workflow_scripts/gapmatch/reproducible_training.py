@@ -7,11 +7,14 @@ place, where a worker begins to read an epoch: its generators are seeded from (s
 worker). A run that is killed and resumed then sees the same batches as one that was not.
 """
 
+import errno
 import functools
 import logging
 import os
 import random
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,8 @@ from open_clip_train.main import main as open_clip_main
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
+from gapmatch.disk_space import telling_no_space
+from gapmatch.errors import NoSpaceError
 from gapmatch.time_left import TimeLeft
 
 
@@ -44,12 +49,22 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
 
 
 def train(arguments: list[str]) -> None:
-    """Run open_clip_train's main with seeded loaders; its log tells the time left."""
-    logging.getLogger().addFilter(TimeLeft(parse_args(arguments).epochs))
+    """Run open_clip_train's main with seeded loaders; its log tells the time left.
+
+    Where the disk is full it exits with status ENOSPC and says nothing: its checkpoints fill the
+    disk, and only who deletes them can say it.
+    """
+    options = parse_args(arguments)
+    logging.raiseExceptions = False  # a line that finds no space in a log stops no training
+    logging.getLogger().addFilter(TimeLeft(options.epochs))
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
-    status = open_clip_main(arguments)
+    try:
+        with telling_no_space(Path(options.logs, options.name)):
+            status = open_clip_main(arguments)
+    except NoSpaceError:
+        sys.exit(errno.ENOSPC)
     if status:  # it returns -1 where it refuses to start
         raise SystemExit(
             f"open_clip_train refused to start (status {status}); see its message above"
