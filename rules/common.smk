@@ -181,4 +181,9 @@ onstart:
             raise WorkflowError(str(error))
     warn_of_lost_records()
     logger.addHandler(JobEvents(logger.info, logger.error))
-    write_text(Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n")
+    try:
+        write_text(
+            Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n"
+        )
+    except InputError as error:
+        raise WorkflowError(str(error))

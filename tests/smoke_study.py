@@ -30,7 +30,7 @@ def check_out(folder: Path) -> Path:
 def snakemake(*arguments: object, study: Path | str = STUDY) -> list[str]:
     """Return the command line of Snakemake for a study on this machine."""
     return [
-        *(sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", str(study)),
+        *(sys.executable, "-m", "snakemake", "--configfile", str(study), "--cores", "all"),
         *map(str, arguments),
     ]
 

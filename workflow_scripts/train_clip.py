@@ -77,7 +77,7 @@ def main() -> None:
     lock = claim_state(state, training.fingerprint(settings, shards))
     manifest = state / "shards.json"
     write_manifest(manifest, shards)
-    training.run(training.command(settings, manifest, state), lock)
+    training.run(training.command(settings, manifest, state), lock, state)
 
     weights, skipped = training.verify(state, settings, samples)
     metrics = training.read_metrics(state, settings, samples)

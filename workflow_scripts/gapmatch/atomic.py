@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gapmatch.disk_space import telling_no_space
 
-def _prepare(path: Path) -> Path:
-    """Return a temporary name beside ``path``, without what killed writers of ``path`` left there.
+
+def _temporary(path: Path) -> Path:
+    """Return the name that ``path`` has while it is written."""
+    return path.with_name(f".{os.getpid()}.{path.name}")
+
+
+def _make_way(path: Path) -> None:
+    """Make the folder of ``path``, and remove what killed writers of ``path`` left in it.
 
     A writer that still lives loses its file and fails: it is one whose Snakemake was killed and
     started again, and the newer writer is the one that counts.
@@ -24,7 +31,6 @@ def _prepare(path: Path) -> Path:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 old.unlink(missing_ok=True)
-    return path.with_name(f".{os.getpid()}.{path.name}")
 
 
 @contextmanager
@@ -35,11 +41,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     starts with a dot and the process id. When the body raises, it is removed and ``path``
     is left as it was. A process killed in the body leaves the dot file behind; nothing reads it,
     and the next writer of ``path`` removes it.
+
+    Raises:
+        NoSpaceError: The body failed because no space is left for the file.
     """
-    temporary = _prepare(path)
+    temporary = _temporary(path)
     try:
-        yield temporary
-        temporary.replace(path)
+        with telling_no_space(path):
+            _make_way(path)
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,14 +61,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     What ``path`` held before is replaced as a whole. When the body raises, the new folder is
     removed and ``path`` is left as it was.
+
+    Raises:
+        NoSpaceError: The body failed because no space is left for the folder.
     """
-    temporary = _prepare(path)
-    temporary.mkdir()
+    temporary = _temporary(path)
     try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        with telling_no_space(path):
+            _make_way(path)
+            temporary.mkdir()
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -1,19 +1,58 @@
 """What every program in workflow_scripts/ does around its work: logging and clean errors."""
 
+import gc
 import logging
+import os
+import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+from gapmatch.disk_space import find_no_space, no_space
 from gapmatch.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run ``main`` with logging to stderr; print an InputError as one message and exit 2."""
+    """Run ``main`` with logging to stderr; print an InputError as one message and exit 2.
+
+    So is any error that says that no space is left.
+    """
+    # A log on a full disk takes no lines: what could not be logged is no error of its own.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    _begin_log()
+    message = _error_message(main)
+    if message:
+        # On a full disk the message needs the space of files that were deleted, and has it only
+        # when nothing of the failed work holds them open.
+        gc.collect()
+        with suppress(OSError):
+            print(f"error: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _begin_log() -> None:
+    """Write a line to an empty log: its block then has room for a message on a full disk."""
+    with suppress(OSError, ValueError):  # stderr may be closed, or no file
+        log = os.fstat(sys.stderr.fileno())
+        if stat.S_ISREG(log.st_mode) and not log.st_size:
+            logger.info("%s begins", Path(sys.argv[0]).name)
+
+
+def _error_message(main: Callable[[], None]) -> str | None:
+    """Run ``main``; return what a person needs to be told where input or space is missing."""
     try:
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return str(error)
+    except Exception as error:
+        full = find_no_space(error)
+        if full is None:
+            raise
+        return str(no_space(getattr(full, "filename", None) or f"a file ({full})"))
+    return None

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +21,7 @@ from tqdm import tqdm
 
 from gapmatch.atomic import write_text
 from gapmatch.chunks import Chunk, Shard, write_chunk
+from gapmatch.disk_space import is_full, no_space, telling_no_space
 from gapmatch.errors import InputError
 from gapmatch.shards import count_samples, seal
 
@@ -119,6 +122,7 @@ def fetch(
 
     Raises:
         InputError: There is no link, it took too long, or shards are missing after ROUNDS starts.
+        NoSpaceError: Shards are missing and the disk is full.
     """
     deadline = time.monotonic() + 60 * timeout_minutes
     rows = pl.scan_parquet(urls).select(pl.len()).collect().item()
@@ -136,9 +140,12 @@ def fetch(
         for _ in range(ROUNDS):
             if len(finished(folder)) == expected:
                 return
-            attempt = _start_attempt(folder)
-            _run(command(urls, attempt, settings), environment, attempt, folder, deadline, progress)
-            shutil.rmtree(attempt, ignore_errors=True)
+            with telling_no_space(folder), _attempt(folder) as attempt:
+                arguments = command(urls, attempt, settings)
+                _run(arguments, environment, attempt, folder, deadline, progress)
+                # Where its workers found the disk full, img2dataset goes on without their shards.
+                if len(finished(folder)) < expected and is_full(folder):
+                    raise no_space(folder)
     if len(finished(folder)) < expected:
         raise InputError(
             f"{folder}: {expected - len(finished(folder))} of {expected} shards are missing after "
@@ -146,14 +153,18 @@ def fetch(
         )
 
 
-def _start_attempt(folder: Path) -> Path:
-    """Return a new folder for img2dataset beside ``folder``; whole shards count as done in it."""
+@contextmanager
+def _attempt(folder: Path) -> Iterator[Path]:
+    """Yield a new folder for img2dataset beside ``folder``; whole shards count as done in it."""
     for abandoned in folder.parent.glob(f"{ATTEMPT}*"):
         shutil.rmtree(abandoned, ignore_errors=True)
     attempt = Path(tempfile.mkdtemp(prefix=ATTEMPT, dir=folder.parent))
-    for name in finished(folder):
-        shutil.copyfile(folder / f"{name}{STATISTICS}", attempt / f"{name}{STATISTICS}")
-    return attempt
+    try:
+        for name in finished(folder):
+            shutil.copyfile(folder / f"{name}{STATISTICS}", attempt / f"{name}{STATISTICS}")
+        yield attempt
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
 
 
 def finished(folder: Path) -> list[str]:

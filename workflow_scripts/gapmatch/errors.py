@@ -7,3 +7,7 @@ class InputError(Exception):
     The message is one sentence or a few: it names the file or key, what was expected and
     what to do. Programs print it without a traceback and exit with status 2.
     """
+
+
+class NoSpaceError(InputError):
+    """A file could not be written because its device is full or a quota is used up."""

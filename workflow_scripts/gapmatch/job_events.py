@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from gapmatch.disk_space import is_full
+
 LINES = 20
 """Lines shown of a failed job's log."""
 TAIL_BYTES = 1 << 16
@@ -26,12 +28,21 @@ def last_lines(path: Path, lines: int = LINES) -> list[str]:
 
 
 def show_end(log: str) -> str:
-    """Return the end of a job's log under a line that names it."""
+    """Return the end of a job's log under a line that names it.
+
+    On a full disk the log may lack what the job said last, so that is said here.
+    """
     try:
-        lines = last_lines(Path(log))
+        lines = last_lines(Path(log)) or ["(empty)"]
+        shown = [f"The end of {log}:", *(f"    {line}" for line in lines)]
     except OSError as error:
-        return f"The log {log} cannot be read: {error.strerror}"
-    return "\n".join([f"The end of {log}:", *(f"    {line}" for line in lines or ["(empty)"])])
+        shown = [f"The log {log} cannot be read: {error.strerror}"]
+    if is_full(Path(log).parent):
+        shown.append(
+            f"No space is left on the device of {log}, or a quota is used up: "
+            "free some and run the same command again"
+        )
+    return "\n".join(shown)
 
 
 class JobEvents(logging.Handler):

@@ -7,13 +7,16 @@ place, where a worker begins to read an epoch: its generators are seeded from (s
 worker). A run that is killed and resumed then sees the same batches as one that was not.
 """
 
+import errno
 import functools
 import logging
 import os
 import random
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,8 @@ from open_clip_train.main import main as open_clip_main
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
-from gapmatch.errors import InputError
+from gapmatch.disk_space import telling_no_space
+from gapmatch.errors import InputError, NoSpaceError
 from gapmatch.streaming import shard_of
 from gapmatch.time_left import TimeLeft
 
@@ -76,13 +80,22 @@ def train(arguments: list[str]) -> None:
 
     A shard that comes in part ends the run, which can go on from its checkpoint. open_clip would
     train without the rest of the shard and repeat other samples instead, logging little or nothing.
+
+    Where the disk is full it exits with status ENOSPC and says nothing: its checkpoints fill the
+    disk, and only who deletes them can say it.
     """
-    logging.getLogger().addFilter(TimeLeft(parse_args(arguments).epochs))
+    options = parse_args(arguments)
+    logging.raiseExceptions = False  # a line that finds no space in a log stops no training
+    logging.getLogger().addFilter(TimeLeft(options.epochs))
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
-    status = open_clip_main(arguments)
+    try:
+        with telling_no_space(Path(options.logs, options.name)):
+            status = open_clip_main(arguments)
+    except NoSpaceError:
+        sys.exit(errno.ENOSPC)
     if status:  # it returns -1 where it refuses to start
         raise SystemExit(
             f"open_clip_train refused to start (status {status}); see its message above"

@@ -1,5 +1,6 @@
 """Training a CLIP model with open_clip_train: launched, resumed and verified."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from gapmatch.disk_space import is_full, no_space
 from gapmatch.errors import InputError
 from gapmatch.streaming import TrainingShard, read_manifest
 from gapmatch.weights import load_weights
@@ -170,15 +172,21 @@ def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
     ]
 
 
-def run(arguments: list[str], lock: int) -> None:
+def run(arguments: list[str], lock: int, state: Path) -> None:
     """Run the training program; it holds the lock of its state as this process does.
 
     Raises:
         InputError: It failed.
+        NoSpaceError: It failed on a full disk.
     """
     logger.info("running %s", shlex.join(arguments))
     status = subprocess.run(arguments, check=False, pass_fds=(lock,)).returncode
     if status:
+        # torchrun has a status of its own.
+        full = status == errno.ENOSPC or is_full(state)
+        discard_unfinished(state / EXPERIMENT / "checkpoints")
+        if full:
+            raise no_space(state / EXPERIMENT)
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 
 
@@ -196,6 +204,19 @@ def count_skipped(log: str) -> int:
         else:
             skipped[epoch] = skipped.get(epoch, 0) + 1
     return sum(skipped.values())
+
+
+def discard_unfinished(checkpoints: Path) -> None:
+    """Delete what a failed training wrote after its latest checkpoint, where the next one begins.
+
+    open_clip_train writes a last checkpoint to its final name, then the latest one as tmp.pt,
+    which takes the place of the one before when it is whole.
+    """
+    latest = checkpoints / "epoch_latest.pt"
+    last = latest.stat().st_mtime_ns if latest.exists() else 0
+    for path in checkpoints.glob("*.pt"):
+        if path != latest and path.stat().st_mtime_ns > last:
+            path.unlink()
 
 
 def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, torch.Tensor], int]:
