@@ -207,7 +207,9 @@ def test_job_says_so_and_goes_on_with_space(
         assert_same(before)
 
 
-def test_snakemake_tells_of_a_full_log_too(full: Path, commands: dict[str, str]) -> None:
+def test_end_of_a_log_that_could_not_be_written_says_why(
+    full: Path, commands: dict[str, str]
+) -> None:
     name = "merge_neighbours/trained/val"
     (full / RESULTS / "logs" / f"{name}.log").unlink()
     with without(full, JOBS[name]):
