@@ -107,7 +107,8 @@ def execute(full: Path, command: str) -> int:
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=full,
-        env=os.environ | {"PATH": path},
+        # Snakemake names the threads of a job; with others the last bits of a model are others.
+        env=os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"},
         check=False,
     ).returncode
 
