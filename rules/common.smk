@@ -13,6 +13,7 @@ from gapmatch.config import load_study
 from gapmatch.config.datasets import (
     EmojiSource,
     ImageFolderSource,
+    ImageNetSource,
     ShardsSource,
     UrlsSource,
 )

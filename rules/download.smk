@@ -186,3 +186,33 @@ rule ingest_imagefolder:
         "python {SCRIPTS}/ingest_imagefolder.py --root {input.root} {params.class_names} "
         "--dataset {wildcards.dataset} --chunk {wildcards.chunk} {params.settings} "
         "--out {output} > {log} 2>&1"
+
+
+rule ingest_imagenet:
+    input:
+        root=lambda wildcards: source(wildcards.dataset).root,
+        ground_truth=lambda wildcards: source(wildcards.dataset).ground_truth or [],
+    output:
+        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
+    log:
+        f"{RESULTS}/logs/ingest_imagenet/{{dataset}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest_imagenet/{{dataset}}/{{chunk}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_from(ImageNetSource)),
+    conda:
+        "../envs/imagenet.yaml"
+    params:
+        settings=lambda wildcards: options(
+            chunks=len(chunks(wildcards.dataset)),
+            caption=caption(wildcards.dataset),
+            samples_per_shard=DOWNLOAD.samples_per_shard,
+            **source(wildcards.dataset).model_dump(
+                include={"variant", "images", "ground_truth"}, exclude_none=True
+            ),
+        ),
+    message:
+        "Packing {wildcards.dataset} chunk {wildcards.chunk} of ImageNet into shards"
+    shell:
+        "python {SCRIPTS}/ingest_imagenet.py --root {input.root} --dataset {wildcards.dataset} "
+        "--chunk {wildcards.chunk} {params.settings} --out {output} > {log} 2>&1"

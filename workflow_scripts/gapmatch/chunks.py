@@ -33,6 +33,8 @@ class Chunk:
         shards: The tars, in the order of their names.
         samples: Number of samples in all of them.
         classes: Class names by label; empty for unlabelled datasets.
+        imagenet_indices: By label, the indices of the ImageNet classes that the class is; empty
+            for datasets that are none of ImageNet's.
     """
 
     dataset: str
@@ -40,6 +42,7 @@ class Chunk:
     shards: tuple[Shard, ...]
     samples: int
     classes: tuple[str, ...]
+    imagenet_indices: tuple[tuple[int, ...], ...] = ()
 
 
 def read_chunk(folder: Path) -> Chunk:
@@ -62,6 +65,10 @@ def read_chunk(folder: Path) -> Chunk:
             shards=shards,
             samples=int(values["samples"]),
             classes=tuple(values.get("classes") or ()),
+            imagenet_indices=tuple(
+                tuple(int(index) for index in indices)
+                for indices in values.get("imagenet_indices") or ()
+            ),
         )
     except FileNotFoundError:
         raise InputError(
@@ -88,4 +95,6 @@ def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
         "failed": urls - chunk.samples,
         "classes": list(chunk.classes) or None,
     }
+    if chunk.imagenet_indices:
+        values["imagenet_indices"] = chunk.imagenet_indices
     write_json(folder / MANIFEST, values)

@@ -1,16 +1,22 @@
 """Packing a folder of images per class, as ImageNet and its variants ship, into shards."""
 
+import io
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import polars as pl
+from PIL import Image
+from tqdm import tqdm
 
+from gapmatch.atomic import atomic_directory
+from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.errors import InputError
-from gapmatch.image_extensions import IMAGE_EXTENSIONS
-from gapmatch.shards import Members
+from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
+from gapmatch.shards import Members, write_shard
 
 CLASS_NAMES = "classes.json"
 IMAGES = "images.parquet"
@@ -23,6 +29,11 @@ class LabelledImage:
     path: Path
     label: int
     class_name: str
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file's name says that it is an image."""
+    return path.suffix.lower().removeprefix(".") in IMAGE_EXTENSIONS
 
 
 def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImage], list[str]]:
@@ -47,7 +58,7 @@ def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImag
         LabelledImage(path, label, names[label])
         for label, folder in enumerate(folders)
         for path in sorted(folder.iterdir())
-        if path.suffix.lower().removeprefix(".") in IMAGE_EXTENSIONS
+        if is_image(path)
     ]
     empty = sorted(
         {folder.name for folder in folders} - {image.path.parent.name for image in images}
@@ -95,7 +106,11 @@ def chunk_images(
 
 
 def samples(
-    images: Sequence[LabelledImage], root: Path, caption: str, styles: dict[str, str]
+    images: Sequence[LabelledImage],
+    root: Path,
+    caption: str,
+    styles: dict[str, str],
+    border: int = 0,
 ) -> Iterator[tuple[str, Members]]:
     """Yield the samples of images: their bytes unchanged, a caption, a label, metadata.
 
@@ -104,6 +119,10 @@ def samples(
         root: The folder that their paths are told relative to.
         caption: Text in which {class} stands for the class name.
         styles: Style by path relative to the root, where known.
+        border: Pixels to cut off on each side; such an image is stored anew, without loss.
+
+    Raises:
+        InputError: An image whose border is to be cut off cannot be read.
     """
     for number, image in enumerate(images):
         path = image.path.relative_to(root).as_posix()
@@ -113,12 +132,62 @@ def samples(
             "label": image.label,
             "style": styles.get(path),
         }
+        extension = image.path.suffix.lower().removeprefix(".")
+        content = {extension: image.path.read_bytes()}
         yield (
             f"{number:09d}",
             {
-                image.path.suffix.lower().removeprefix("."): image.path.read_bytes(),
+                **({"png": without_border(image.path, border)} if border else content),
                 "txt": caption.replace("{class}", image.class_name).encode(),
                 "cls": str(image.label).encode(),
                 "json": json.dumps(metadata, sort_keys=True).encode(),
             },
         )
+
+
+def without_border(path: Path, border: int) -> bytes:
+    """Return an image without so many pixels on each side, as PNG.
+
+    Raises:
+        InputError: The file is no image, or nothing of it would be left.
+    """
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            box = (border, border, image.width - border, image.height - border)
+            content = io.BytesIO()
+            image.convert("RGB").crop(box).save(content, "PNG")
+    except (OSError, ValueError, SyntaxError, SystemError) as error:
+        raise InputError(
+            f"{path}: a border of {border} pixels cannot be cut off: {error}"
+        ) from error
+    return content.getvalue()
+
+
+def pack_chunk(
+    packed: Iterator[tuple[str, Members]],
+    out: Path,
+    chunk: Chunk,
+    samples_per_shard: int,
+) -> None:
+    """Write samples as the shards of a chunk, with its manifest.
+
+    Args:
+        packed: As many samples as the chunk has.
+        out: Its folder.
+        chunk: Its content, without its shards.
+        samples_per_shard: Samples of a shard; the last may have fewer.
+    """
+    shards = []
+    with (
+        atomic_directory(out) as folder,
+        tqdm(total=chunk.samples, unit="image", mininterval=5) as progress,
+    ):
+        for number in count():
+            size = min(samples_per_shard, chunk.samples - number * samples_per_shard)
+            if size <= 0:
+                break
+            name = f"{number:05d}.tar"
+            write_shard(folder / name, (next(packed) for _ in range(size)))
+            shards.append(Shard(Path(name), size))
+            progress.update(size)
+        write_chunk(folder, replace(chunk, shards=tuple(shards)), chunk.samples)

@@ -47,8 +47,33 @@ class ImageFolderSource(Section):
     )
 
 
+class ImageNetSource(Section):
+    """ImageNet or one of its shifted test sets, in the layout that it ships in."""
+
+    kind: Literal["imagenet"] = Field(description="Read ImageNet or one of its shifts.")
+    variant: Literal["train", "val", "sketch", "a", "r", "v2", "objectnet"] = Field(
+        description="Which data set it is: it says how folders and classes are found."
+    )
+    root: Path = Field(
+        description="Its folder as unpacked: class folders (WordNet ids; v2: 0 to 999), for "
+        "objectnet the one with images/ and mappings/."
+    )
+    ground_truth: Path | None = Field(
+        None,
+        description="For val with all images in one folder: LOC_val_solution.csv, or "
+        "ILSVRC2012_validation_ground_truth.txt with the development kit's meta.mat beside it.",
+    )
+    images: int | None = Field(
+        None,
+        ge=1,
+        description="Number of images, where the folder holds a part; by default as published.",
+    )
+
+
 PoolSource = Annotated[EmojiSource | UrlsSource | ShardsSource, Field(discriminator="kind")]
-LabelledSource = Annotated[EmojiSource | ImageFolderSource, Field(discriminator="kind")]
+LabelledSource = Annotated[
+    EmojiSource | ImageFolderSource | ImageNetSource, Field(discriminator="kind")
+]
 
 
 class Pool(Section):

@@ -7,7 +7,12 @@ from typing import Any
 import yaml
 from braceexpand import braceexpand
 
-from gapmatch.config.datasets import ImageFolderSource, ShardsSource, UrlsSource
+from gapmatch.config.datasets import (
+    ImageFolderSource,
+    ImageNetSource,
+    ShardsSource,
+    UrlsSource,
+)
 from gapmatch.config.embedding import CheckpointEmbedder
 from gapmatch.config.study import Study, parse_study
 from gapmatch.errors import InputError
@@ -80,6 +85,10 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
             yield f"{name}.source.root", source.root
             if source.class_names:
                 yield f"{name}.source.class_names", source.class_names
+        elif isinstance(source, ImageNetSource):
+            yield f"{name}.source.root", source.root
+            if source.ground_truth:
+                yield f"{name}.source.ground_truth", source.ground_truth
     models = {"training.model": study.training.model}
     for name, embedder in study.embedders.items():
         models[f"embedders.{name}.model"] = embedder.model
