@@ -35,4 +35,58 @@ include: "rules/search.smk"
 include: "rules/subset.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
 include: "rules/report.smk"
+
+
+# The paper's figures and Table 1, by their numbers there.
+rule tables:
+    input:
+        table_files(*TABLES),
+
+
+rule figures:
+    input:
+        figure_files(*FIGURES),
+
+
+rule fig1:
+    input:
+        figure_files("neighbours"),
+
+
+rule fig2:
+    input:
+        figure_files("similarity_gap"),
+        table_files("duplicates"),
+
+
+rule fig3:
+    input:
+        figure_files("similarity_gap", "accuracy_by_similarity"),
+
+
+rule fig4:
+    input:
+        figure_files("accuracy_by_size"),
+
+
+rule fig5:
+    input:
+        figure_files("similarity_pruned"),
+
+
+rule fig6:
+    input:
+        figure_files("similarity_pruned", "profile"),
+
+
+rule fig7:
+    input:
+        figure_files("transfer_by_size"),
+
+
+rule table1:
+    input:
+        table_files("table1"),

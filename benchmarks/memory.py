@@ -12,8 +12,9 @@ import numpy as np
 from search import embeddings, make_chunk
 from timing import machine, measured, table
 
+from gapmatch.atomic import write_parquet
 from gapmatch.similarity.engine import find_neighbours, make_engine
-from gapmatch.similarity.tables import neighbours_table, write_table
+from gapmatch.similarity.tables import neighbours_table
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "search_pool.py"
 
@@ -35,7 +36,7 @@ def main() -> None:
         tests, reference = (embeddings(rng, args.tests, args.dim, centres) for _ in range(2))
         np.save(folder / "tests.npy", tests)
         nearest = find_neighbours(make_engine("fused", "cpu", 2, 8000), tests, reference, 5)
-        write_table(folder / "reference.parquet", neighbours_table(nearest, "00000"))
+        write_parquet(folder / "reference.parquet", neighbours_table(nearest, "00000"))
         for rows in args.chunk:
             make_chunk(folder / "pool.npy", rng, rows, args.dim, centres)
             for limit in args.limit_mb:

@@ -88,6 +88,7 @@ rule certify:
     output:
         certificate=f"{SUBSET}/certificate.json",
         nearest=f"{SUBSET}/nearest.parquet",
+        profile=f"{SUBSET}/profile.parquet",
     log:
         f"{RESULTS}/logs/certify/{{subset}}.log",
     benchmark:
@@ -115,4 +116,5 @@ rule certify:
         "--pool {params.pool} --reference {params.reference} "
         "--reference-chunks {params.reference_chunks} --tests {params.tests} "
         "--device {resources.device} --threads {threads} "
-        "--out {output.certificate} --nearest {output.nearest} > {log} 2>&1"
+        "--out {output.certificate} --nearest {output.nearest} --profile {output.profile} "
+        "> {log} 2>&1"

@@ -1,6 +1,58 @@
 # CLIP training: one model per subset and seed, and the embedders that the workflow trains itself.
 
 
+REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"
+
+
+def sampled_reference(wildcards):
+    """Return which images of the reference a subset is trained with, where not with all or none."""
+    share = STUDY.subsets[wildcards.subset].reference
+    kept = f"{REFERENCE_SAMPLE}/kept_{{chunk}}.parquet"
+    return expand(kept, share=share, chunk=REFERENCE_CHUNKS) if 0 < share < 1 else []
+
+
+def reference_options(wildcards):
+    """Return train_clip.py's options for the reference; none where it is left out."""
+    share = STUDY.subsets[wildcards.subset].reference
+    if not share:
+        return ""
+    chosen = f"--reference {' '.join(data('reference'))}"
+    if share < 1:
+        chosen += f" --reference-kept {REFERENCE_SAMPLE}".format(share=share)
+    return chosen
+
+
+rule sample_reference:
+    input:
+        embeddings(EMBEDDER, "reference"),
+    output:
+        kept=expand(
+            f"{REFERENCE_SAMPLE}/kept_{{chunk}}.parquet",
+            chunk=REFERENCE_CHUNKS,
+            allow_missing=True,
+        ),
+        summary=f"{REFERENCE_SAMPLE}/summary.json",
+    log:
+        f"{RESULTS}/logs/sample_reference/{{share}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sample_reference/{{share}}.tsv"
+    wildcard_constraints:
+        share=r"0\.\d+",
+    conda:
+        "../envs/search.yaml"
+    params:
+        embedder=EMBEDDER,
+        embeddings=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        chunks=REFERENCE_CHUNKS,
+        out=REFERENCE_SAMPLE,
+    message:
+        "Taking {wildcards.share} of the reference"
+    shell:
+        "python {SCRIPTS}/select_subset.py --subset reference_{wildcards.share} --method random "
+        "--keep {wildcards.share} --embedder {params.embedder} --embeddings {params.embeddings} "
+        "--chunks {params.chunks} --out {params.out} --summary {output.summary} > {log} 2>&1"
+
+
 def training_options(settings):
     """Return train_clip.py's options for the settings of a training section."""
     return (
@@ -65,7 +117,10 @@ rule train:
         ),
         kept=rules.select.output.kept,
         pool=data("pool"),
-        reference=data("reference"),
+        reference=lambda wildcards: (
+            data("reference") if STUDY.subsets[wildcards.subset].reference else []
+        ),
+        reference_kept=sampled_reference,
         definition=model_definition(STUDY.training.model),
     output:
         weights=f"{RESULTS}/models/{{subset}}/seed{{seed}}/model.pt",
@@ -84,9 +139,10 @@ rule train:
     params:
         settings=training_options(STUDY.training),
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+        reference=reference_options,
         state=lambda wildcards: f"{RESULTS}/state/train/{wildcards.subset}/seed{wildcards.seed}",
     message:
-        "Training on {wildcards.subset} and the reference, seed {wildcards.seed}"
+        "Training on {wildcards.subset} and its share of the reference, seed {wildcards.seed}"
     shell:
         TRAIN_COMMAND + "--training-set {wildcards.subset} --seed {wildcards.seed} "
-        "--pool {input.pool} --kept {params.kept} --reference {input.reference} > {log} 2>&1"
+        "--pool {input.pool} --kept {params.kept} {params.reference} > {log} 2>&1"

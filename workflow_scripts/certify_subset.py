@@ -9,13 +9,12 @@ import numpy as np
 import torch
 
 from gapmatch import certificate
-from gapmatch.atomic import write_json
+from gapmatch.atomic import write_json, write_parquet
 from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.result_files import named_path
 from gapmatch.similarity.arguments import add_device_argument, add_threads_argument
-from gapmatch.similarity.tables import write_table
 from gapmatch.subset_files import read_kept
 from gapmatch.weights import choose_device
 
@@ -46,6 +45,7 @@ def parse_arguments() -> argparse.Namespace:
     add_threads_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="certificate.json")
     parser.add_argument("--nearest", type=Path, required=True, help="nearest.parquet")
+    parser.add_argument("--profile", type=Path, required=True, help="profile.parquet")
     return parser.parse_args()
 
 
@@ -104,15 +104,15 @@ def main() -> None:
         "tolerance": certificate.TOLERANCE,
         **findings,
     }
-    out, nearest = args.out, args.nearest
+    declared = (args.out, args.nearest, args.profile)
     # Beside the declared names: whoever looks finds them, and nothing trains on the subset.
-    violated = [path.with_suffix(f".violated{path.suffix}") for path in (out, nearest)]
-    if findings["violations"]:
-        out, nearest = violated
-    else:
+    violated = [path.with_suffix(f".violated{path.suffix}") for path in declared]
+    out, nearest, profile = violated if findings["violations"] else declared
+    if not findings["violations"]:
         for path in violated:
             path.unlink(missing_ok=True)
-    write_table(nearest, certificate.nearest_table(measured))
+    write_parquet(nearest, certificate.nearest_table(measured))
+    write_parquet(profile, certificate.profile_table(measured))
     write_json(out, result)
     if findings["violations"]:
         raise InputError(

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_json
+from gapmatch.atomic import write_json, write_parquet
 from gapmatch.command_line import run
 from gapmatch.duplicate_files import collect_duplicates, duplicates_path
 from gapmatch.embedding_files import embedded_chunks, open_embeddings
-from gapmatch.similarity.tables import write_table
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
     for number, file in enumerate(files):
         rows = len(open_embeddings(file.embeddings))
         table = collect_duplicates(args.parts, chunks, number, rows)
-        write_table(duplicates_path(args.out, file.chunk), table)
+        write_parquet(duplicates_path(args.out, file.chunk), table)
         pool += rows
         kept += int(table["kept"].sum())
     summary = {"pool": pool, "kept": kept, "dropped": pool - kept, "threshold": args.threshold}

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from gapmatch import embedding
+from gapmatch.atomic import write_parquet
 from gapmatch.chunks import read_chunk
 from gapmatch.clip_models import load_clip
 from gapmatch.command_line import run
@@ -52,8 +53,8 @@ def main() -> None:
         chunk, lambda shard, progress: embed(shard, progress=progress), arguments.state
     )
     write_embeddings(arguments.img_emb, embedded.embeddings)
-    embedding.write_frame(arguments.metadata, embedded.metadata)
-    embedding.write_frame(arguments.rejected, embedded.rejected)
+    write_parquet(arguments.metadata, embedded.metadata)
+    write_parquet(arguments.rejected, embedded.rejected)
     shutil.rmtree(arguments.state)
 
 

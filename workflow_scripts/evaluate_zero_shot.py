@@ -5,11 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gapmatch import zero_shot
-from gapmatch.atomic import write_json
+from gapmatch.atomic import write_json, write_parquet
 from gapmatch.chunks import read_chunk
 from gapmatch.clip_models import load_clip
 from gapmatch.command_line import run
-from gapmatch.embedding import write_frame
 from gapmatch.weights import choose_device
 
 
@@ -39,7 +38,7 @@ def main() -> None:
     predictions = zero_shot.classify(
         chunk, network, preprocess, tokenizer, templates, device, arguments.workers
     )
-    write_frame(arguments.predictions, predictions)
+    write_parquet(arguments.predictions, predictions)
     summary = {
         "training_set": arguments.training_set,
         "seed": arguments.seed,

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
+from gapmatch.atomic import write_parquet
 from gapmatch.command_line import run
 from gapmatch.similarity.arguments import positive
 from gapmatch.similarity.merging import merge_neighbours
-from gapmatch.similarity.tables import NEIGHBOURS_SCHEMA, read_table, write_table
+from gapmatch.similarity.tables import NEIGHBOURS_SCHEMA, read_table
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
 
     tables = (read_table(path, list(NEIGHBOURS_SCHEMA)) for path in args.neighbours)
-    write_table(args.out, merge_neighbours(tables, args.k))
+    write_parquet(args.out, merge_neighbours(tables, args.k))
 
 
 if __name__ == "__main__":

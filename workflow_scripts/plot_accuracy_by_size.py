@@ -5,9 +5,8 @@ from pathlib import Path
 
 from gapmatch.accuracy import read_accuracy
 from gapmatch.command_line import run
-from gapmatch.counts import count_samples
 from gapmatch.figures import accuracy_by_size, style
-from gapmatch.result_files import read_subsets
+from gapmatch.subset_table import read_training_sets
 
 
 def main() -> None:
@@ -17,27 +16,20 @@ def main() -> None:
         "--accuracy", type=Path, required=True, help="CSV that tabulate_accuracy.py wrote"
     )
     parser.add_argument(
-        "--summaries",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="summary.json of every subset of the study, in its order",
+        "--subsets", type=Path, required=True, help="CSV that tabulate_subsets.py wrote"
     )
     parser.add_argument(
-        "--reference-metadata",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="metadata parquet of each chunk of the reference: its rows are part of every size",
+        "--other-test-sets",
+        action="store_true",
+        help="show near- and far-pruning on the test sets that did not steer it",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
-    subsets = read_subsets(arguments.summaries)
-    frame = accuracy_by_size.accuracy_by_size(
-        read_accuracy(arguments.accuracy), subsets, count_samples(arguments.reference_metadata)
-    )
+    subsets = read_training_sets(arguments.subsets)
+    accuracy = read_accuracy(arguments.accuracy)
+    frame = accuracy_by_size.accuracy_by_size(accuracy, subsets, not arguments.other_test_sets)
     style.save(accuracy_by_size.draw(frame, style.palette(subsets)), frame, arguments.out)
 
 

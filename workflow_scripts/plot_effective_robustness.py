@@ -6,7 +6,7 @@ from pathlib import Path
 from gapmatch.accuracy import read_accuracy
 from gapmatch.command_line import run
 from gapmatch.figures import effective_robustness, style
-from gapmatch.result_files import read_subsets
+from gapmatch.subset_table import read_training_sets
 
 
 def main() -> None:
@@ -16,18 +16,14 @@ def main() -> None:
         "--accuracy", type=Path, required=True, help="CSV that tabulate_accuracy.py wrote"
     )
     parser.add_argument(
-        "--summaries",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="summary.json of every subset of the study, in its order",
+        "--subsets", type=Path, required=True, help="CSV that tabulate_subsets.py wrote"
     )
     parser.add_argument("--id-test-set", required=True, help="name of the in-distribution test set")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
-    subsets = read_subsets(arguments.summaries)
+    subsets = read_training_sets(arguments.subsets)
     frame = effective_robustness.effective_robustness(
         read_accuracy(arguments.accuracy), subsets, arguments.id_test_set
     )

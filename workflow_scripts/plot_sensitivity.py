@@ -3,68 +3,23 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
-from gapmatch import sensitivity
 from gapmatch.command_line import run
-from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
-from gapmatch.figures import sensitivity as figure
-from gapmatch.figures import style
-from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
-from gapmatch.similarity.engine import TestSet, find_margins
+from gapmatch.figures import sensitivity, style
+from gapmatch.sensitivity import SCHEMA
+from gapmatch.tables import read_csv
 
 
 def main() -> None:
-    """Search with reduced references, count, draw, save."""
+    """Parse the arguments, draw, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--test-set", required=True, help="name of the test set")
-    parser.add_argument("--tests", type=Path, required=True, help="its embeddings")
-    parser.add_argument("--test-metadata", type=Path, required=True, help="its metadata")
-    parser.add_argument("--reference", type=Path, required=True, help="folder of embeddings")
-    parser.add_argument("--reference-chunks", nargs="+", required=True, help="chunk ids")
-    parser.add_argument("--pool", type=Path, required=True, help="folder of embeddings")
-    parser.add_argument("--pool-chunks", nargs="+", required=True, help="chunk ids")
-    parser.add_argument(
-        "--kept", type=Path, required=True, help="folder of the subset that keeps the whole pool"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the order of classes")
-    add_engine_arguments(parser)
+    parser.add_argument("--table", type=Path, required=True, help="CSV of tabulate_sensitivity.py")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
-
-    engine = chosen_engine(arguments)
-    tests = open_embeddings(arguments.tests)
-    tested = set(pl.read_parquet(arguments.test_metadata)["class_name"].drop_nulls())
-    reference = embedded_chunks(arguments.reference, arguments.reference_chunks)
-    names = [pl.read_parquet(chunk.metadata)["class_name"] for chunk in reference]
-    others = sensitivity.nested_classes(sorted(set(pl.concat(names)) - tested), arguments.seed)
-    counts = sensitivity.class_counts(len(others))
-    kept = [
-        [np.flatnonzero(name.is_in([*tested, *others[:count]]).to_numpy()) for name in names]
-        for count in counts
-    ]
-    thresholds = sensitivity.reduced_thresholds(engine, tests, open_chunks(reference), kept)
-    frames = []
-    for chunk in embedded_chunks(arguments.pool, arguments.pool_chunks):
-        pool = open_embeddings(chunk.embeddings)
-        margins = find_margins(engine, pool, TestSet(tests, thresholds))
-        rows = pl.read_parquet(arguments.kept / f"kept_{chunk.chunk}.parquet")["row"].to_numpy()
-        metadata = pl.read_parquet(chunk.metadata)
-        frames.append(sensitivity.count_pruned(margins, metadata, rows, tested))
-    classes = pl.DataFrame({"part": range(len(counts)), "classes": counts}).cast(pl.Int32)
-    frame = (
-        pl.concat(frames)
-        .group_by("part", "style", "test_class")
-        .agg(pl.col("pool", "pruned").sum())
-        .join(classes, on="part")
-        .with_columns(fraction=pl.col("pruned") / pl.col("pool"))
-        .sort("classes", "style", "test_class")
-        .select("classes", "style", "test_class", "pool", "pruned", "fraction")
-    )
-    style.save(figure.draw(frame, arguments.test_set), frame, arguments.out)
+    frame = read_csv(arguments.table, SCHEMA)
+    style.save(sensitivity.draw(frame, arguments.test_set), frame, arguments.out)
 
 
 if __name__ == "__main__":

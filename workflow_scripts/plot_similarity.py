@@ -4,28 +4,18 @@ import argparse
 from pathlib import Path
 
 from gapmatch.command_line import run
-from gapmatch.errors import InputError
 from gapmatch.figures import similarity, style
-from gapmatch.result_files import baseline_of, named_path, read_nearest, read_subsets
+from gapmatch.tables import read_csv
 
 
 def main() -> None:
     """Parse the arguments, draw both figures, save them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--summaries",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="summary.json of each subset to show; one must keep the whole pool (method all)",
+        "--gap", type=Path, required=True, help="CSV of tabulate_similarity.py: pool and reference"
     )
     parser.add_argument(
-        "--nearest",
-        type=named_path,
-        nargs="+",
-        required=True,
-        metavar="SUBSET=FILE",
-        help="nearest.parquet of the subset with method all and of each gap-matched subset",
+        "--pruned", type=Path, required=True, help="CSV of tabulate_similarity.py: before and after"
     )
     parser.add_argument(
         "--out-gap",
@@ -40,16 +30,9 @@ def main() -> None:
         help="figure before and after gap matching, without suffix",
     )
     arguments = parser.parse_args()
-    subsets = read_subsets(arguments.summaries)
-    baseline = baseline_of(subsets)
-    nearest = {name: read_nearest(path) for name, path in arguments.nearest}
-    matched = [subset for subset in subsets if subset.method == "gap_match"]
-    missing = [s.subset for s in (baseline, *matched) if s.subset not in nearest]
-    if missing:
-        raise InputError(f"--nearest lacks the subsets {', '.join(missing)}")
-    gap = similarity.similarity_gap(nearest[baseline.subset])
+    gap = read_csv(arguments.gap, similarity.GAP_SCHEMA)
     style.save(similarity.draw_similarity_gap(gap), gap, arguments.out_gap)
-    pruned = similarity.similarity_pruned(nearest, matched, baseline)
+    pruned = read_csv(arguments.pruned, similarity.PRUNED_SCHEMA)
     style.save(similarity.draw_similarity_pruned(pruned), pruned, arguments.out_pruned)
 
 

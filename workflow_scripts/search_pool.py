@@ -4,12 +4,13 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from gapmatch.atomic import write_parquet
 from gapmatch.command_line import run
 from gapmatch.embedding_files import open_embeddings
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 from gapmatch.similarity.engine import PoolMargins, TestSet
 from gapmatch.similarity.margins_file import margins_writer
-from gapmatch.similarity.tables import neighbours_table, thresholds, write_table
+from gapmatch.similarity.tables import neighbours_table, thresholds
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -56,7 +57,7 @@ def main() -> None:
 
         found = engine.search(pool, test_sets, args.k, receive)
         for path, neighbours in zip(args.out_neighbours, found, strict=True):
-            write_table(path, neighbours_table(neighbours, args.chunk))
+            write_parquet(path, neighbours_table(neighbours, args.chunk))
 
 
 if __name__ == "__main__":

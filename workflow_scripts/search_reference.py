@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
+from gapmatch.atomic import write_parquet
 from gapmatch.command_line import run
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 from gapmatch.similarity.engine import find_neighbours
 from gapmatch.similarity.merging import merge_neighbours
-from gapmatch.similarity.tables import neighbours_table, write_table
+from gapmatch.similarity.tables import neighbours_table
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
         neighbours_table(find_neighbours(engine, tests, stored, args.k), file.chunk)
         for file, stored in zip(files, reference, strict=True)
     )
-    write_table(args.out, merge_neighbours(tables, args.k))
+    write_parquet(args.out, merge_neighbours(tables, args.k))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,12 @@ from gapmatch.subset_table import subset_table
 from gapmatch.tables import write_table
 
 
+def named_share(text: str) -> tuple[str, float]:
+    """Parse SUBSET=SHARE from the command line, for argparse's ``type``."""
+    name, _, share = text.partition("=")
+    return name, float(share)
+
+
 def main() -> None:
     """Parse the arguments, tabulate, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,6 +41,14 @@ def main() -> None:
         required=True,
         help="metadata parquet of each chunk of the reference: its rows are part of every size",
     )
+    parser.add_argument(
+        "--reference-shares",
+        type=named_share,
+        nargs="*",
+        default=[],
+        metavar="SUBSET=SHARE",
+        help="share of the reference that a subset is trained with, where it is not all",
+    )
     parser.add_argument("--caption", type=Path, required=True, help="text file with the caption")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .csv, .md and .tex are added"
@@ -44,6 +58,7 @@ def main() -> None:
         read_subsets(arguments.summaries),
         read_certificates(arguments.certificates),
         count_samples(arguments.reference_metadata),
+        dict(arguments.reference_shares),
     )
     caption = read_caption(arguments.caption)
     write_table(table, arguments.out, caption, percent_columns=("pruned_fraction",))

@@ -10,7 +10,7 @@ from gapmatch.atomic import atomic_path, write_json
 from gapmatch.chunks import read_chunk
 from gapmatch.command_line import run
 from gapmatch.resumption import claim_state
-from gapmatch.streaming import pool_shards, write_manifest
+from gapmatch.streaming import TrainingShard, kept_shards, write_manifest
 from gapmatch.weights import choose_device, save_weights
 
 
@@ -24,6 +24,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--reference", type=Path, nargs="*", default=[], help="folders of reference chunks"
+    )
+    parser.add_argument(
+        "--reference-kept", type=Path, help="folder like --kept, of the reference's chunks"
     )
     parser.add_argument("--model", required=True, help="open_clip model, or local-dir:FOLDER")
     parser.add_argument("--epochs", type=int, required=True, help="passes over the data")
@@ -46,16 +49,22 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def training_shards(folders: list[Path], kept: Path | None) -> list[TrainingShard]:
+    """List the shards of a dataset's chunks, of which all or what a folder says is kept."""
+    chunks = [read_chunk(folder) for folder in folders]
+    return [
+        shard
+        for chunk in chunks
+        for shard in kept_shards(chunk, kept / f"kept_{chunk.chunk}.parquet" if kept else None)
+    ]
+
+
 def main() -> None:
     """Train, verify and write the weights."""
     arguments = parse()
-    shards = []
-    for folder in arguments.pool:
-        chunk = read_chunk(folder)
-        kept = arguments.kept / f"kept_{chunk.chunk}.parquet" if arguments.kept else None
-        shards += pool_shards(chunk, kept)
-    for folder in arguments.reference:
-        shards += pool_shards(read_chunk(folder), None)
+    pool = training_shards(arguments.pool, arguments.kept)
+    reference = training_shards(arguments.reference, arguments.reference_kept)
+    shards = pool + reference
     settings = training.Settings(
         model=arguments.model,
         epochs=arguments.epochs,
@@ -89,10 +98,8 @@ def main() -> None:
             "training_set": arguments.training_set,
             "seed": settings.seed,
             "samples": samples,
-            "pool_samples": sum(shard.samples for shard in shards if shard.kept)
-            if arguments.kept
-            else sum(read_chunk(folder).samples for folder in arguments.pool),
-            "reference_samples": sum(read_chunk(folder).samples for folder in arguments.reference),
+            "pool_samples": sum(shard.samples for shard in pool),
+            "reference_samples": sum(shard.samples for shard in reference),
             "skipped": skipped,
             "epochs": settings.epochs,
             "model": settings.model,

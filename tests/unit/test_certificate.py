@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapmatch.certificate import TOLERANCE, Profile, certify, nearest_table, profiles
+from gapmatch.certificate import (
+    TOLERANCE,
+    Profile,
+    certify,
+    nearest_table,
+    profile_table,
+    profiles,
+)
 from gapmatch.errors import InputError
 
 
@@ -41,17 +48,25 @@ def test_profiles_agree_with_the_oracle(tmp_path_factory, seed, rank, block, spl
     )
     assert list(measured) == ["a", "b"]
     for name, profile in measured.items():
-        expected = oracle.thresholds(tests[name], reference, range(1, rank + 1)).T
-        np.testing.assert_allclose(profile.reference, expected, atol=1e-6)
-        if kept:
-            expected = oracle.similarity_matrix(tests[name], pool[rows]).max(1)
-            np.testing.assert_allclose(profile.pool, expected, atol=1e-6)
-        else:
-            assert (profile.pool == -np.inf).all()
+        for found, vectors in ((profile.reference, reference), (profile.pool, pool[rows])):
+            expected = descending(oracle.similarity_matrix(tests[name], vectors))
+            np.testing.assert_allclose(found[:, : len(vectors)], expected, atol=1e-6)
+            assert (found[:, len(vectors) :] == -np.inf).all()
+    means = profile_table(measured).filter(test_set="b", rank=3)
+    both = np.concatenate([reference, pool[rows]])
+    expected = descending(oracle.similarity_matrix(tests["b"], both))[:, 2]
+    (row,) = means.filter(curve="training set").iter_rows(named=True)
+    assert row["mean"] == pytest.approx(expected.mean(), abs=1e-6)
+    assert row["low"] == pytest.approx(np.quantile(expected, 0.05), abs=1e-6)
+    assert (means.filter(curve="pool")["mean"][0] is None) == (kept < 3)
+
+
+def descending(similarities):
+    return -np.sort(-similarities, axis=1)
 
 
 def profile(reference, pool):
-    return Profile(np.array(reference, np.float32), np.array(pool, np.float32))
+    return Profile(np.array(reference, np.float32), np.array(pool, np.float32)[:, None])
 
 
 def test_the_threshold_is_the_matched_rank_plus_the_offset():

@@ -11,19 +11,24 @@ from made_results import SUBSETS, TESTS, make_results
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gapmatch import shard_images
+from gapmatch import audit, shard_images
 from gapmatch.accuracy import accuracy_table
 from gapmatch.errors import InputError
 from gapmatch.figures import (
     accuracy_by_similarity,
     accuracy_by_size,
+    dose_response,
     effective_robustness,
     neighbours,
+    profile,
     pruned,
     similarity,
     style,
 )
+from gapmatch.figures import audit as audit_figure
+from gapmatch.pictures import Source, decode_picture, with_pictures
 from gapmatch.result_files import Subset, baseline_of, read_evaluations, read_nearest, read_subsets
+from gapmatch.subset_table import TrainingSet, subset_table, training_sets
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,11 @@ def subsets(results: Path) -> list[Subset]:
 
 
 @pytest.fixture(scope="module")
+def sets(subsets: list[Subset]) -> list[TrainingSet]:
+    return training_sets(subset_table(subsets, {}, 70, {}))
+
+
+@pytest.fixture(scope="module")
 def accuracy(results: Path) -> pl.DataFrame:
     paths = [path for name in SUBSETS for path in results.glob(f"evaluations/{name}/*/*.json")]
     return accuracy_table(read_evaluations(paths))
@@ -47,11 +57,11 @@ def texts(figure: Figure) -> str:
 
 
 def test_equal_figures_are_equal_bytes(
-    accuracy: pl.DataFrame, subsets: list[Subset], tmp_path: Path
+    accuracy: pl.DataFrame, sets: list[TrainingSet], tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
-        frame = accuracy_by_size.accuracy_by_size(accuracy, subsets, 70)
-        figure = accuracy_by_size.draw(frame, style.palette(subsets))
+        frame = accuracy_by_size.accuracy_by_size(accuracy, sets, steered=True)
+        figure = accuracy_by_size.draw(frame, style.palette(sets))
         style.save(figure, frame, tmp_path / name / "figure")
     for suffix in ("pdf", "png", "csv"):
         first, second = (tmp_path / name / f"figure.{suffix}" for name in ("a", "b"))
@@ -64,14 +74,14 @@ def test_equal_figures_are_equal_bytes(
     ]  # fmt: skip
 
 
-def test_every_training_set_has_its_look(subsets: list[Subset]) -> None:
-    looks = style.palette(subsets)
-    methods = {subset.subset: subset.method for subset in subsets}
+def test_every_training_set_has_its_look(sets: list[TrainingSet]) -> None:
+    looks = style.palette(sets)
+    methods = {subset.subset: subset.method for subset in sets}
     singles = [name for name in looks if methods[name] in ("all", "none", "gap_match")]
     assert len({looks[name] for name in singles}) == len(singles)
     assert looks["near_sketch_50"] == looks["near_sketch_25"] != looks["random_50"]
     assert (
-        style.palette([s for s in subsets if s.method != "near"])["sketch_pruned"]
+        style.palette([s for s in sets if s.method != "near"])["sketch_pruned"]
         == (looks["sketch_pruned"])
     )
 
@@ -139,7 +149,9 @@ def test_another_embedder_is_not_compared_with_the_baseline(
     assert "pool before" not in frame["curve"].to_list()
 
 
-def test_accuracy_by_similarity_bins_the_predictions(results: Path, subsets: list[Subset]) -> None:
+def test_accuracy_by_similarity_bins_the_predictions(
+    results: Path, sets: list[TrainingSet]
+) -> None:
     paths = sorted(results.glob("evaluations/baseline/seed*/*.json"))
     nearest = read_nearest(results / "subsets/baseline/nearest.parquet")
     frame = accuracy_by_similarity.accuracy_by_similarity(read_evaluations(paths), nearest, 4)
@@ -159,7 +171,7 @@ def test_accuracy_by_similarity_bins_the_predictions(results: Path, subsets: lis
     assert sketch["accuracy"][0] == pytest.approx(correct[order[:20]].mean())
     each = [np.corrcoef(near, correct[:, seed])[0, 1] for seed in (0, 1)]
     assert sketch["pearson"][0] == pytest.approx(np.mean(each))
-    figure = accuracy_by_similarity.draw(frame, style.palette(subsets))
+    figure = accuracy_by_similarity.draw(frame, style.palette(sets))
     assert f"sketch  (r = {np.mean(each):+.2f})" in texts(figure)
     with pytest.raises(InputError, match="different runs"):
         accuracy_by_similarity.accuracy_by_similarity(
@@ -168,17 +180,40 @@ def test_accuracy_by_similarity_bins_the_predictions(results: Path, subsets: lis
 
 
 def test_sizes_are_kept_samples_and_the_reference(
-    accuracy: pl.DataFrame, subsets: list[Subset]
+    accuracy: pl.DataFrame, sets: list[TrainingSet]
 ) -> None:
-    frame = accuracy_by_size.accuracy_by_size(accuracy, subsets, 70)
+    frame = accuracy_by_size.accuracy_by_size(accuracy, sets, steered=True)
     sizes = dict(frame.select("training_set", "size").iter_rows())
-    assert sizes == {subset.subset: subset.kept + 70 for subset in subsets}
+    assert sizes == {one.subset: one.kept + 70 for one in sets}
     assert "near-pruned (sketch)" in frame["series"].to_list()
-    assert frame.height == len(subsets) * len(TESTS)
-    figure = accuracy_by_size.draw(frame, style.palette(subsets))
-    curves = [line for line in figure.axes[0].get_lines() if line.get_linestyle() != "None"]
-    assert len(curves) == 3  # near, far, random: each ends in the whole pool
-    assert {max(curve.get_xdata()) for curve in curves} == {sizes["baseline"]}
+    figure = accuracy_by_size.draw(frame, style.palette(sets))
+    curves = {
+        panel.get_title().partition(" ")[0]: [
+            line for line in panel.get_lines() if line.get_linestyle() != "None"
+        ]
+        for panel in figure.axes
+        if panel.get_visible()
+    }
+    # near, far, random on what steered them, each ending in the whole pool
+    assert {name: len(lines) for name, lines in curves.items()} == {
+        "val": 1, "sketch": 3, "rendition": 1,
+    }  # fmt: skip
+    assert {max(curve.get_xdata()) for curve in curves["sketch"]} == {sizes["baseline"]}
+
+
+def test_steered_sets_are_shown_once_on_each_test_set(
+    accuracy: pl.DataFrame, sets: list[TrainingSet]
+) -> None:
+    own, other = (accuracy_by_size.accuracy_by_size(accuracy, sets, one) for one in (True, False))
+    keys = ["training_set", "test_set"]
+    near = pl.col("training_set") == "near_sketch_50"
+    assert own.filter(near)["test_set"].to_list() == ["sketch"]
+    assert set(other.filter(near)["test_set"]) == set(TESTS) - {"sketch"}
+    both = pl.concat([own, other]).unique(keys)
+    assert both.height == len(sets) * len(TESTS)
+    for name in ("random_50", "sketch_pruned"):
+        alike = pl.col("training_set") == name
+        assert own.filter(alike).equals(other.filter(alike))
 
 
 def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame:
@@ -195,41 +230,37 @@ def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame
     )  # fmt: skip
 
 
-def test_line_through_reference_only_models_is_fitted_in_logits(subsets: list[Subset]) -> None:
+def test_line_through_reference_only_models_is_fitted_in_logits(sets: list[TrainingSet]) -> None:
     values = [("reference_only", 0, 0.5, 0.2), ("reference_only", 1, 0.7, 0.4)]
     values += [("baseline", 0, 0.6, 0.5)]
-    frame = effective_robustness.effective_robustness(robustness_rows(values), subsets, "val")
+    frame = effective_robustness.effective_robustness(robustness_rows(values), sets, "val")
     inside, outside = np.log([0.5 / 0.5, 0.7 / 0.3]), np.log([0.2 / 0.8, 0.4 / 0.6])
     slope, intercept = np.polyfit(inside, outside, 1)
     assert frame["slope"].unique().to_list() == [pytest.approx(slope)]
     assert frame["intercept"].unique().to_list() == [pytest.approx(intercept)]
     assert frame.filter(pl.col("training_set") == "baseline")["id_top1"].to_list() == [0.6]
-    figure = effective_robustness.draw(frame, style.palette(subsets), "val")
+    figure = effective_robustness.draw(frame, style.palette(sets), "val")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "fit to 2 reference-only models" in labels
 
 
 def test_no_line_is_fitted_to_noise(
-    accuracy: pl.DataFrame, subsets: list[Subset], tmp_path: Path
+    accuracy: pl.DataFrame, sets: list[TrainingSet], tmp_path: Path
 ) -> None:
-    frame = effective_robustness.effective_robustness(accuracy, subsets, "val")
+    frame = effective_robustness.effective_robustness(accuracy, sets, "val")
     assert frame["slope"].is_null().all()
     assert set(frame["test_set"]) == set(TESTS) - {"val"}
     assert frame.height == (len(SUBSETS) + 2) * 2
-    style.save(
-        effective_robustness.draw(frame, style.palette(subsets), "val"), frame, tmp_path / "f"
-    )
+    style.save(effective_robustness.draw(frame, style.palette(sets), "val"), frame, tmp_path / "f")
     with pytest.raises(InputError, match="id_test_set"):
-        effective_robustness.effective_robustness(accuracy, subsets, "nowhere")
+        effective_robustness.effective_robustness(accuracy, sets, "nowhere")
 
 
-def test_an_accuracy_of_zero_or_one_can_be_drawn(subsets: list[Subset], tmp_path: Path) -> None:
+def test_an_accuracy_of_zero_or_one_can_be_drawn(sets: list[TrainingSet], tmp_path: Path) -> None:
     frame = effective_robustness.effective_robustness(
-        robustness_rows([("baseline", 0, 1.0, 0.0)]), subsets, "val"
+        robustness_rows([("baseline", 0, 1.0, 0.0)]), sets, "val"
     )
-    style.save(
-        effective_robustness.draw(frame, style.palette(subsets), "val"), frame, tmp_path / "f"
-    )
+    style.save(effective_robustness.draw(frame, style.palette(sets), "val"), frame, tmp_path / "f")
 
 
 def test_pruned_bars_are_the_fractions() -> None:
@@ -260,9 +291,9 @@ def test_choice_of_images_is_seeded_and_stratified() -> None:
     assert len(neighbours.choose_images(pl.Series([None, None, None]), 2, 0)) == 2
 
 
-def made_sources(results: Path) -> dict[str, neighbours.Source]:
+def made_sources(results: Path) -> dict[str, Source]:
     return {
-        name: neighbours.Source(
+        name: Source(
             sorted(results.glob(f"data/{dataset}/*/chunk.json")),
             sorted(results.glob(f"embeddings/e/{dataset}/metadata/*.parquet")),
         )
@@ -277,7 +308,7 @@ def test_neighbour_grid_shows_the_neighbours_of_the_files(results: Path, tmp_pat
         for name in ("pool", "reference")
     }
     sources = made_sources(results)
-    frame = neighbours.neighbour_table([3, 40], tables, sources, 2)
+    frame = neighbours.neighbour_table([3, 40], 80, tables, sources, 2)
     assert frame["dataset"].to_list() == ["test", "pool", "pool", "reference", "reference"] * 2
     threshold = tables["reference"].filter(pl.col("test_row") == 3)["similarity"][0]
     pool = frame.filter(pl.col("test_row") == 3, pl.col("dataset") == "pool")
@@ -285,13 +316,17 @@ def test_neighbour_grid_shows_the_neighbours_of_the_files(results: Path, tmp_pat
     for row in pool.iter_rows(named=True):
         path = results / f"embeddings/e/pool/metadata/metadata_{row['chunk']}.parquet"
         assert pl.read_parquet(path)["image_path"][row["row"]] == row["image_path"]
-    pictures = neighbours.read_pictures(frame, sources)
-    assert len(pictures) == frame.select("dataset", "chunk", "row").unique().height
-    figure = neighbours.draw(frame, pictures, "sketch", "Artwork: somebody")
+    frame = with_pictures(frame, sources)
+    shards = shard_images.shards_by_chunk(sources["test"].chunks)["00000"]
+    shown = frame.row(0, named=True)
+    wanted = (shown["shard"], shown["image_path"])
+    (image,) = shard_images.read_images(shards, {wanted}, 150).values()
+    assert decode_picture(shown["picture"]).tobytes() == image.tobytes()
+    figure = neighbours.draw(frame, "sketch", "Artwork: somebody")
     assert {"sketch", "Artwork: somebody"} <= {text.get_text() for text in figure.texts}
     below = [panel.get_xlabel() for panel in figure.axes]
     assert f"{pool['similarity'][0]:.3f}" in below
-    style.save(figure, frame, tmp_path / "neighbours")
+    style.save(figure, frame.drop("picture"), tmp_path / "neighbours")
 
 
 def test_missing_chunks_and_images_are_named(results: Path) -> None:
@@ -299,9 +334,9 @@ def test_missing_chunks_and_images_are_named(results: Path) -> None:
     pool = sources["pool"]
     places = pl.DataFrame({"chunk": ["00001"], "row": [2]})
     with pytest.raises(InputError, match="metadata_00001"):
-        neighbours.Source(pool.chunks, pool.metadata[:1]).look_up(places)
+        Source(pool.chunks, pool.metadata[:1]).look_up(places)
     with pytest.raises(InputError, match="chunk 00001"):
-        neighbours.Source(pool.chunks[:1], pool.metadata).read(pool.look_up(places))
+        Source(pool.chunks[:1], pool.metadata).read(pool.look_up(places))
     shards = shard_images.shards_by_chunk(pool.chunks)["00000"]
     with pytest.raises(InputError, match="no image with the key nowhere"):
         shard_images.read_images(shards, {("00000.tar", "nowhere")}, 20)
@@ -330,3 +365,84 @@ def test_images_are_bounded_and_flattened(tmp_path: Path, monkeypatch: pytest.Mo
 def test_keys_are_split_as_webdataset_does() -> None:
     assert shard_images.split_name("a.b/c.seg.PNG") == ("a.b/c", "seg.png")
     assert shard_images.split_name("000.jpg") == ("000", "jpg")
+
+
+def swept(**differences: object) -> TrainingSet:
+    alike = {
+        "subset": "a", "method": "gap_match", "test_sets": ("sketch",), "rank": 1, "offset": 0.0,
+        "embedder": "e", "pool": 100, "kept": 60, "pruned": 40, "reference": 70,
+    }  # fmt: skip
+    return TrainingSet(**(alike | differences))
+
+
+def test_dose_and_response_groups_what_differs_in_one_dose() -> None:
+    sets = [
+        swept(subset="baseline", method="all", rank=None, offset=None, test_sets=()),
+        swept(subset="reference_only", method="none", rank=None, offset=None, test_sets=()),
+        swept(subset="more", offset=-0.1, pruned=70),
+        swept(subset="paper"),
+        swept(subset="rank5", rank=5, pruned=55),
+        swept(subset="alone", test_sets=("sketch", "val"), offset=0.3),
+        swept(subset="without", offset=0.1, reference=0),
+    ]
+    values = [(one.subset, 0, 0.5, 0.1 + 0.1 * place) for place, one in enumerate(sets)]
+    frame = dose_response.dose_response(
+        robustness_rows(values), sets, ("baseline", "reference_only")
+    )
+    found = {
+        (str(sweep), float(fixed)): rows.select("dose", "training_set", "pruned_fraction").rows()
+        for (sweep, fixed), rows in frame.group_by("sweep", "fixed")
+    }
+    assert found == {
+        ("offset", 1.0): [(-0.1, "more", 0.7), (0.0, "paper", 0.4)],
+        ("rank", 0.0): [(1.0, "paper", 0.4), (5.0, "rank5", 0.55)],
+    }
+    assert frame["whole"].unique().to_list() == [pytest.approx(0.1)]
+    assert frame["none"].unique().to_list() == [pytest.approx(0.2)]
+    figure = dose_response.draw(frame)
+    assert "matched to sketch, rank 1" in texts(figure)
+    none = dose_response.dose_response(robustness_rows(values), sets[:3], ("baseline", "alone"))
+    assert dose_response.draw(none).texts
+
+
+def test_profile_is_drawn_for_what_was_matched(sets: list[TrainingSet], tmp_path: Path) -> None:
+    rows = [
+        (name, test, rank, curve, 0.9 / rank, 0.8 / rank, 0.95 / rank)
+        for name in ("baseline", "sketch_pruned", "combined_pruned")
+        for test in TESTS
+        for rank in (1, 2, 3)
+        for curve in ("pool", "reference", "training set")
+    ]
+    frame = pl.DataFrame(rows, schema=profile.SCHEMA, orient="row")
+    frame = frame.with_columns(mean=pl.when(pl.col("rank") < 3).then("mean"))
+    figure = profile.draw(frame, sets, "baseline")
+    titles = [panel.get_title() for panel in figure.axes if panel.get_visible()]
+    assert titles == ["sketch_pruned\non sketch", *[f"combined_pruned\non {t}" for t in TESTS]]
+    assert list(figure.axes[0].get_lines()[0].get_xdata()) == [1, 2]
+    style.save(figure, frame, tmp_path / "profile")
+    assert profile.draw(frame, [one for one in sets if one.method == "all"], "baseline").texts
+
+
+def test_audit_shows_each_class_in_a_row(results: Path, tmp_path: Path) -> None:
+    sources = made_sources(results)
+    places = pl.DataFrame(
+        [
+            ("sketch", "cat", 7, "sketch", 0, None, None, "00000", 5),
+            ("sketch", "cat", 7, "pool", 1, 0.91, 0.2, "00000", 9),
+            ("sketch", "cat", 7, "pool", 2, 0.90, 0.1, "00001", 3),
+            ("sketch", "owl", 2, "sketch", 0, None, None, "00000", 6),
+            ("sketch", "owl", 2, "pool", 1, 0.89, 0.1, "00001", 4),
+        ],
+        schema=audit.PLACES_SCHEMA,
+        orient="row",
+    )
+    named = {"pool": sources["pool"], "sketch": sources["test"]}
+    frame = audit.add_pictures(places, named)
+    assert frame.select(places.columns).rows() == places.rows()
+    figure = audit_figure.draw(frame, "What was pruned", "Artwork: somebody")
+    assert {"What was pruned", "Artwork: somebody"} <= {one.get_text() for one in figure.texts}
+    titles = [panel.get_title(loc="left") for panel in figure.axes]
+    assert "cat (sketch)" in titles
+    assert figure.axes[0].get_xlabel() == "7 pruned"
+    style.save(figure, frame.drop("picture"), tmp_path / "audit")
+    assert audit_figure.draw(frame.head(0), "", "").texts

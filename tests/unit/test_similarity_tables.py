@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapmatch.atomic import write_parquet
 from gapmatch.errors import InputError
 from gapmatch.similarity import margins_file
 from gapmatch.similarity.engine import PoolMargins, find_neighbours, make_engine
@@ -14,7 +15,6 @@ from gapmatch.similarity.tables import (
     neighbours_table,
     read_table,
     thresholds,
-    write_table,
 )
 
 
@@ -49,7 +49,7 @@ def test_thresholds_are_read_unrounded_and_missing_ranks_name_the_setting(tmp_pa
     reference, tests = oracle.unit_vectors(rng, 9, 4), oracle.unit_vectors(rng, 6, 4)
     found = find_neighbours(make_engine("fused", "cpu", 1, 4096), tests, reference, 5)
     path = tmp_path / "reference_neighbours.parquet"
-    write_table(path, neighbours_table(found, "00000"))
+    write_parquet(path, neighbours_table(found, "00000"))
     expected = oracle.thresholds(tests, reference, [1, 5])
     np.testing.assert_array_equal(thresholds(path, [1, 5], 6), expected)
     with pytest.raises(InputError, match=r"search\.reference_neighbours to at least 6"):
@@ -107,6 +107,6 @@ def test_unreadable_tables_are_input_errors(tmp_path):
     path.write_text("not parquet")
     with pytest.raises(InputError, match="expected a parquet file"):
         read_table(path, ["row"])
-    write_table(path, pl.DataFrame({"other": [1]}))
+    write_parquet(path, pl.DataFrame({"other": [1]}))
     with pytest.raises(InputError, match="with the columns row"):
         read_table(path, ["row"])

@@ -14,7 +14,7 @@ import pytest
 from gapmatch.chunks import Chunk, Shard
 from gapmatch.errors import InputError
 from gapmatch.shards import Members, read_samples, write_shard
-from gapmatch.streaming import TrainingShard, pool_shards, read_manifest, stream, write_manifest
+from gapmatch.streaming import TrainingShard, kept_shards, read_manifest, stream, write_manifest
 
 PROGRAM = Path(__file__).parents[2] / "workflow_scripts" / "stream_shard.py"
 KEPT = ["000000002", "000000003", "000000011"]
@@ -112,9 +112,9 @@ def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> 
     names = ["00000.tar", "00001.tar", "00002.tar"]
     shards = tuple(Shard(tmp_path / name, 12) for name in names)
     chunk = Chunk("pool", "00000", shards, 36, ())
-    assert pool_shards(chunk, None) == [TrainingShard(one.path, 12, None) for one in shards]
+    assert kept_shards(chunk, None) == [TrainingShard(one.path, 12, None) for one in shards]
     kept = write_kept(tmp_path / "kept.parquet", KEPT, "00002.tar")
-    found = pool_shards(chunk, kept)
+    found = kept_shards(chunk, kept)
     assert found == [
         TrainingShard(tmp_path / names[1], 1, kept),
         TrainingShard(tmp_path / names[2], 3, kept),
@@ -122,4 +122,4 @@ def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> 
     write_manifest(tmp_path / "manifest.json", found)
     assert read_manifest(tmp_path / "manifest.json") == found
     with pytest.raises(InputError, match=r"chunk 00000 does not have: \['other.tar'\]"):
-        pool_shards(chunk, write_kept(tmp_path / "kept.parquet", KEPT, "other.tar"))
+        kept_shards(chunk, write_kept(tmp_path / "kept.parquet", KEPT, "other.tar"))

@@ -13,9 +13,16 @@ from made_results import SUBSETS, TEST_CLASSES, TESTS, make_results
 from gapmatch import accuracy, tables
 from gapmatch.captions import caption_of
 from gapmatch.composition import count_pruned, read_pruned
+from gapmatch.duplicated_tests import count_test_duplicates
 from gapmatch.errors import InputError
-from gapmatch.result_files import read_certificates, read_evaluations, read_subsets
-from gapmatch.subset_table import subset_table
+from gapmatch.headline_table import headline_table, read_published, shown
+from gapmatch.result_files import (
+    read_certificates,
+    read_evaluations,
+    read_nearest,
+    read_subsets,
+)
+from gapmatch.subset_table import read_training_sets, subset_table, training_sets
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +137,13 @@ def test_an_accuracy_that_its_predictions_contradict_is_refused(
 def test_subset_table_counts(results: Path) -> None:
     subsets = read_subsets([results / f"subsets/{name}/summary.json" for name in SUBSETS])
     certificates = read_certificates(sorted(results.glob("subsets/*/certificate.json")))
-    table = subset_table(subsets, certificates, 70)
+    table = subset_table(subsets, certificates, 70, {"random_50": 0.3, "random_25": 0.0})
     assert table["subset"].to_list() == list(SUBSETS)
     assert (table["kept"] + table["pruned"] == table["pool"]).all()
-    assert (table["training_set_size"] == table["kept"] + 70).all()
+    assert (table["training_set_size"] == table["kept"] + table["reference"]).all()
+    reference = dict(table.select("subset", "reference").iter_rows())
+    assert (reference.pop("random_50"), reference.pop("random_25")) == (21, 0)
+    assert set(reference.values()) == {70}
     matched = table.filter(pl.col("method") == "gap_match")
     assert matched["violations"].to_list() == [0, 0]
     assert table.filter(pl.col("method") != "gap_match")["violations"].is_null().all()
@@ -180,3 +190,50 @@ def test_captions_are_found_by_family(tmp_path: Path) -> None:
     assert caption_of("a_b_c", tmp_path) == "Closer."
     with pytest.raises(InputError, match=r"b\.rst"):
         caption_of("b", tmp_path)
+
+
+def test_duplicates_are_counted_above_the_threshold(results: Path) -> None:
+    nearest = read_nearest(results / "subsets/baseline/nearest.parquet")
+    table = count_test_duplicates(nearest, 0.9)
+    for row in table.iter_rows(named=True):
+        images = nearest.filter(pl.col("test_set") == row["test_set"])
+        assert row["n"] == images.height
+        for side in ("pool", "reference"):
+            share = (images[f"{side}_similarity"].to_numpy() > 0.9).mean()
+            assert row[side] == pytest.approx(share)
+            assert row[f"{side}_low"] <= share <= row[f"{side}_high"]
+    assert table["pool"].max() > 0
+    nothing = nearest.with_columns(pool_similarity=pl.lit(None, pl.Float64))
+    assert count_test_duplicates(nothing, 0.9)["pool"].to_list() == [0.0] * len(table)
+
+
+def test_table1_shows_published_values_where_there_are_any(results: Path, tmp_path: Path) -> None:
+    subsets = read_subsets([results / f"subsets/{name}/summary.json" for name in SUBSETS])
+    sets = training_sets(subset_table(subsets, {}, 70, {}))
+    means = accuracy.accuracy_table(read_evaluations(evaluation_files(results)))
+    path = tmp_path / "published.csv"
+    path.write_text("training_set,test_set,top1,source\nbaseline,sketch,0.5021,A paper\n")
+    table = headline_table(means, sets, read_published(path))
+    assert table.height == len(SUBSETS) * 3
+    known = table.filter(pl.col("published").is_not_null())
+    assert known.select("training_set", "test_set", "published", "source").rows() == [
+        ("baseline", "sketch", 0.5021, "A paper")
+    ]
+    texts = shown(table)
+    assert texts["size"][0] == f"{subsets[0].kept + 70:,}"
+    assert texts["sketch, published"].to_list() == ["50.21", *[""] * (len(SUBSETS) - 1)]
+    assert not [name for name in texts.columns if "published" in name and "sketch" not in name]
+    path.write_text("training_set,test_set,top1,source\nbaseline,sketch,50.21,A paper\n")
+    with pytest.raises(InputError, match="fractions between 0 and 1"):
+        read_published(path)
+    path.write_text("training_set,top1\nbaseline,0.5\n")
+    with pytest.raises(InputError, match="expected a CSV with the columns training_set"):
+        read_published(path)
+
+
+def test_training_sets_are_read_as_they_were_written(results: Path, tmp_path: Path) -> None:
+    subsets = read_subsets([results / f"subsets/{name}/summary.json" for name in SUBSETS])
+    table = subset_table(subsets, {}, 70, {})
+    tables.write_table(table, tmp_path / "subsets", "c")
+    assert read_training_sets(tmp_path / "subsets.csv") == training_sets(table)
+    assert [one.test_sets for one in training_sets(table)] == [one.test_sets for one in subsets]

@@ -26,25 +26,29 @@ CHUNKS = "{00000,00001}"
 V2 = {"source": {"kind": "emoji", "part": "v2"}}
 # Where accuracies are shown, and where subsets are shown.
 ACCURACY = """
-    tabulate_accuracy plot_accuracy_by_similarity plot_accuracy_by_size plot_effective_robustness
-    write_report
+    tabulate_accuracy tabulate_table1 tabulate_accuracy_by_similarity plot_accuracy_by_similarity
+    plot_accuracy_by_size plot_transfer_by_size plot_effective_robustness write_report
 """
 PRUNED = "tabulate_pruned plot_pruned"
-SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets"
+SIMILARITY = "tabulate_similarity plot_similarity tabulate_profile plot_profile"
+AUDIT = "tabulate_audit/sketch_pruned plot_audit/sketch_pruned"
+NEIGHBOURS = f"tabulate_neighbours/{TESTS} plot_neighbours/{TESTS}"
+SENSITIVITY = "tabulate_sensitivity/sketch plot_sensitivity/sketch"
+SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets plot_profile"
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
     select/{{sketch_pruned,near_sketch}} certify/sketch_pruned
     train/{{sketch_pruned,near_sketch}}/seed0 evaluate/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
-    {SHOWN} plot_similarity
+    {SHOWN} {SIMILARITY} {AUDIT}
 """
 MARGINS = f"""
-    search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} plot_neighbours/{TESTS}
+    search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} {NEIGHBOURS}
     {SKETCH_PRUNED}
 """
 TRAINED = f"train/{ALL}/seed0 evaluate/{ALL}/seed0/{TESTS} {ACCURACY}"
 SELECTED = f"""
     select/{ALL} certify/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
-    plot_similarity plot_sensitivity/sketch
+    {SIMILARITY} {SENSITIVITY} {AUDIT} tabulate_duplicates
 """
 EMBEDDED = f"""
     embed/trained/pool/{CHUNKS} embed/trained/{{reference,val,sketch}}/00000
@@ -55,7 +59,7 @@ NEW_TEST_SET = f"""
     render_emoji/v2 ingest_imagefolder/v2/00000 embed/trained/v2/00000
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
     certify/baseline evaluate/{ALL}/seed0/v2
-    {ACCURACY} {PRUNED} plot_similarity plot_neighbours/v2
+    {ACCURACY} {PRUNED} {SIMILARITY} tabulate_neighbours/v2 plot_neighbours/v2 tabulate_duplicates
 """
 
 
@@ -136,7 +140,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         },
         f"""select/{{matched,near,far,random}} certify/matched
             train/{{matched,near,far,random}}/seed0
-            evaluate/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} plot_similarity""",
+            evaluate/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} {SIMILARITY}""",
     ),
     "method and size of a subset": (
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
@@ -154,7 +158,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
-        f"certify/baseline {ACCURACY} {PRUNED} plot_similarity",
+        f"certify/baseline {ACCURACY} {PRUNED} {SIMILARITY} tabulate_duplicates",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
@@ -164,19 +168,18 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     # Their values change places: Snakemake compares parameters without their names.
     "number of examples and of neighbours to show": (
         {"figures.examples": 3, "figures.neighbours": 2},
-        f"plot_neighbours/{TESTS} write_report",
+        f"{NEIGHBOURS} {AUDIT} write_report",
     ),
     "other settings of figures": (
         {"figures.id_test_set": "sketch", "figures.seed": 1},
-        f"""plot_neighbours/{TESTS} plot_sensitivity/sketch plot_effective_robustness
-            write_report""",
+        f"{NEIGHBOURS} {SENSITIVITY} plot_effective_robustness write_report",
     ),
     "rank added": ({"search.ranks": [1, 3, 5]}, MARGINS),
     "captions of the reference": (
         {"reference.caption": "the sign of {class}"},
         f"""ingest_imagefolder/reference/00000 embed/trained/reference/00000
-            search_reference/trained/{TESTS} {MARGINS} certify/baseline {TRAINED}
-            plot_sensitivity/sketch""",
+            search_reference/trained/{TESTS} {MARGINS} certify/baseline {TRAINED} {SENSITIVITY}
+            tabulate_duplicates""",
     ),
     "deduplication": (
         {"deduplicate.threshold": 0.98},
@@ -259,8 +262,8 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
     assert planned(folder) == spelled_out(
         f"""embed/trained/sketch/00000 search_reference/trained/sketch
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
-            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED}
-            plot_sensitivity/sketch plot_neighbours/sketch"""
+            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates
+            {SENSITIVITY} tabulate_neighbours/sketch plot_neighbours/sketch"""
     )
 
 
@@ -310,7 +313,8 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     study = changed_study(changes, tmp_path)
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
-        f"evaluate/{models}/seed0/{TESTS} {SHOWN} plot_similarity plot_neighbours/{TESTS}"
+        f"evaluate/{models}/seed0/{TESTS} {ACCURACY} {PRUNED} tabulate_subsets {NEIGHBOURS}"
+        " tabulate_similarity plot_similarity"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -318,7 +322,9 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     assert set(after) == set(before), "results of removed subsets stay, and nothing is added"
     assert {path for path in after if after[path] != before[path]} == spelled_out(
         f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
-            tables/{{accuracy,subsets,pruned}}.{{csv,md,tex}}
+            tables/{{accuracy,subsets,pruned,table1}}.{{csv,md,tex}}
+            tables/{{similarity_gap,similarity_pruned,accuracy_by_similarity}}.csv
+            tables/neighbours_{TESTS}.parquet
             figures/similarity_{{gap,pruned}}.{{png,pdf,csv}}
             figures/{{accuracy_by_similarity,accuracy_by_size}}.{{png,pdf,csv}}
             figures/{{effective_robustness,pruned}}.{{png,pdf,csv}}

@@ -13,7 +13,7 @@ from programs import MODEL, emoji_chunk, kill_when, program, run, spoil
 from gapmatch import training
 from gapmatch.chunks import read_chunk
 from gapmatch.errors import InputError
-from gapmatch.streaming import TrainingShard, pool_shards
+from gapmatch.streaming import TrainingShard, kept_shards
 from gapmatch.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.workflow
@@ -138,7 +138,7 @@ SETTINGS = training.Settings(
     ],
 )
 def test_settings_that_cannot_train(reference: Path, change: dict[str, int], message: str) -> None:
-    shards = pool_shards(read_chunk(reference), None)
+    shards = kept_shards(read_chunk(reference), None)
     training.check_settings(SETTINGS, shards)
     with pytest.raises(InputError, match=message):
         training.check_settings(dataclasses.replace(SETTINGS, **change), shards)
@@ -192,7 +192,7 @@ def test_metrics_of_a_log_that_ends_early(finished: Path) -> None:
 
 
 def test_fingerprint_is_of_the_data_and_the_settings(reference: Path, tmp_path: Path) -> None:
-    shards = pool_shards(read_chunk(reference), None)
+    shards = kept_shards(read_chunk(reference), None)
     moved = [
         TrainingShard(Path(shutil.copy2(one.tar, tmp_path)), one.samples, None) for one in shards
     ]

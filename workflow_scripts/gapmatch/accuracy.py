@@ -9,7 +9,7 @@ import polars as pl
 from gapmatch.errors import InputError
 from gapmatch.result_files import Evaluation
 from gapmatch.statistics import bootstrap_interval, mean_and_spread
-from gapmatch.tables import percent
+from gapmatch.tables import percent, read_csv
 
 COLUMNS = {
     "training_set": pl.String,
@@ -61,13 +61,7 @@ def read_accuracy(path: Path) -> pl.DataFrame:
     Raises:
         InputError: The file is missing or its columns are not those of ``COLUMNS``.
     """
-    try:
-        return pl.read_csv(path, schema=COLUMNS)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"{path}: expected a CSV with the columns {', '.join(COLUMNS)} ({error}); "
-            "make it with tabulate_accuracy.py"
-        ) from error
+    return read_csv(path, COLUMNS)
 
 
 def over_seeds(accuracy: pl.DataFrame) -> pl.DataFrame:

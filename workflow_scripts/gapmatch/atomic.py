@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from gapmatch.disk_space import telling_no_space
 
 
@@ -82,6 +84,12 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_parquet(path: Path, table: pl.DataFrame) -> None:
+    """Write a table as parquet, atomically; equal tables give equal bytes."""
+    with atomic_path(path) as temporary:
+        table.write_parquet(temporary, compression="zstd")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -21,10 +21,22 @@ from gapmatch.errors import InputError
 TOLERANCE = 1e-5
 """Excess over the threshold that float32 products may show without a violation."""
 
+PROFILE_RANKS = 50
+"""Length of the similarity profile that is written: of the nearest ranks of pool and reference."""
+
 TESTS_AT_ONCE = 4096
 
 BLOCK_ROWS = {"cpu": 2048, "cuda": 2**16}
 """Rows of a dataset per product, by device."""
+
+PROFILE_SCHEMA = {
+    "test_set": pl.String,
+    "rank": pl.Int32,
+    "curve": pl.String,
+    "mean": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
 
 Values = npt.NDArray[np.float32]
 
@@ -34,8 +46,9 @@ class Profile:
     """How similar the training set is to each test image.
 
     Attributes:
-        reference: (tests, K), float32: the K largest similarities to the reference, descending.
-        pool: (tests,), float32: the largest similarity to a kept pool sample; -inf if none is.
+        reference: (tests, K), float32: the K largest similarities to the reference, descending;
+            -inf where it has fewer images.
+        pool: (tests, K), float32: those to the kept pool samples, likewise.
     """
 
     reference: Values
@@ -105,7 +118,7 @@ def profiles(
         tests: Embedding file of each test set.
         reference: Embedding files of the reference, and their rows.
         kept: Embedding files of the pool, and the rows that the subset keeps.
-        rank: K, the length of the reference's profile.
+        rank: Matched rank, that the reference must have.
         block_rows: Rows per product.
         device: "cpu" or "cuda".
 
@@ -120,8 +133,9 @@ def profiles(
         )
     vectors = {name: load(path, slice(None)) for name, path in tests.items()}
     together = torch.cat(list(vectors.values()))
-    in_reference = largest_similarities(together, reference, rank, block_rows, device)
-    in_pool = largest_similarities(together, kept, 1, block_rows, device)[:, 0]
+    longest = max(rank, PROFILE_RANKS)
+    in_reference = largest_similarities(together, reference, longest, block_rows, device)
+    in_pool = largest_similarities(together, kept, longest, block_rows, device)
     ends = np.cumsum([len(part) for part in vectors.values()])[:-1]
     return {
         name: Profile(of_reference, of_pool)
@@ -148,7 +162,7 @@ def certify(measured: Mapping[str, Profile], rank: int, offset: float) -> dict[s
     by_test_set = {}
     for name, profile in measured.items():
         threshold = profile.reference[:, rank - 1].astype(np.float64) + offset
-        excess = profile.pool - threshold
+        excess = profile.pool[:, 0] - threshold
         largest = float(excess.max(initial=-np.inf))
         by_test_set[name] = {
             "test_images": len(excess),
@@ -199,7 +213,7 @@ def nearest_table(measured: Mapping[str, Profile]) -> pl.DataFrame:
                 "test_set": [name] * len(profile.pool),
                 "test_row": np.arange(len(profile.pool), dtype=np.int32),
                 "reference_similarity": profile.reference[:, 0],
-                "pool_similarity": profile.pool,
+                "pool_similarity": profile.pool[:, 0],
             },
             schema=schema,
         )
@@ -208,3 +222,39 @@ def nearest_table(measured: Mapping[str, Profile]) -> pl.DataFrame:
     table = pl.concat(parts)
     similarity = pl.col("pool_similarity")
     return table.with_columns(pl.when(similarity.is_finite()).then(similarity))
+
+
+def profile_table(measured: Mapping[str, Profile]) -> pl.DataFrame:
+    """Return how similar the nearest ranks of the training set are, on average over test images.
+
+    Columns: test_set str, rank int32 (1 to PROFILE_RANKS), curve str ("pool": the kept samples,
+    "reference", "training set": both together), mean, low, high float64 (mean and 5 % and 95 %
+    quantile of s^(rank) over the test images; null where a side has fewer samples).
+    """
+    parts = []
+    for name, profile in measured.items():
+        together = np.sort(np.concatenate([profile.pool, profile.reference], axis=1), axis=1)
+        curves = {
+            "pool": profile.pool,
+            "reference": profile.reference,
+            "training set": together[:, ::-1],
+        }
+        for curve, values in curves.items():
+            ranked = values[:, :PROFILE_RANKS].astype(np.float64)
+            missing = ~np.isfinite(ranked)
+            shown = np.where(missing.any(axis=0), np.nan, ranked)
+            ranks = ranked.shape[1]
+            parts.append(
+                pl.DataFrame(
+                    {
+                        "test_set": [name] * ranks,
+                        "rank": np.arange(1, ranks + 1, dtype=np.int32),
+                        "curve": [curve] * ranks,
+                        "mean": shown.mean(axis=0),
+                        "low": np.quantile(shown, 0.05, axis=0),
+                        "high": np.quantile(shown, 0.95, axis=0),
+                    },
+                    schema=PROFILE_SCHEMA,
+                ).with_columns(pl.col("mean", "low", "high").fill_nan(None))
+            )
+    return pl.concat(parts)

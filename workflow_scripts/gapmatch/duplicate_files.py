@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gapmatch.atomic import write_parquet
 from gapmatch.errors import InputError
-from gapmatch.similarity.tables import read_table, write_table
+from gapmatch.similarity.tables import read_table
 
 if TYPE_CHECKING:
     # Not at run time: who only reads these files need not wait for torch.
@@ -39,7 +40,7 @@ def duplicates_path(folder: Path, chunk: str) -> Path:
 def write_clusters(path: Path, clusters: npt.NDArray[np.int32]) -> None:
     """Write the cluster of every row of a chunk: columns row, cluster (int32)."""
     rows = np.arange(len(clusters), dtype=np.int32)
-    write_table(path, pl.DataFrame({"row": rows, "cluster": clusters}))
+    write_parquet(path, pl.DataFrame({"row": rows, "cluster": clusters}))
 
 
 def read_part(
@@ -102,7 +103,7 @@ def write_part(path: Path, starts: npt.NDArray[np.int64], found: "Duplicates") -
             "similarity": found.similarity,
         }
     )
-    write_table(path, table.cast(PART_SCHEMA))
+    write_parquet(path, table.cast(PART_SCHEMA))
 
 
 def collect_duplicates(

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from tqdm import tqdm
 
-from gapmatch.atomic import atomic_path
+from gapmatch.atomic import write_parquet
 from gapmatch.chunks import Chunk, Shard
 from gapmatch.clip_models import Preprocess
 from gapmatch.embedding_files import write_embeddings
@@ -141,8 +141,8 @@ def embed_chunk(
 def write_shard(embedded: Embedded, stem: Path) -> None:
     """Write the three files of a finished shard, each atomically, the marker last."""
     write_embeddings(stem.with_suffix(".npy"), embedded.embeddings)
-    write_frame(stem.with_suffix(".metadata.parquet"), embedded.metadata)
-    write_frame(stem.with_suffix(".rejected.parquet"), embedded.rejected)
+    write_parquet(stem.with_suffix(".metadata.parquet"), embedded.metadata)
+    write_parquet(stem.with_suffix(".rejected.parquet"), embedded.rejected)
 
 
 def _read_shard(stem: Path) -> Embedded:
@@ -151,9 +151,3 @@ def _read_shard(stem: Path) -> Embedded:
         pl.read_parquet(stem.with_suffix(".metadata.parquet")),
         pl.read_parquet(stem.with_suffix(".rejected.parquet")),
     )
-
-
-def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table as parquet, atomically."""
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)

@@ -11,8 +11,6 @@ import polars as pl
 
 from gapmatch.errors import InputError
 
-SIZED_METHODS = ("near", "far", "random")  # prune to a size: a curve in figures, not a point
-
 
 def named_path(text: str) -> tuple[str, Path]:
     """Parse NAME=PATH from the command line, for argparse's ``type``."""
@@ -98,14 +96,6 @@ def read_subsets(paths: Sequence[Path]) -> list[Subset]:
     if len(set(names)) < len(names):
         raise InputError(f"two summaries are of the same subset: {', '.join(sorted(names))}")
     return subsets
-
-
-def series_of(subset: Subset) -> str:
-    """The curve a training set is on: by method and the test sets that steer it."""
-    if subset.method not in SIZED_METHODS:
-        return subset.subset
-    steered = f" ({', '.join(subset.test_sets)})" if subset.test_sets else ""
-    return f"{subset.method}-pruned{steered}"
 
 
 def baseline_of(subsets: Sequence[Subset]) -> Subset:

@@ -37,8 +37,8 @@ class TrainingShard:
     kept: Path | None
 
 
-def pool_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
-    """List the shards of a pool chunk of which something is kept.
+def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
+    """List the shards of a chunk of which something is kept.
 
     Args:
         chunk: The chunk.

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gapmatch.atomic import write_parquet
 from gapmatch.duplicate_files import read_not_duplicates, require_rows
 from gapmatch.embedding_files import EmbeddedChunk, Float32, open_embeddings
 from gapmatch.errors import InputError
-from gapmatch.similarity.tables import margin_column, read_table, write_table
+from gapmatch.similarity.tables import margin_column, read_table
 from gapmatch.subsets import (
     Keys,
     Mask,
@@ -191,7 +192,7 @@ def write_kept(folder: Path, part: Part, rows: Rows) -> None:
     require_rows(part.files.metadata, len(metadata), part.embedded)
     table = pl.DataFrame({"row": rows}, schema={"row": pl.Int32})
     names = metadata[rows].select("shard", "image_path")
-    write_table(kept_path(folder, part.files.chunk), table.hstack(names))
+    write_parquet(kept_path(folder, part.files.chunk), table.hstack(names))
 
 
 def read_kept(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.int32]:

@@ -2,8 +2,9 @@
 
 import html
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from tabulate import tabulate
@@ -64,6 +65,20 @@ def write_table(
     write_text(stem.with_name(f"{stem.name}.csv"), frame.write_csv())
     write_text(stem.with_name(f"{stem.name}.md"), markdown(heads, rows, align, caption))
     write_text(stem.with_name(f"{stem.name}.tex"), latex(heads, rows, align, caption, stem.name))
+
+
+def read_csv(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Read a table that the workflow wrote as CSV.
+
+    Raises:
+        InputError: The file is missing, or its columns are not those of the schema.
+    """
+    try:
+        return pl.read_csv(path, schema=dict(schema))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{path}: expected a CSV with the columns {', '.join(schema)} ({error}); make it again"
+        ) from error
 
 
 def percent(fraction: float) -> str:

@@ -89,6 +89,8 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
             yield f"{name}.source.root", source.root
             if source.ground_truth:
                 yield f"{name}.source.ground_truth", source.ground_truth
+    if study.figures.published:
+        yield "figures.published", study.figures.published
     models = {"training.model": study.training.model}
     for name, embedder in study.embedders.items():
         models[f"embedders.{name}.model"] = embedder.model

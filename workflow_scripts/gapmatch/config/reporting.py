@@ -1,5 +1,6 @@
 """Evaluation, figures and the settings of speed that change no result."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -40,6 +41,18 @@ class Figures(Section):
         description="Neighbours shown per test image in pool and reference.",
     )
     seed: int = Field(0, ge=0, description="Seed of the choice of examples.")
+    duplicate_similarity: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="A test image whose nearest neighbour is more similar than this has a "
+        "duplicate, for the table of duplicates.",
+    )
+    published: Path | None = Field(
+        None,
+        description="CSV of published accuracies to show in Table 1: training_set, test_set, top1 "
+        "(a fraction), source.",
+    )
     credit: str = Field("", description="Credit line under figures that show pictures.")
 
 

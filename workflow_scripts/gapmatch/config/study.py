@@ -197,6 +197,9 @@ def _subset_problems(study: Study, name: str) -> list[str]:
             for test_set in study.subset_test_sets(name)
             if test_set not in study.test_sets
         ]
+    if isinstance(subset, NoneSubset) and not subset.reference:
+        expected = "more than 0: nothing would be left to train on"
+        problems.append(_problem(f"{key}.reference", subset.reference, expected))
     if isinstance(subset, GapMatchSubset) and subset.rank not in study.search.ranks:
         problems.append(
             _problem(

@@ -26,6 +26,15 @@ Keep = Annotated[
         "the name of a gap-matched subset whose size is taken."
     ),
 ]
+ReferenceShare = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="Share of the reference that is trained on too; 1 is the paper's, 0 leaves it "
+        "out. A smaller share is part of every larger one.",
+    ),
+]
 Seed = Annotated[int, Field(ge=0, description="Seed of the choice.")]
 
 
@@ -33,12 +42,14 @@ class AllSubset(Section):
     """The whole (deduplicated) pool: the baseline."""
 
     method: Literal["all"] = Field(description="Keep the whole pool.")
+    reference: ReferenceShare = 1.0
 
 
 class NoneSubset(Section):
     """Nothing of the pool: the reference alone."""
 
     method: Literal["none"] = Field(description="Keep nothing: train on the reference alone.")
+    reference: ReferenceShare = 1.0
 
 
 class GapMatchSubset(Section):
@@ -50,6 +61,7 @@ class GapMatchSubset(Section):
     offset: float = Field(
         0.0, ge=-2, le=2, description="Added to every threshold; 0 is the paper's."
     )
+    reference: ReferenceShare = 1.0
 
 
 class NearSubset(Section):
@@ -58,6 +70,7 @@ class NearSubset(Section):
     method: Literal["near"] = Field(description="Drop the samples nearest to the test sets.")
     test_sets: TestSets
     keep: Keep
+    reference: ReferenceShare = 1.0
 
 
 class FarSubset(Section):
@@ -66,6 +79,7 @@ class FarSubset(Section):
     method: Literal["far"] = Field(description="Drop the samples farthest from the test sets.")
     test_sets: TestSets
     keep: Keep
+    reference: ReferenceShare = 1.0
 
 
 class RandomSubset(Section):
@@ -74,6 +88,7 @@ class RandomSubset(Section):
     method: Literal["random"] = Field(description="Drop samples at random.")
     keep: Keep
     seed: Seed = 0
+    reference: ReferenceShare = 1.0
 
 
 Subset = Annotated[

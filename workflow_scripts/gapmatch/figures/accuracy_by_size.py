@@ -10,18 +10,20 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from gapmatch.accuracy import over_seeds
 from gapmatch.figures import style
-from gapmatch.result_files import SIZED_METHODS, Subset, series_of
+from gapmatch.subset_table import SIZED_METHODS, TrainingSet
 
 
 def accuracy_by_size(
-    accuracy: pl.DataFrame, subsets: Sequence[Subset], reference_samples: int
+    accuracy: pl.DataFrame, subsets: Sequence[TrainingSet], steered: bool
 ) -> pl.DataFrame:
-    """Accuracy over seeds, with the size of each training set (kept pool samples + reference).
+    """Accuracy over seeds, with the size of each training set.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
-        subsets: Summaries; training sets without one are left out.
-        reference_samples: Images in the reference, which is part of every training set.
+        subsets: The table of subsets; training sets that are not in it are left out.
+        steered: Whether near- and far-pruned training sets are shown on the test sets that they
+            were selected against, or on all the others. Those selected against none are shown on
+            all.
 
     Returns:
         test_set, series (a curve, or the name of a single training set), method, training_set,
@@ -31,14 +33,18 @@ def accuracy_by_size(
         {
             "training_set": [subset.subset for subset in subsets],
             "method": [subset.method for subset in subsets],
-            "series": [series_of(subset) for subset in subsets],
-            "size": [subset.kept + reference_samples for subset in subsets],
-        }
+            "series": [subset.series for subset in subsets],
+            "size": [subset.size for subset in subsets],
+            "steered_by": [list(subset.test_sets) for subset in subsets],
+        },
+        schema_overrides={"steered_by": pl.List(pl.String)},
     )
     joined = known.join(
         over_seeds(accuracy), on="training_set", how="inner", maintain_order="left_right"
     )
-    return joined.select(
+    curve = pl.col("method").is_in(SIZED_METHODS) & (pl.col("steered_by").list.len() > 0)
+    own = pl.col("steered_by").list.contains(pl.col("test_set"))
+    return joined.filter(~curve | (own == steered)).select(
         "test_set", "series", "method", "training_set", "size", "seeds", "n", "top1", "top1_low",
         "top1_high", "spread",
     )  # fmt: skip

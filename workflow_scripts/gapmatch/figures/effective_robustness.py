@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from gapmatch.errors import InputError
 from gapmatch.figures import style
-from gapmatch.result_files import Subset, series_of
 from gapmatch.statistics import fit_line, inverse_logit, logit
+from gapmatch.subset_table import TrainingSet
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
 VALUES = ("n", "top1", "top1_low", "top1_high")
 
 
 def effective_robustness(
-    accuracy: pl.DataFrame, subsets: Sequence[Subset], id_test_set: str
+    accuracy: pl.DataFrame, subsets: Sequence[TrainingSet], id_test_set: str
 ) -> pl.DataFrame:
     """One row per model (training set and seed) and OOD test set, beside its ID accuracy.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
-        subsets: Summaries; training sets without one are left out.
+        subsets: The table of subsets; training sets that are not in it are left out.
         id_test_set: The in-distribution test set.
 
     Returns:
@@ -47,7 +47,7 @@ def effective_robustness(
         {
             "training_set": [subset.subset for subset in subsets],
             "method": [subset.method for subset in subsets],
-            "series": [series_of(subset) for subset in subsets],
+            "series": [subset.series for subset in subsets],
         }
     )
     columns = inside.select(

@@ -19,6 +19,22 @@ CURVES = {  # label, colour, filled, line style
     "training set after": ("pool after pruning + reference", style.BLACK, False, ":"),
 }
 
+HISTOGRAM = {
+    "bin_low": pl.Float64,
+    "bin_high": pl.Float64,
+    "count": pl.Int64,
+    "fraction": pl.Float64,
+    "median": pl.Float64,
+}
+GAP_SCHEMA = {"test_set": pl.String, "curve": pl.String, **HISTOGRAM, "nearer": pl.Float64}
+PRUNED_SCHEMA = {
+    "subset": pl.String,
+    "test_set": pl.String,
+    "matched": pl.Boolean,
+    "curve": pl.String,
+    **HISTOGRAM,
+}
+
 
 def bin_edges(frames: Sequence[pl.DataFrame]) -> NDArray[np.float64]:
     """Edges of ``BINS`` equal bins that hold every similarity of every frame; (BINS + 1,)."""
@@ -52,8 +68,8 @@ def similarity_gap(nearest: pl.DataFrame) -> pl.DataFrame:
         nearest: nearest.parquet of the baseline.
 
     Returns:
-        test_set, curve, bin_low, bin_high, count, fraction, median, nearer (share of the test
-        images whose nearest neighbour in the pool is nearer than that in the reference).
+        GAP_SCHEMA; nearer is the share of the test images whose nearest neighbour in the pool is
+        nearer than that in the reference.
     """
     edges = bin_edges([nearest])
     parts = []
@@ -78,8 +94,7 @@ def similarity_pruned(
             matched with another embedder: their similarities do not compare.
 
     Returns:
-        subset, test_set, matched (whether the subset was matched to this test set), curve,
-        bin_low, bin_high, count, fraction, median.
+        PRUNED_SCHEMA; matched is whether the subset was matched to this test set.
     """
     edges = bin_edges([nearest[name] for name in (baseline.subset, *[s.subset for s in subsets])])
     parts = []
@@ -105,7 +120,7 @@ def similarity_pruned(
                     curve=curve,
                 )
                 parts.append(part)
-    return pl.concat(parts) if parts else pl.DataFrame()
+    return pl.concat(parts) if parts else pl.DataFrame(schema=PRUNED_SCHEMA)
 
 
 @style.styled

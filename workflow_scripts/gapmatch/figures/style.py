@@ -13,9 +13,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gapmatch.atomic import atomic_path, write_text
-from gapmatch.result_files import Subset
+from gapmatch.subset_table import TrainingSet
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -61,7 +62,7 @@ class Look:
     marker: str
 
 
-def palette(subsets: Sequence[Subset]) -> dict[str, Look]:
+def palette(subsets: Sequence[TrainingSet]) -> dict[str, Look]:
     """The look of each training set: by its method, and among the gap-matched by its place."""
     looks = {}
     gap_matched = 0
@@ -143,6 +144,31 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     columns = max(1, min(fitting, len(entries)))
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
     figure.set_figheight(figure.get_figheight() + 0.15 + 0.19 * -(-len(entries) // columns))
+
+
+def draw_picture(
+    panel: Axes, image: Image.Image, text: str, *, marked: bool, size: float, letters: int = 17
+) -> None:
+    """Show a picture on a white square, with a text below; a thick frame marks it."""
+    side = max(image.size)
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    panel.imshow(np.asarray(square), interpolation="nearest")
+    panel.grid(visible=False)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    for spine in panel.spines.values():
+        spine.set(
+            visible=True,
+            color=VERMILLION if marked else "#bbbbbb",
+            linewidth=2.2 if marked else 0.6,
+        )
+    panel.set_xlabel(shortened(text, letters), fontsize=size, labelpad=2)
+
+
+def shortened(text: str, letters: int) -> str:
+    """Return a text of at most so many letters."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def say_nothing_to_draw(figure: Figure, reason: str) -> Figure:

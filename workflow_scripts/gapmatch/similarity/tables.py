@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gapmatch.atomic import atomic_path
 from gapmatch.embedding_files import Float64
 from gapmatch.errors import InputError
 from gapmatch.similarity.engine import Neighbours
@@ -19,12 +18,6 @@ NEIGHBOURS_SCHEMA = {
     "row": pl.Int32,
 }
 """One line per test image and rank (1 is nearest), sorted by these two."""
-
-
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a table as parquet, atomically; equal tables give equal bytes."""
-    with atomic_path(path) as temporary:
-        table.write_parquet(temporary, compression="zstd")
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pl.DataFrame:

@@ -1,0 +1,415 @@
+# Tables, from result files alone. Those for people are CSV, Markdown and LaTeX; the others, CSV or
+# parquet, hold what figures show, so that a figure is drawn again from the tables alone.
+#
+# Lists in the order of the config are functions of ``input``: those are not recorded, so that
+# another order of subsets or test sets re-runs nothing. What is listed shows in the inputs.
+
+SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
+REFERENCE_METADATA = metadata("reference")
+BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
+CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
+SHOWN_SUBSETS = [STUDY.figures.baseline, *GAP_MATCHED]
+# The paper's matching is audited; sweeps of rank and offset differ from it by degree.
+AUDITED = [
+    name
+    for name in GAP_MATCHED
+    if STUDY.subsets[name].rank == 1 and STUDY.subsets[name].offset == 0
+]
+# Only a pool whose samples have classes and styles can be counted by them: the emoji's.
+SENSITIVITY = list(
+    dict.fromkeys(
+        STUDY.subset_test_sets(name)[0]
+        for name in GAP_MATCHED
+        if isinstance(STUDY.pool.source, EmojiSource)
+        and len(STUDY.subset_test_sets(name)) == 1
+    )
+)
+TABLES = [
+    "table1",
+    "accuracy",
+    "subsets",
+    "duplicates",
+    *[f"audit_{subset}" for subset in AUDITED],
+    *(["pruned"] if isinstance(STUDY.pool.source, EmojiSource) else []),
+]
+
+
+def evaluations(subsets):
+    """Return the evaluations of the models of these subsets: subset by subset, seed by seed."""
+    return expand(
+        rules.evaluate.output.summary,
+        subset=subsets,
+        seed=STUDY.training.seeds,
+        test_set=TEST_SETS,
+    )
+
+
+def predictions(subsets):
+    """Return the per-image predictions that stand beside the evaluations."""
+    return [path.removesuffix(".json") + ".parquet" for path in evaluations(subsets)]
+
+
+def table_files(*names):
+    """Return the files of tables for people by name."""
+    return expand(
+        f"{RESULTS}/tables/{{name}}.{{suffix}}", name=names, suffix=("csv", "md", "tex")
+    )
+
+
+def table(name):
+    """Return a table's files; the CSV goes into Snakemake's report."""
+    stem = f"{RESULTS}/tables/{name}"
+    caption = f"../resources/captions/table_{re.sub('^audit_.*', 'audit', name)}.rst"
+    shown = report(
+        f"{stem}.csv", caption=caption, category="Tables", labels={"table": name}
+    )
+    return [shown, f"{stem}.md", f"{stem}.tex"]
+
+
+def reference_shares():
+    """Return tabulate_subsets.py's option for subsets that take a part of the reference."""
+    shares = [
+        f"{name}={STUDY.subsets[name].reference}"
+        for name in sorted(SUBSETS)
+        if STUDY.subsets[name].reference < 1
+    ]
+    return f"--reference-shares {' '.join(shares)}" if shares else ""
+
+
+rule tabulate_accuracy:
+    input:
+        evaluations=evaluations(SUBSETS),
+        predictions=predictions(SUBSETS),
+        caption=f"{CAPTIONS}/table_accuracy.rst",
+    output:
+        table("accuracy"),
+    log:
+        f"{RESULTS}/logs/tabulate_accuracy.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_accuracy.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        out=f"{RESULTS}/tables/accuracy",
+    message:
+        "Table of accuracy"
+    shell:
+        "python {SCRIPTS}/tabulate_accuracy.py --evaluations {input.evaluations} "
+        "--caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_subsets:
+    input:
+        summaries=SUMMARIES,
+        certificates=CERTIFICATES,
+        reference=REFERENCE_METADATA,
+        caption=f"{CAPTIONS}/table_subsets.rst",
+    output:
+        table("subsets"),
+    log:
+        f"{RESULTS}/logs/tabulate_subsets.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_subsets.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        shares=reference_shares(),
+        out=f"{RESULTS}/tables/subsets",
+    message:
+        "Table of subsets"
+    shell:
+        "python {SCRIPTS}/tabulate_subsets.py --summaries {input.summaries} "
+        "--certificates {input.certificates} --reference-metadata {input.reference} "
+        "{params.shares} --caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_table1:
+    input:
+        accuracy=f"{RESULTS}/tables/accuracy.csv",
+        subsets=f"{RESULTS}/tables/subsets.csv",
+        published=STUDY.figures.published or [],
+        caption=f"{CAPTIONS}/table_table1.rst",
+    output:
+        table("table1"),
+    log:
+        f"{RESULTS}/logs/tabulate_table1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_table1.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        published=lambda _, input: (
+            f"--published {input.published}" if input.published else ""
+        ),
+        out=f"{RESULTS}/tables/table1",
+    message:
+        "Table 1"
+    shell:
+        "python {SCRIPTS}/tabulate_table1.py --accuracy {input.accuracy} --subsets {input.subsets} "
+        "{params.published} --caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_duplicates:
+    input:
+        nearest=BASELINE_NEAREST,
+        caption=f"{CAPTIONS}/table_duplicates.rst",
+    output:
+        table("duplicates"),
+    log:
+        f"{RESULTS}/logs/tabulate_duplicates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_duplicates.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        threshold=STUDY.figures.duplicate_similarity,
+        out=f"{RESULTS}/tables/duplicates",
+    message:
+        "Table of test images with duplicates"
+    shell:
+        "python {SCRIPTS}/tabulate_duplicates.py --nearest {input.nearest} "
+        "--threshold {params.threshold} --caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+def named(subset, paths):
+    """Return NAME=PATH of each test set of a subset."""
+    return [
+        f"{name}={path}" for name, path in zip(STUDY.subset_test_sets(subset), paths)
+    ]
+
+
+rule tabulate_audit:
+    input:
+        margins=lambda wildcards: expand(
+            f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/margins/margins_{{chunk}}.parquet",
+            test_set=STUDY.subset_test_sets(wildcards.subset),
+            chunk=POOL_CHUNKS,
+        ),
+        kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
+        whole_pool=expand(KEPT, subset=STUDY.figures.baseline, chunk=POOL_CHUNKS),
+        pool_data=data("pool"),
+        pool_metadata=metadata("pool"),
+        test_data=lambda wildcards: [
+            data(name)[0] for name in STUDY.subset_test_sets(wildcards.subset)
+        ],
+        test_metadata=lambda wildcards: [
+            metadata(name)[0] for name in STUDY.subset_test_sets(wildcards.subset)
+        ],
+        caption=f"{CAPTIONS}/table_audit.rst",
+    output:
+        table("audit_{subset}"),
+        pictures=f"{RESULTS}/tables/audit_{{subset}}.parquet",
+    log:
+        f"{RESULTS}/logs/tabulate_audit/{{subset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_audit/{{subset}}.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        search=lambda wildcards: options(
+            similarity=f"{RESULTS}/similarity/{EMBEDDER}",
+            rank=STUDY.subsets[wildcards.subset].rank,
+            kept=f"{RESULTS}/subsets/{wildcards.subset}/kept",
+            whole_pool=f"{RESULTS}/subsets/{STUDY.figures.baseline}/kept",
+            classes=STUDY.figures.examples,
+        ),
+        pool_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.pool_data
+        ],
+        test_chunks=lambda wildcards, input: named(
+            wildcards.subset, [f"{folder}/chunk.json" for folder in input.test_data]
+        ),
+        test_metadata=lambda wildcards, input: named(
+            wildcards.subset, input.test_metadata
+        ),
+        out=lambda wildcards: f"{RESULTS}/tables/audit_{wildcards.subset}",
+    message:
+        "Auditing what {wildcards.subset} prunes"
+    shell:
+        "python {SCRIPTS}/tabulate_audit.py {params.search} --pool-chunks {params.pool_chunks} "
+        "--pool-metadata {input.pool_metadata} --test-chunks {params.test_chunks} "
+        "--test-metadata {params.test_metadata} --caption {input.caption} "
+        "--pictures {output.pictures} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_pruned:
+    input:
+        metadata=metadata("pool"),
+        kept=expand(KEPT, subset=SUBSETS, chunk=POOL_CHUNKS),
+        tests=[folder for test_set in TEST_SETS for folder in data(test_set)],
+        caption=f"{CAPTIONS}/table_pruned.rst",
+    output:
+        table("pruned"),
+    log:
+        f"{RESULTS}/logs/tabulate_pruned.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_pruned.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        kept=lambda _, input: [
+            f"{subset}={RESULTS}/subsets/{subset}/kept" for subset in SUBSETS
+        ],
+        pool=STUDY.figures.baseline,
+        tests=lambda _, input: [f"{folder}/chunk.json" for folder in input.tests],
+        out=f"{RESULTS}/tables/pruned",
+    message:
+        "Table of what was pruned"
+    shell:
+        "python {SCRIPTS}/tabulate_pruned.py --metadata {input.metadata} --kept {params.kept} "
+        "--pool {params.pool} --test-chunks {params.tests} --caption {input.caption} "
+        "--out {params.out} > {log} 2>&1"
+
+
+rule tabulate_similarity:
+    input:
+        summaries=expand(
+            f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SHOWN_SUBSETS
+        ),
+        nearest=expand(rules.certify.output.nearest, subset=SHOWN_SUBSETS),
+    output:
+        gap=f"{RESULTS}/tables/similarity_gap.csv",
+        pruned=f"{RESULTS}/tables/similarity_pruned.csv",
+    log:
+        f"{RESULTS}/logs/tabulate_similarity.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_similarity.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        nearest=lambda _, input: [
+            f"{subset}={path}" for subset, path in zip(SHOWN_SUBSETS, input.nearest)
+        ],
+    message:
+        "Histograms of nearest-neighbour similarity"
+    shell:
+        "python {SCRIPTS}/tabulate_similarity.py --summaries {input.summaries} "
+        "--nearest {params.nearest} --out-gap {output.gap} --out-pruned {output.pruned} "
+        "> {log} 2>&1"
+
+
+rule tabulate_profile:
+    input:
+        expand(rules.certify.output.profile, subset=SHOWN_SUBSETS),
+    output:
+        f"{RESULTS}/tables/profile.csv",
+    log:
+        f"{RESULTS}/logs/tabulate_profile.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_profile.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        profiles=lambda _, input: [
+            f"{subset}={path}" for subset, path in zip(SHOWN_SUBSETS, input)
+        ],
+    message:
+        "Similarity profiles before and after pruning"
+    shell:
+        "python {SCRIPTS}/tabulate_profile.py --profiles {params.profiles} --out {output} > {log} 2>&1"
+
+
+rule tabulate_accuracy_by_similarity:
+    input:
+        evaluations=evaluations(SHOWN_SUBSETS),
+        predictions=predictions(SHOWN_SUBSETS),
+        nearest=BASELINE_NEAREST,
+    output:
+        f"{RESULTS}/tables/accuracy_by_similarity.csv",
+    log:
+        f"{RESULTS}/logs/tabulate_accuracy_by_similarity.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_accuracy_by_similarity.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Accuracy by similarity"
+    shell:
+        "python {SCRIPTS}/tabulate_accuracy_by_similarity.py --evaluations {input.evaluations} "
+        "--nearest {input.nearest} --out {output} > {log} 2>&1"
+
+
+rule tabulate_sensitivity:
+    input:
+        tests=lambda wildcards: embeddings(EMBEDDER, wildcards.test_set),
+        reference=embeddings(EMBEDDER, "reference"),
+        pool=embeddings(EMBEDDER, "pool"),
+        kept=expand(KEPT, subset=STUDY.figures.baseline, chunk=POOL_CHUNKS),
+    output:
+        f"{RESULTS}/tables/sensitivity_{{test_set}}.csv",
+    log:
+        f"{RESULTS}/logs/tabulate_sensitivity/{{test_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_sensitivity/{{test_set}}.tsv"
+    conda:
+        "../envs/search.yaml"
+    resources:
+        engine=COMPUTE.engine,
+        device=COMPUTE.device,
+        gpu=GPU,
+        block_rows=COMPUTE.search_block_rows,
+        search_mb=COMPUTE.search_memory_mb,
+        mem_mb=search_memory,
+    params:
+        reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        reference_chunks=REFERENCE_CHUNKS,
+        pool=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
+        pool_chunks=POOL_CHUNKS,
+        kept=f"{RESULTS}/subsets/{STUDY.figures.baseline}/kept",
+        seed=STUDY.figures.seed,
+    message:
+        "Sensitivity to what the reference holds"
+    shell:
+        "python {SCRIPTS}/tabulate_sensitivity.py "
+        "--tests {input.tests[0]} --test-metadata {input.tests[1]} "
+        "--reference {params.reference} --reference-chunks {params.reference_chunks} "
+        "--pool {params.pool} --pool-chunks {params.pool_chunks} --kept {params.kept} "
+        "--seed {params.seed} --out {output} " + ENGINE_OPTIONS + "> {log} 2>&1"
+
+
+rule tabulate_neighbours:
+    input:
+        test_data=lambda wildcards: data(wildcards.test_set),
+        pool_data=data("pool"),
+        reference_data=data("reference"),
+        test_metadata=lambda wildcards: metadata(wildcards.test_set),
+        pool_metadata=metadata("pool"),
+        reference_metadata=REFERENCE_METADATA,
+        pool_neighbours=f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/pool_neighbours.parquet",
+        reference_neighbours=(
+            f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/reference_neighbours.parquet"
+        ),
+    output:
+        f"{RESULTS}/tables/neighbours_{{test_set}}.parquet",
+    log:
+        f"{RESULTS}/logs/tabulate_neighbours/{{test_set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_neighbours/{{test_set}}.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        test_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.test_data
+        ],
+        pool_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.pool_data
+        ],
+        reference_chunks=lambda _, input: [
+            f"{folder}/chunk.json" for folder in input.reference_data
+        ],
+        settings=lambda _: options(
+            images=STUDY.figures.examples,
+            neighbours=STUDY.figures.neighbours,
+            seed=STUDY.figures.seed,
+        ),
+    message:
+        "Neighbours of {wildcards.test_set}"
+    shell:
+        "python {SCRIPTS}/tabulate_neighbours.py "
+        "--test-chunks {params.test_chunks} --test-metadata {input.test_metadata} "
+        "--pool-chunks {params.pool_chunks} --pool-metadata {input.pool_metadata} "
+        "--pool-neighbours {input.pool_neighbours} "
+        "--reference-chunks {params.reference_chunks} "
+        "--reference-metadata {input.reference_metadata} "
+        "--reference-neighbours {input.reference_neighbours} {params.settings} "
+        "--out {output} > {log} 2>&1"

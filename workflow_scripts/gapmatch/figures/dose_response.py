@@ -1,0 +1,140 @@
+"""Dose and response: what gap matching prunes, and accuracy, by offset and by matched rank."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+
+from gapmatch.accuracy import over_seeds
+from gapmatch.figures import style
+from gapmatch.subset_table import TrainingSet
+
+SWEEPS = {"offset": "offset of the threshold", "rank": "matched rank"}
+
+
+def dose_response(
+    accuracy: pl.DataFrame, subsets: Sequence[TrainingSet], bounds: tuple[str, str]
+) -> pl.DataFrame:
+    """Sweeps among the gap-matched subsets: equal but for the offset, or but for the rank.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        subsets: The table of subsets.
+        bounds: The subsets that keep the whole pool and nothing of it.
+
+    Returns:
+        sweep ("offset" or "rank"), matched (the test sets), fixed (the value of the other),
+        dose, training_set, pruned_fraction, test_set (those matched), seeds, n, top1, top1_low,
+        top1_high, spread, whole, none (top1 of the two bounds).
+    """
+    means = over_seeds(accuracy)
+    matched = [one for one in subsets if one.method == "gap_match" and one.reference]
+    parts = [_sweep(sweep, group, means, bounds) for sweep, group in _sweeps(matched)]
+    return pl.concat(parts) if parts else pl.DataFrame()
+
+
+def _sweeps(matched: Sequence[TrainingSet]) -> list[tuple[str, list[TrainingSet]]]:
+    groups: dict[tuple[object, ...], list[TrainingSet]] = {}
+    for one in matched:
+        alike = (one.test_sets, one.embedder, one.reference)
+        groups.setdefault(("offset", *alike, one.rank), []).append(one)
+        groups.setdefault(("rank", *alike, one.offset), []).append(one)
+    return [
+        (str(key[0]), sorted(group, key=attrgetter(str(key[0]))))
+        for key, group in groups.items()
+        if len(group) > 1
+    ]
+
+
+def _sweep(
+    sweep: str, group: Sequence[TrainingSet], means: pl.DataFrame, bounds: tuple[str, str]
+) -> pl.DataFrame:
+    fixed = {"offset": "rank", "rank": "offset"}[sweep]
+    known = pl.DataFrame(
+        {
+            "sweep": sweep,
+            "matched": [", ".join(one.test_sets) for one in group],
+            "fixed": [float(getattr(one, fixed)) for one in group],
+            "dose": [float(getattr(one, sweep)) for one in group],
+            "training_set": [one.subset for one in group],
+            "pruned_fraction": [one.pruned / max(one.pool, 1) for one in group],
+        }
+    )
+    shown = means.filter(pl.col("test_set").is_in(list(group[0].test_sets)))
+    rows = known.join(shown, on="training_set", how="inner", maintain_order="left_right")
+    for column, bound in zip(("whole", "none"), bounds, strict=True):
+        of_bound = means.filter(pl.col("training_set") == bound)
+        named = of_bound.select("test_set", pl.col("top1").alias(column))
+        rows = rows.join(named, on="test_set", how="left", maintain_order="left")
+    return rows
+
+
+@style.styled
+def draw(frame: pl.DataFrame) -> Figure:
+    """A row per sweep: the pruned fraction on the left, accuracy on the matched sets beside it."""
+    if frame.is_empty():
+        figure = style.grid(1, 1)[0]
+        return style.say_nothing_to_draw(figure, "no gap-matched subsets that differ in one dose")
+    groups = list(frame.group_by("sweep", "matched", "fixed", maintain_order=True))
+    figure, axes = style.grid(len(groups), 2)
+    for row, ((sweep, matched, fixed), rows) in enumerate(groups):
+        other = f"rank {fixed:g}" if sweep == "offset" else f"offset {fixed:g}"
+        _draw_pruned(axes[row, 0], rows)
+        _draw_accuracy(axes[row, 1], rows)
+        axes[row, 0].set_title(f"matched to {_shortened(str(matched))}, {other}", fontsize=8.5)
+        for panel in axes[row]:
+            panel.set_xlabel(SWEEPS[str(sweep)])
+            _place_ticks(panel, str(sweep), rows["dose"].unique().to_numpy())
+    style.legend_below(figure, list(axes[:, 1]))
+    return figure
+
+
+def _shortened(names: str) -> str:
+    parts = names.split(", ")
+    return names if len(parts) < 3 else f"{len(parts)} test sets"
+
+
+def _place_ticks(panel: Axes, sweep: str, doses: np.ndarray) -> None:
+    if sweep == "rank":
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter(ScalarFormatter())
+    panel.xaxis.set_major_locator(FixedLocator(sorted(doses.tolist())))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.set_ylim(bottom=0)
+
+
+def _draw_pruned(panel: Axes, rows: pl.DataFrame) -> None:
+    points = rows.unique("dose", maintain_order=True)
+    panel.plot(points["dose"], points["pruned_fraction"], color=style.BLACK, marker="o")
+    panel.set_ylabel("pruned, of the pool")
+
+
+def _draw_accuracy(panel: Axes, rows: pl.DataFrame) -> None:
+    for index, ((test_set,), points) in enumerate(rows.group_by("test_set", maintain_order=True)):
+        colour = style.GAP_MATCH_COLOURS[index % len(style.GAP_MATCH_COLOURS)]
+        marker = style.GAP_MATCH_MARKERS[index % len(style.GAP_MATCH_MARKERS)]
+        top1 = points["top1"].to_numpy()
+        panel.errorbar(
+            points["dose"].to_numpy(),
+            top1,
+            yerr=np.stack(
+                [
+                    np.maximum(top1 - points["top1_low"].to_numpy(), 0),
+                    np.maximum(points["top1_high"].to_numpy() - top1, 0),
+                ]
+            ),
+            color=colour,
+            marker=marker,
+            markersize=5,
+            elinewidth=0.9,
+            label=str(test_set),
+        )
+        for bound, line in (("whole", "--"), ("none", ":")):
+            if points[bound][0] is not None:
+                panel.axhline(points[bound][0], color=colour, linestyle=line, linewidth=0.8)
+    panel.set_ylabel("top-1 accuracy")

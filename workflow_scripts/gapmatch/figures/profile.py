@@ -1,0 +1,73 @@
+"""The similarity profile: how similar the 1st, 2nd, ... nearest image is, before and after."""
+
+from collections.abc import Sequence
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gapmatch.figures import style
+from gapmatch.subset_table import TrainingSet
+
+SCHEMA = {
+    "subset": pl.String,
+    "test_set": pl.String,
+    "rank": pl.Int64,
+    "curve": pl.String,
+    "mean": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+REFERENCE = ("reference", style.ORANGE, "-")
+AFTER = {  # curve: label, colour, line style
+    "pool": ("pool, after pruning", style.BLUE, "-"),
+    "training set": ("pool after pruning + reference", style.BLACK, ":"),
+}
+
+
+@style.styled
+def draw(frame: pl.DataFrame, subsets: Sequence[TrainingSet], baseline: str) -> Figure:
+    """One panel per gap-matched subset and test set that it was matched to.
+
+    Args:
+        frame: SCHEMA.
+        subsets: The table of subsets.
+        baseline: The subset whose pool is that before pruning.
+    """
+    shown = [
+        (subset, test_set)
+        for subset in subsets
+        if subset.method == "gap_match"
+        for test_set in subset.test_sets
+    ]
+    if not shown:
+        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no gap-matched subset")
+    figure, axes = style.panels(len(shown), sharex=True)
+    for panel, (subset, test_set) in zip(axes, shown, strict=True):
+        here = frame.filter(pl.col("test_set") == test_set)
+        before = here.filter(pl.col("subset") == baseline, pl.col("curve") == "pool")
+        after = here.filter(pl.col("subset") == subset.subset)
+        _draw_curve(panel, before, "pool, before pruning", style.GREY, "-", band=True)
+        _draw_curve(panel, after.filter(pl.col("curve") == "reference"), *REFERENCE, band=True)
+        for curve, (label, colour, line) in AFTER.items():
+            _draw_curve(panel, after.filter(pl.col("curve") == curve), label, colour, line)
+        rank = subset.rank or 1
+        panel.axvline(rank, color=style.VERMILLION, linewidth=0.8, label="matched rank")
+        panel.set_xscale("log")
+        panel.set_title(f"{subset.subset}\non {test_set}", fontsize=8.5)
+    style.label_axes(axes, "rank of the neighbour", "similarity, mean over test images")
+    style.legend_below(figure, axes)
+    return figure
+
+
+def _draw_curve(
+    panel: Axes, rows: pl.DataFrame, label: str, colour: str, line: str, *, band: bool = False
+) -> None:
+    rows = rows.drop_nulls("mean").sort("rank")
+    if rows.is_empty():
+        return
+    ranks = rows["rank"].to_numpy()
+    if band:
+        low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
+        panel.fill_between(ranks, low, high, color=colour, alpha=0.15, linewidth=0)
+    panel.plot(ranks, rows["mean"].to_numpy(), color=colour, linestyle=line, label=label)

@@ -1,0 +1,38 @@
+"""Bin the accuracy of each training set by the similarity of the nearest pool image."""
+
+import argparse
+from pathlib import Path
+
+from gapmatch.atomic import write_text
+from gapmatch.command_line import run
+from gapmatch.figures.accuracy_by_similarity import accuracy_by_similarity
+from gapmatch.result_files import read_evaluations, read_nearest
+
+
+def main() -> None:
+    """Parse the arguments, bin, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--evaluations",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="evaluation JSONs to show; the parquet beside each is read too",
+    )
+    parser.add_argument(
+        "--nearest",
+        type=Path,
+        required=True,
+        help="nearest.parquet of the baseline: similarity to the pool before pruning",
+    )
+    parser.add_argument("--bins", type=int, default=8, help="bins of equally many test images")
+    parser.add_argument("--out", type=Path, required=True, help="output (.csv)")
+    arguments = parser.parse_args()
+    frame = accuracy_by_similarity(
+        read_evaluations(arguments.evaluations), read_nearest(arguments.nearest), arguments.bins
+    )
+    write_text(arguments.out, frame.write_csv())
+
+
+if __name__ == "__main__":
+    run(main)
