@@ -20,8 +20,9 @@ from smoke_study import NOTHING, RESULTS, STUDY, SUBSETS, TEST_SETS, check_out
 pytestmark = pytest.mark.slurm
 
 PATIENCE = 900  # seconds for the next thing to happen
-CERTIFY_MB = 500
-"""Memory of the first attempt: torch alone takes more, twice as much is enough."""
+CERTIFY_MB = 300
+"""Memory of the first attempt: two Snakemakes and torch take more, three times as much is enough.
+SLURM measures once a second, so a job that is only somewhat too large for a moment may get away."""
 GPU_RULES = {
     *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
     *("train", "evaluate", "plot_sensitivity"),
@@ -264,13 +265,16 @@ def test_more_memory_after_too_little(story: Story) -> None:
     for subset in ("baseline", "sketch_pruned"):
         first, *_, last = story.of("certify", subset)
         assert first.state in ("FAILED", "OUT_OF_MEMORY")
-        assert (first.memory, last.memory) == (f"{CERTIFY_MB}M", f"{2 * CERTIFY_MB}M")
+        assert first.memory == f"{CERTIFY_MB}M"
+        assert last.memory in (f"{2 * CERTIFY_MB}M", f"{3 * CERTIFY_MB}M")
         assert last.state == "COMPLETED"
 
 
 def test_more_time_after_too_little(story: Story) -> None:
-    timeout, *_, last = story.of("train", "near_sketch_0")
-    assert (timeout.state, last.state) == ("TIMEOUT", "COMPLETED")
+    *earlier, last = story.of("train", "near_sketch_0")
+    # It may have been on the node that was lost, and started again by SLURM, before.
+    assert earlier[-1].state == "TIMEOUT"
+    assert last.state == "COMPLETED"
     profile = yaml.safe_load((story.checkout / "profiles/default/config.yaml").read_text())
     (base,) = re.findall(r"\d+", profile["set-resources"]["train"]["runtime"])
     assert last.minutes == 2 * int(base)

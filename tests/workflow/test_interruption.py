@@ -27,18 +27,18 @@ LIVING = ("in use", "an earlier run still works there")
 # Rules of every stage, how often each is waited for, and within how many seconds of a job's first
 # sign of life the kill comes.
 MOMENTS = {
-    "download": {"render_emoji": (1, 3.0), "download": (2, 6.0), "ingest_imagefolder": (1, 2.0)},
-    "embed": {"train_embedder": (3, 20.0), "embed": (3, 4.0)},
+    "download": {"render_emoji": (1, 3.0), "download": (1, 6.0), "ingest_imagefolder": (1, 2.0)},
+    "embed": {"train_embedder": (2, 20.0), "embed": (2, 4.0)},
     "deduplicate": {
         "cluster": (1, 3.0),
         "assign_clusters": (1, 3.0),
         "drop_duplicates": (1, 3.0),
         "collect_duplicates": (1, 2.0),
     },
-    "search": {"search_reference": (1, 3.0), "search_pool": (2, 3.0), "merge_neighbours": (1, 2.0)},
-    "subset": {"select": (2, 2.0), "certify": (2, 3.0)},
-    "train": {"train": (4, 10.0)},
-    "evaluate": {"evaluate": (3, 4.0)},
+    "search": {"search_reference": (1, 3.0), "search_pool": (1, 3.0), "merge_neighbours": (1, 2.0)},
+    "subset": {"select": (1, 2.0), "certify": (1, 3.0)},
+    "train": {"train": (3, 10.0)},
+    "evaluate": {"evaluate": (2, 4.0)},
     "report": {
         "tabulate_accuracy": (1, 2.0),
         "plot_similarity": (1, 2.0),

@@ -25,10 +25,13 @@ TESTS = "{val,sketch}"
 CHUNKS = "{00000,00001}"
 V2 = {"source": {"kind": "emoji", "part": "v2"}}
 # Where accuracies are shown, and where subsets are shown.
-ACCURACY = """
-    tabulate_accuracy tabulate_table1 tabulate_accuracy_by_similarity plot_accuracy_by_similarity
-    plot_accuracy_by_size plot_transfer_by_size plot_effective_robustness write_report
+OF_ALL_MODELS = """
+    tabulate_accuracy tabulate_table1 plot_accuracy_by_size plot_effective_robustness write_report
 """
+# Drawn where a near- or far-pruned subset is steered by some of the test sets but not by all.
+TRANSFER = "plot_transfer_by_size"
+BINNED = "tabulate_accuracy_by_similarity plot_accuracy_by_similarity"
+ACCURACY = f"{OF_ALL_MODELS} {TRANSFER} {BINNED}"
 PRUNED = "tabulate_pruned plot_pruned"
 SIMILARITY = "tabulate_similarity plot_similarity tabulate_profile plot_profile"
 AUDIT = "tabulate_audit/sketch_pruned plot_audit/sketch_pruned"
@@ -39,11 +42,11 @@ SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets plot_profile"
 SKETCH_PRUNED = f"""
     select/{{sketch_pruned,near_sketch}} certify/sketch_pruned
     train/{{sketch_pruned,near_sketch}}/seed0 evaluate/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
-    {SHOWN} {SIMILARITY} {AUDIT}
+    {SHOWN} {SIMILARITY}
 """
 MARGINS = f"""
     search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} {NEIGHBOURS}
-    {SKETCH_PRUNED}
+    {SKETCH_PRUNED} {AUDIT}
 """
 TRAINED = f"train/{ALL}/seed0 evaluate/{ALL}/seed0/{TESTS} {ACCURACY}"
 SELECTED = f"""
@@ -145,7 +148,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "method and size of a subset": (
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
         f"""select/near_sketch train/near_sketch/seed0 evaluate/near_sketch/seed0/{TESTS}
-            {SHOWN}""",
+            {OF_ALL_MODELS} {TRANSFER} plot_accuracy_by_similarity {PRUNED} tabulate_subsets
+            plot_profile""",
     ),
     "rank and offset of a subset": (
         {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
@@ -154,11 +158,11 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "test set added": ({"test_sets.v2": V2}, NEW_TEST_SET),
     "test set added and named by a subset": (
         {"test_sets.v2": V2, "subsets.sketch_pruned.test_sets": ["sketch", "v2"]},
-        f"{NEW_TEST_SET} {SKETCH_PRUNED}",
+        f"{NEW_TEST_SET} {SKETCH_PRUNED} {AUDIT}",
     ),
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
-        f"certify/baseline {ACCURACY} {PRUNED} {SIMILARITY} tabulate_duplicates",
+        f"certify/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY} tabulate_duplicates",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
@@ -262,7 +266,7 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
     assert planned(folder) == spelled_out(
         f"""embed/trained/sketch/00000 search_reference/trained/sketch
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
-            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates
+            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates {AUDIT}
             {SENSITIVITY} tabulate_neighbours/sketch plot_neighbours/sketch"""
     )
 
@@ -313,8 +317,8 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     study = changed_study(changes, tmp_path)
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
-        f"evaluate/{models}/seed0/{TESTS} {ACCURACY} {PRUNED} tabulate_subsets {NEIGHBOURS}"
-        " tabulate_similarity plot_similarity"
+        f"evaluate/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED} tabulate_subsets"
+        f" {NEIGHBOURS} tabulate_similarity plot_similarity"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -331,6 +335,40 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
             figures/neighbours_{TESTS}.{{png,pdf,csv}}
             report.html config.json"""
     )
+
+
+FIGURES = f"""
+    plot_similarity plot_profile plot_accuracy_by_similarity plot_accuracy_by_size
+    plot_transfer_by_size plot_effective_robustness plot_pruned plot_audit/sketch_pruned
+    plot_sensitivity/sketch plot_neighbours/{TESTS}
+"""
+
+
+def planned_figures(folder: Path) -> set[str]:
+    """Return the jobs that Snakemake would run for all figures."""
+    said = run(folder, "figures", "--dry-run", "--printshellcmds")
+    return set(re.findall(rf"> {RESULTS}/logs/(\S+)\.log 2>&1$", said, re.M))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
+def test_figures_are_drawn_from_tables_alone(
+    checkout: Path, elsewhere: bool, tmp_path: Path
+) -> None:
+    if elsewhere:
+        folder = cloned(tmp_path / "clone")
+        tables = shutil.copytree(checkout / RESULTS / "tables", folder / RESULTS / "tables")
+        for path in tables.iterdir():
+            path.touch()  # as docs/scale.md says: else they are older than the checkout's files
+    else:
+        folder = copied(checkout, tmp_path)
+        for path in (folder / RESULTS).iterdir():
+            if path.is_dir() and path.name != "tables":
+                shutil.rmtree(path)
+    assert planned_figures(folder) == spelled_out(FIGURES)
+    run(folder, "figures")
+    assert digests(folder / RESULTS / "figures") == digests(checkout / RESULTS / "figures")
+    for target in ("tables", "table1", *[f"fig{number}" for number in range(1, 8)]):
+        assert NOTHING in run(folder, target, "--dry-run"), target
 
 
 def test_results_without_a_record_are_named(checkout: Path, tmp_path: Path) -> None:
