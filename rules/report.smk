@@ -68,8 +68,10 @@ def table(name):
 
 rule tabulate_accuracy:
     input:
-        evaluations=evaluations(SUBSETS),
-        predictions=predictions(SUBSETS),
+        evaluations=evaluations(SUBSETS)
+        + classifier_evaluations(rules.evaluate_classifier.output.summary),
+        predictions=predictions(SUBSETS)
+        + classifier_evaluations(rules.evaluate_classifier.output.predictions),
         caption=f"{CAPTIONS}/table_accuracy.rst",
     output:
         table("accuracy"),
@@ -258,13 +260,15 @@ rule plot_effective_robustness:
         "../envs/report.yaml"
     params:
         id_test_set=STUDY.figures.id_test_set,
+        # What is listed shows in the accuracies.
+        classifiers=lambda _, input: list(STUDY.classifiers),
         out=f"{RESULTS}/figures/effective_robustness",
     message:
         "Figure of effective robustness"
     shell:
         "python {SCRIPTS}/plot_effective_robustness.py --accuracy {input.accuracy} "
         "--summaries {input.summaries} --id-test-set {params.id_test_set} "
-        "--out {params.out} > {log} 2>&1"
+        "--classifiers {params.classifiers} --out {params.out} > {log} 2>&1"
 
 
 rule plot_sensitivity:
