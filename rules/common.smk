@@ -10,6 +10,7 @@ from snakemake.logging import logger
 
 from gapmatch.atomic import write_text
 from gapmatch.config import load_study
+from gapmatch.config.classification import CheckpointClassifier, TrainedClassifier
 from gapmatch.config.datasets import (
     EmojiSource,
     ImageFolderSource,
@@ -62,6 +63,8 @@ GPU = 0 if COMPUTE.device == "cpu" else 1
 TRAINING_GPUS = GPU * COMPUTE.training_gpus
 # Two Snakemakes run beside the program of a SLURM job, 200 MB each.
 SNAKEMAKE_MB = 500
+# What tells the reference's classes: any of its chunks.
+REFERENCE_CHUNK = f"{RESULTS}/data/reference/{REFERENCE_CHUNKS[0]}"
 # For the programs that search; their rules name these resources.
 ENGINE_OPTIONS = (
     "--engine {resources.engine} --device {resources.device} --threads {threads} "
@@ -170,6 +173,7 @@ wildcard_constraints:
     test_set=one_of(TEST_SETS),
     subset=one_of(SUBSETS),
     embedder=one_of(STUDY.embedders),
+    classifier=one_of(STUDY.classifiers),
     seed=r"\d+",
 
 

@@ -220,13 +220,15 @@ rule plot_effective_robustness:
         "../envs/report.yaml"
     params:
         id_test_set=STUDY.figures.id_test_set,
+        # What is listed shows in the accuracies.
+        classifiers=lambda _, input: list(STUDY.classifiers),
         out=f"{RESULTS}/figures/effective_robustness",
     message:
         "Figure of effective robustness"
     shell:
         "python {SCRIPTS}/plot_effective_robustness.py --accuracy {input.accuracy} "
         "--subsets {input.subsets} --id-test-set {params.id_test_set} "
-        "--out {params.out} > {log} 2>&1"
+        "--classifiers {params.classifiers} --out {params.out} > {log} 2>&1"
 
 
 rule plot_pruned:

@@ -78,8 +78,10 @@ def reference_shares():
 
 rule tabulate_accuracy:
     input:
-        evaluations=evaluations(SUBSETS),
-        predictions=predictions(SUBSETS),
+        evaluations=evaluations(SUBSETS)
+        + classifier_evaluations(rules.evaluate_classifier.output.summary),
+        predictions=predictions(SUBSETS)
+        + classifier_evaluations(rules.evaluate_classifier.output.predictions),
         caption=f"{CAPTIONS}/table_accuracy.rst",
     output:
         table("accuracy"),

@@ -1,4 +1,5 @@
-# CLIP training: one model per subset and seed, and the embedders that the workflow trains itself.
+# Training: one CLIP model per subset and seed, and the embedders and classifiers that the workflow
+# trains itself.
 
 
 REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"
@@ -146,3 +147,40 @@ rule train:
     shell:
         TRAIN_COMMAND + "--training-set {wildcards.subset} --seed {wildcards.seed} "
         "--pool {input.pool} --kept {params.kept} {params.reference} > {log} 2>&1"
+
+
+rule train_classifier:
+    input:
+        data("reference"),
+    output:
+        weights=f"{RESULTS}/classifiers/{{classifier}}/model.pt",
+        summary=f"{RESULTS}/classifiers/{{classifier}}/training.json",
+    log:
+        f"{RESULTS}/logs/train_classifier/{{classifier}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_classifier/{{classifier}}.tsv"
+    wildcard_constraints:
+        classifier=one_of(
+            name
+            for name, kind in STUDY.classifiers.items()
+            if isinstance(kind, TrainedClassifier)
+        ),
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        device=COMPUTE.device,
+        gpu=GPU,
+        workers=COMPUTE.embedding_workers,
+    params:
+        settings=lambda wildcards: options(
+            **STUDY.classifiers[wildcards.classifier].model_dump(exclude={"kind"})
+        ),
+        state=lambda wildcards: f"{RESULTS}/state/train_classifier/{wildcards.classifier}",
+    message:
+        "Training the classifier {wildcards.classifier} on the reference"
+    shell:
+        "python {SCRIPTS}/train_classifier.py --classifier {wildcards.classifier} "
+        "--reference {input} {params.settings} --device {resources.device} "
+        "--workers {resources.workers} --state {params.state} --weights {output.weights} "
+        "--summary {output.summary} > {log} 2>&1"

@@ -3,9 +3,11 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import scipy.io
 from PIL import Image
 from timm.data import ImageNetInfo
@@ -105,3 +107,65 @@ def objectnet(root: Path, images: int) -> Path:
     text = "".join(f"{name}\n" for name in reversed(names))
     (mappings / "imagenet_to_label_2012_v2").write_text(text, encoding="utf-8")
     return root
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A data set as it ships: what it is, where it lies, what its images are.
+
+    Attributes:
+        variant: What the study calls it.
+        root: Its folder.
+        ground_truth: The file that says it where folders do not.
+        classes: Class names with their ImageNet indices, in the order of labels.
+        images: By path below the root, the label.
+        border: Pixels on each side that are not of the image.
+    """
+
+    variant: str
+    root: Path
+    ground_truth: Path | None
+    classes: tuple[tuple[str, tuple[int, ...]], ...]
+    images: dict[str, int]
+    border: int = 0
+
+    def picture(self, path: str) -> Image.Image:
+        """Read an image from its original file."""
+        with Image.open(self.root / path) as image:
+            edge = self.border
+            return image.convert("RGB").crop((edge, edge, image.width - edge, image.height - edge))
+
+
+LAYOUTS = ("val_flat", "val_folders", "sketch", "a", "r", "v2", "objectnet")
+
+
+def miniature(layout: str, folder: Path, images: int) -> Miniature:
+    """Make a data set in one of LAYOUTS, with so many images of each class."""
+    variant, root = layout.partition("_")[0], folder / layout
+    if layout == "objectnet":
+        objectnet(root, images)
+        labels = {
+            f"images/{name}/{number}.png": label
+            for label, name in enumerate(OBJECTS)
+            for number in range(images)
+        }
+        return Miniature(variant, root, None, tuple(OBJECTS.values()), labels, border=2)
+    indices = SHARED if layout in ("a", "r") else CLASSES
+    classes = tuple((open_clip.IMAGENET_CLASSNAMES[index], (index,)) for index in indices)
+    if layout == "val_flat":
+        truth = flat_validation(root, images)
+        path = solution(folder / "LOC_val_solution.csv", truth)
+        labels = {name: indices.index(index) for name, index in truth.items()}
+        return Miniature(variant, root, path, classes, labels)
+    if layout == "v2":
+        v2(root, images)
+        names = [str(index) for index in indices]
+    else:
+        by_wordnet_id(root, indices, images, seed=len(layout))
+        names = [WORDNET_IDS[index] for index in indices]
+    labels = {
+        f"{name}/{path.name}": label
+        for label, name in enumerate(names)
+        for path in (root / name).iterdir()
+    }
+    return Miniature(variant, root, None, classes, labels)

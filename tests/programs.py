@@ -1,6 +1,7 @@
 """Programs of the workflow as tests run them, and a small dataset for them."""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -30,6 +31,17 @@ def run(arguments: list[str]) -> str:
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+def run_here(name: str, *arguments: object) -> None:
+    """Run a program in this process, where the heavy imports are done once; it must succeed."""
+    _, path, *rest = program(name, *arguments)
+    before = sys.argv
+    sys.argv = [path, *rest]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    finally:
+        sys.argv = before
 
 
 def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -> None:

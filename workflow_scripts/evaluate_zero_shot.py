@@ -9,6 +9,7 @@ from gapmatch.atomic import write_json, write_parquet
 from gapmatch.chunks import read_chunk
 from gapmatch.clip_models import load_clip
 from gapmatch.command_line import run
+from gapmatch.predictions import summarise
 from gapmatch.weights import choose_device
 
 
@@ -48,7 +49,7 @@ def main() -> None:
         "device": device.type,
         "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
     }
-    write_json(arguments.summary, summary | zero_shot.summarise(predictions))
+    write_json(arguments.summary, summary | summarise(predictions))
 
 
 if __name__ == "__main__":

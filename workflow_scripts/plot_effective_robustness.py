@@ -20,14 +20,18 @@ def main() -> None:
     )
     parser.add_argument("--id-test-set", required=True, help="name of the in-distribution test set")
     parser.add_argument(
+        "--classifiers", nargs="*", default=[], help="names of the supervised classifiers"
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
     subsets = read_training_sets(arguments.subsets)
     frame = effective_robustness.effective_robustness(
-        read_accuracy(arguments.accuracy), subsets, arguments.id_test_set
+        read_accuracy(arguments.accuracy), subsets, arguments.id_test_set, arguments.classifiers
     )
-    figure = effective_robustness.draw(frame, style.palette(subsets), arguments.id_test_set)
+    looks = style.palette(subsets, arguments.classifiers)
+    figure = effective_robustness.draw(frame, looks, arguments.id_test_set)
     style.save(figure, frame, arguments.out)
 
 

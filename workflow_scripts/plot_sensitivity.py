@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from gapmatch.command_line import run
+from gapmatch.composition import SENSITIVITY_SCHEMA
 from gapmatch.figures import sensitivity, style
-from gapmatch.sensitivity import SCHEMA
 from gapmatch.tables import read_csv
 
 
@@ -18,7 +18,7 @@ def main() -> None:
         "--out", type=Path, required=True, help="path without suffix: .pdf, .png and .csv are added"
     )
     arguments = parser.parse_args()
-    frame = read_csv(arguments.table, SCHEMA)
+    frame = read_csv(arguments.table, SENSITIVITY_SCHEMA)
     style.save(sensitivity.draw(frame, arguments.test_set), frame, arguments.out)
 
 

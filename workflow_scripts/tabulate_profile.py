@@ -1,4 +1,4 @@
-"""Collect the similarity profiles of the pool before pruning and of each gap-matched subset."""
+"""Collect the similarity profiles of the pool before and after each pruning."""
 
 import argparse
 from pathlib import Path

@@ -9,6 +9,7 @@ import polars as pl
 from gapmatch import sensitivity
 from gapmatch.atomic import write_text
 from gapmatch.command_line import run
+from gapmatch.composition import SENSITIVITY_SCHEMA
 from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
 from gapmatch.similarity.engine import TestSet, find_margins
@@ -58,7 +59,7 @@ def main() -> None:
         .join(classes, on="part")
         .with_columns(fraction=pl.col("pruned") / pl.col("pool"))
         .sort("classes", "style", "test_class")
-        .select(*sensitivity.SCHEMA)
+        .select(*SENSITIVITY_SCHEMA)
     )
     write_text(arguments.out, frame.write_csv())
 

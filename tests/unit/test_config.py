@@ -151,6 +151,32 @@ def test_names_that_differ_in_case_only_collide(values: dict[str, Any]) -> None:
     assert line == "subsets: got 'Baseline', expected a name that does not collide with baseline"
 
 
+CLASSIFIERS = {
+    "resnet": {"kind": "timm", "model": "resnet50.tv_in1k"},
+    "ours": {"kind": "checkpoint", "model": "resnet50", "checkpoint": "nowhere/ours.pt"},
+    "small": {"kind": "trained", "epochs": 3},
+}
+
+
+def test_classifiers_of_every_kind(values: dict[str, Any]) -> None:
+    values["classifiers"] = CLASSIFIERS
+    assert list(parse_study(values, "study.yaml").classifiers) == list(CLASSIFIERS)
+    with pytest.raises(InputError, match=r"classifiers.ours.checkpoint: nowhere/ours.pt does not"):
+        load_study(values, [])
+    (line,) = problems(put(values, "classifiers.resnet.epochs", 3))
+    assert line.startswith("classifiers.resnet.epochs: unknown key")
+    (line,) = problems(put(values, "classifiers.small.batch_size", 1))
+    assert line.startswith("classifiers.small.batch_size: got 1")
+
+
+def test_a_classifier_cannot_have_the_name_of_a_subset(values: dict[str, Any]) -> None:
+    values["classifiers"] = {"Baseline": CLASSIFIERS["resnet"]}
+    (line,) = problems(values)
+    assert line == (
+        "classifiers: got 'Baseline', expected a name that does not collide with baseline"
+    )
+
+
 @pytest.mark.parametrize("name", ["pool", "Reference"])
 def test_names_of_the_training_data_are_taken(values: dict[str, Any], name: str) -> None:
     (line,) = problems(put(values, f"test_sets.{name}", values["test_sets"]["val"]))

@@ -244,6 +244,30 @@ def test_line_through_reference_only_models_is_fitted_in_logits(sets: list[Train
     assert "fit to 2 reference-only models" in labels
 
 
+def test_classifiers_are_a_series_and_on_the_line(sets: list[TrainingSet]) -> None:
+    values = [("baseline", 0, 0.6, 0.5), ("reference_only", 0, 0.4, 0.1)]
+    values += [("resnet18", 0, 0.7, 0.4), ("resnet50", 0, 0.8, 0.5), ("unknown", 0, 0.9, 0.9)]
+    names = ["resnet18", "resnet50"]
+    frame = effective_robustness.effective_robustness(robustness_rows(values), sets, "val", names)
+    rows = frame.filter(pl.col("method") == "classifier")
+    assert rows["training_set"].to_list() == names
+    assert set(rows["series"]) == {"classifiers"}
+    assert "unknown" not in frame["training_set"].to_list()
+    inside, outside = (
+        np.log([value / (1 - value) for value in column])
+        for column in ((0.4, 0.7, 0.8), (0.1, 0.4, 0.5))
+    )
+    slope, intercept = np.polyfit(inside, outside, 1)
+    assert frame["slope"].unique().to_list() == [pytest.approx(slope)]
+    assert frame["intercept"].unique().to_list() == [pytest.approx(intercept)]
+    looks = style.palette(sets, names)
+    assert looks["resnet18"] == looks["resnet50"] != looks["baseline"]
+    figure = effective_robustness.draw(frame, looks, "val")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels.count("classifiers") == 1
+    assert "fit to 3 reference-only models" in labels
+
+
 def test_no_line_is_fitted_to_noise(
     accuracy: pl.DataFrame, sets: list[TrainingSet], tmp_path: Path
 ) -> None:

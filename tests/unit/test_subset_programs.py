@@ -132,7 +132,7 @@ class Study:
             *("--reference-chunks", "00000", "00001"),
             *("--tests", *(f"{name}={self.tests(name)}" for name in TESTS), "--device", "cpu"),
             *("--threads", 1, "--out", folder / "certificate.json"),
-            *("--nearest", folder / "nearest.parquet"),
+            *("--nearest", folder / "nearest.parquet", "--profile", folder / "profile.parquet"),
         )
         return json.loads((folder / "certificate.json").read_text())
 

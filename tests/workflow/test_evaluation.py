@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from programs import CLASSES, MODEL, emoji_chunk, program, run, spoil
+from untrained_models import untrained_clip
 
 from gapmatch import zero_shot
 from gapmatch.chunks import Chunk, read_chunk
@@ -35,16 +36,7 @@ def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained model, with statistics of normalisation that tell images apart."""
-    torch.manual_seed(5)
-    model = open_clip.create_model(MODEL, load_weights=False)
-    model.train()
-    with torch.no_grad():
-        for _ in range(20):
-            model.encode_image(torch.rand(16, 3, 64, 64))
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    save_weights(path, model.state_dict())
-    return path
+    return untrained_clip(tmp_path_factory.mktemp("model") / "model.pt")
 
 
 def direct_scores(chunk: Chunk, weights: Path) -> tuple[dict[str, np.ndarray], dict[str, int]]:

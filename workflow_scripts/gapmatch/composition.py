@@ -18,6 +18,11 @@ SCHEMA = {
     "pruned": pl.Int64,
     "fraction": pl.Float64,
 }
+SENSITIVITY_SCHEMA = {
+    "classes": pl.Int64,
+    **{name: kind for name, kind in SCHEMA.items() if name != "subset"},
+}
+"""The same for one matching, with so many other classes in the reference."""
 
 
 def count_pruned(

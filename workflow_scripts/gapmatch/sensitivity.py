@@ -14,15 +14,6 @@ import polars as pl
 from gapmatch.embedding_files import Float64, Stored
 from gapmatch.similarity.engine import Engine, PoolMargins, find_neighbours
 
-SCHEMA = {
-    "classes": pl.Int64,
-    "style": pl.String,
-    "test_class": pl.Boolean,
-    "pool": pl.Int64,
-    "pruned": pl.Int64,
-    "fraction": pl.Float64,
-}
-
 
 def class_counts(total: int) -> list[int]:
     """Return the numbers of other classes to try: none, an eighth, a quarter, half, all."""

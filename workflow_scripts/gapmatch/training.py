@@ -18,7 +18,7 @@ import torch
 from gapmatch.disk_space import is_full, no_space
 from gapmatch.errors import InputError
 from gapmatch.streaming import TrainingShard, read_manifest
-from gapmatch.weights import load_weights
+from gapmatch.weights import load_weights, not_finite
 
 logger = logging.getLogger(__name__)
 
@@ -237,8 +237,7 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             "see its messages above"
         )
     weights = load_weights(path)
-    broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
-    if broken:
+    if broken := not_finite(weights):
         raise InputError(
             f"{path} holds weights that are not finite ({broken[0]}): lower training.lr or use "
             "training.precision fp32"

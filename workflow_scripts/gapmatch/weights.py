@@ -51,6 +51,11 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in weights.items()}
 
 
+def not_finite(weights: dict[str, torch.Tensor]) -> list[str]:
+    """Return the names of the tensors that hold a NaN or an infinity."""
+    return [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+
+
 def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """Save a state dict, atomically; equal weights are equal bytes."""
     # Given a path, torch would write the temporary file's name into the archive.

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from braceexpand import braceexpand
 
+from gapmatch.config.classification import CheckpointClassifier
 from gapmatch.config.datasets import (
     ImageFolderSource,
     ImageNetSource,
@@ -96,6 +97,9 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
         models[f"embedders.{name}.model"] = embedder.model
         if isinstance(embedder, CheckpointEmbedder):
             yield f"embedders.{name}.checkpoint", embedder.checkpoint
+    for name, classifier in study.classifiers.items():
+        if isinstance(classifier, CheckpointClassifier):
+            yield f"classifiers.{name}.checkpoint", classifier.checkpoint
     for key, model in models.items():
         if model.startswith(LOCAL_MODEL):
             yield key, Path(model.removeprefix(LOCAL_MODEL)) / "open_clip_config.json"

@@ -62,7 +62,7 @@ def _section(name: str, section: dict[str, Any]) -> str:
 
 def _default(value: dict[str, Any]) -> str:
     default = value.get("default")
-    if isinstance(default, dict):
+    if isinstance(default, dict) and default:
         return "see its section"
     return f"`{default!r}`" if default != "" else "empty"
 

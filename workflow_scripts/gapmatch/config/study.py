@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from gapmatch.config.classification import Classifier
 from gapmatch.config.datasets import Download, Emoji, EmojiSource, Pool, Reference, TestSet
 from gapmatch.config.embedding import Embedder, TrainedEmbedder
 from gapmatch.config.reporting import Compute, Evaluation, Figures
@@ -56,6 +57,11 @@ class Study(Section):
     )
     training: Training = Field(Training(), description="Training of one CLIP model per subset.")
     evaluation: Evaluation = Field(Evaluation(), description="Zero-shot evaluation.")
+    classifiers: dict[Name, Classifier] = Field(
+        {},
+        description="Image classifiers trained on the reference alone, by name: supervised "
+        "baselines beside the CLIP models.",
+    )
     figures: Figures = Field(Figures(), description="What the figures show, and of what.")
     compute: Compute = Field(Compute(), description="Settings of speed: they re-run nothing.")
 
@@ -94,8 +100,10 @@ def _name_problems(study: Study) -> list[str]:
         for name in study.test_sets
         if name.lower() in {"pool", "reference"}
     ]
-    for section in ("test_sets", "embedders", "subsets"):
-        seen: dict[str, str] = {}
+    for section in ("test_sets", "embedders", "subsets", "classifiers"):
+        # A classifier stands beside the subsets in the evaluations and in every table of them.
+        beside = study.subsets if section == "classifiers" else {}
+        seen = {name.lower(): name for name in beside}
         for name in getattr(study, section):
             # Two names that differ in case only are one folder on some file systems.
             if other := seen.get(name.lower()):

@@ -15,11 +15,16 @@ from gapmatch.statistics import fit_line, inverse_logit, logit
 from gapmatch.subset_table import TrainingSet
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
+ON_REFERENCE = ("none", "classifier")
+"""Methods whose models saw the reference alone: the line of effective robustness is theirs."""
 VALUES = ("n", "top1", "top1_low", "top1_high")
 
 
 def effective_robustness(
-    accuracy: pl.DataFrame, subsets: Sequence[TrainingSet], id_test_set: str
+    accuracy: pl.DataFrame,
+    subsets: Sequence[TrainingSet],
+    id_test_set: str,
+    classifiers: Sequence[str] = (),
 ) -> pl.DataFrame:
     """One row per model (training set and seed) and OOD test set, beside its ID accuracy.
 
@@ -27,11 +32,12 @@ def effective_robustness(
         accuracy: ``accuracy.accuracy_table``.
         subsets: The table of subsets; training sets that are not in it are left out.
         id_test_set: The in-distribution test set.
+        classifiers: Names of the supervised classifiers, one series of method "classifier".
 
     Returns:
         test_set, series, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n,
         top1, top1_low, top1_high, slope, intercept (of the line through the models
-        of method "none", in logit space; null where ``_with_line`` draws none).
+        of the methods ``ON_REFERENCE``, in logit space; null where ``_with_line`` draws none).
 
     Raises:
         InputError: No model was evaluated on ``id_test_set``.
@@ -45,9 +51,9 @@ def effective_robustness(
         )
     known = pl.DataFrame(
         {
-            "training_set": [subset.subset for subset in subsets],
-            "method": [subset.method for subset in subsets],
-            "series": [subset.series for subset in subsets],
+            "training_set": [*(subset.subset for subset in subsets), *classifiers],
+            "method": [*(subset.method for subset in subsets), *["classifier"] * len(classifiers)],
+            "series": [*(subset.series for subset in subsets), *["classifiers"] * len(classifiers)],
         }
     )
     columns = inside.select(
@@ -72,7 +78,7 @@ def _with_line(rows: pl.DataFrame) -> pl.DataFrame:
     Seeds of one training set differ by noise, and a slope fitted to noise misleads: there is a line
     only when the ID accuracies span more than the mean width of their intervals.
     """
-    alone = rows.filter(pl.col("method") == "none")
+    alone = rows.filter(pl.col("method").is_in(ON_REFERENCE))
     accuracy = alone["id_top1"].to_numpy()
     widths = (alone["id_top1_high"] - alone["id_top1_low"]).to_numpy()
     distinct = accuracy.size > 1 and np.ptp(accuracy) > np.mean(widths)
@@ -146,7 +152,7 @@ def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
     panel.plot(ends, ends, "--", color="#999999", linewidth=1, label="y = x", scaley=False)
     if rows["slope"][0] is not None:
         line = rows["slope"][0] * ends + rows["intercept"][0]
-        models = rows.filter(pl.col("method") == "none").height
+        models = rows.filter(pl.col("method").is_in(ON_REFERENCE)).height
         label = f"fit to {models} reference-only models"
         panel.plot(ends, line, color=style.ORANGE, linewidth=1.2, label=label, scaley=False)
     panel.set_xlim(*ends)

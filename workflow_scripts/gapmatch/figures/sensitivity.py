@@ -15,7 +15,7 @@ def draw(frame: pl.DataFrame, test_set: str) -> Figure:
     """One panel per style: the pruned fraction against the other classes in the reference.
 
     Args:
-        frame: ``sensitivity.SCHEMA``.
+        frame: ``composition.SENSITIVITY_SCHEMA``.
         test_set: Name of the test set that is matched, for the title.
     """
     styles = frame["style"].unique(maintain_order=True).to_list()

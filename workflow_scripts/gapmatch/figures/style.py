@@ -42,12 +42,14 @@ MINIMUM_WIDTH = 4.8  # room for the legend below a single panel
 
 # Okabe & Ito's colours (2008) and, past them, Paul Tol's: told apart with any colour vision.
 BLACK, ORANGE, BLUE, VERMILLION, GREY = "#000000", "#E69F00", "#0072B2", "#D55E00", "#8c8c8c"
+BROWN = "#661100"
 METHOD_LOOKS = {
     "all": (BLACK, "o"),
     "none": (ORANGE, "s"),
     "near": (VERMILLION, "<"),
     "far": (BLUE, ">"),
     "random": (GREY, "h"),
+    "classifier": (BROWN, "*"),
 }
 GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255")
 GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d")
@@ -62,9 +64,9 @@ class Look:
     marker: str
 
 
-def palette(subsets: Sequence[TrainingSet]) -> dict[str, Look]:
+def palette(subsets: Sequence[TrainingSet], classifiers: Sequence[str] = ()) -> dict[str, Look]:
     """The look of each training set: by its method, and among the gap-matched by its place."""
-    looks = {}
+    looks = {name: Look(*METHOD_LOOKS["classifier"]) for name in classifiers}
     gap_matched = 0
     for subset in subsets:
         if subset.method in METHOD_LOOKS:
