@@ -23,7 +23,7 @@ from untrained_models import untrained_classifier, untrained_clip
 from gapmatch.chunks import Chunk, write_chunk
 from gapmatch.shards import read_samples
 
-IMAGES = 5
+IMAGES = 8
 TEMPLATES = ["a photo of a {}", "a drawing of a {}"]
 CLASSIFIER = "test_resnet"
 CLOSE = 1e-5
