@@ -9,11 +9,14 @@ REFERENCE_METADATA = metadata("reference")
 BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
 CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
 SHOWN_SUBSETS = [STUDY.figures.baseline, *GAP_MATCHED]
-# The paper's matching is audited; sweeps of rank and offset differ from it by degree.
+# The paper's matching is audited; sweeps of rank and offset differ from it by degree, and training
+# sets without the reference are of the same pool.
 AUDITED = [
     name
     for name in GAP_MATCHED
-    if STUDY.subsets[name].rank == 1 and STUDY.subsets[name].offset == 0
+    if STUDY.subsets[name].rank == 1
+    and STUDY.subsets[name].offset == 0
+    and STUDY.subsets[name].reference == 1
 ]
 # Only a pool whose samples have classes and styles can be counted by them: the emoji's.
 SENSITIVITY = list(

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "profiles" / "default" / "config.yaml"
 SLURM = ROOT / "slurm" / "config.yaml"
+SIZES = sorted(ROOT.glob("profiles/*/config.yaml"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -23,8 +25,9 @@ def rule_bodies() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_every_rule_has_memory_and_time_that_grow() -> None:
-    sizes = read(DEFAULT)["set-resources"]
+@pytest.mark.parametrize("profile", SIZES, ids=lambda path: path.parent.name)
+def test_every_rule_has_memory_and_time_that_grow(profile: Path) -> None:
+    sizes = read(profile)["set-resources"]
     bodies = rule_bodies()
     assert set(sizes) == set(bodies)
     for rule, resources in sizes.items():
@@ -35,8 +38,9 @@ def test_every_rule_has_memory_and_time_that_grow() -> None:
             assert re.fullmatch(r"\d+ \* attempt", resources["mem_mb"]), rule
 
 
-def test_processors_are_of_rules_that_exist() -> None:
-    assert set(read(SLURM)["set-threads"]) <= set(rule_bodies())
+@pytest.mark.parametrize("profile", [SLURM, *SIZES], ids=lambda path: path.parent.name)
+def test_processors_are_of_rules_that_exist(profile: Path) -> None:
+    assert set(read(profile).get("set-threads", ())) <= set(rule_bodies())
 
 
 def test_profiles_do_not_override_each_other() -> None:

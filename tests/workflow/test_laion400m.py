@@ -1,0 +1,84 @@
+"""The paper's study: its plan with folders that are there, and what is said of those that are not."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from programs import ROOT
+from smoke_study import check_out, run
+
+from gapmatch.config import load_study
+from gapmatch.errors import InputError
+
+pytestmark = pytest.mark.workflow
+
+STUDY = ROOT / "studies" / "laion400m.yaml"
+PLACEHOLDER = "/path/to"
+TEST_SETS = 6
+CHUNKS = 104
+SIZES = 8
+
+
+def test_all_missing_paths_are_named_at_once() -> None:
+    named = re.findall(rf"{PLACEHOLDER}/[\w./-]+", uncommented())
+    with pytest.raises(InputError) as said:
+        load_study(yaml.safe_load(STUDY.read_text(encoding="utf-8")), [STUDY])
+    assert len(named) == TEST_SETS + 2
+    for path in named:
+        assert path.removesuffix("/") in str(said.value), path
+
+
+def uncommented() -> str:
+    return re.sub(r"#.*", "", STUDY.read_text(encoding="utf-8"))
+
+
+def filled_in(folder: Path) -> Path:
+    """Write the study with folders that exist in place of its placeholders."""
+    text = uncommented().replace(PLACEHOLDER, str(folder / "data"))
+    values = yaml.safe_load(text)
+    shards = Path(values["pool"]["source"]["shards"])
+    shards.parent.mkdir(parents=True)
+    (shards.parent / "00000.tar").touch()
+    sources = [
+        values["reference"]["source"],
+        *(one["source"] for one in values["test_sets"].values()),
+    ]
+    for source in sources:
+        Path(source["root"]).mkdir(parents=True)
+    study = folder / "laion400m.yaml"
+    study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return study
+
+
+def test_plan(tmp_path: Path) -> None:
+    folder = check_out(tmp_path / "checkout")
+    study = filled_in(tmp_path)
+    said = run(folder, "--dry-run", "--workflow-profile", "profiles/laion400m", study=study)
+    table = said.partition("Job stats:")[2].partition("\n\n")[0]
+    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    gap_matched = TEST_SETS + 1 + 2 + 3 + 3  # each, all; without reference; ranks; offsets
+    sized = SIZES + 2 * SIZES * TEST_SETS + 1  # random; near and far; the core set
+    subsets = 2 + gap_matched + 1 + 3 + sized  # whole pool and none; without reference; shares
+    datasets = CHUNKS + 4 + TEST_SETS
+    expected = {
+        "list_shards": CHUNKS,
+        "ingest_imagenet": 4 + TEST_SETS,
+        "embed": datasets + CHUNKS,  # the pool twice: to deduplicate, and to search
+        "assign_clusters": CHUNKS,
+        "drop_duplicates": 64,
+        "search_reference": TEST_SETS,
+        "search_pool": TEST_SETS * CHUNKS,
+        "select": subsets,
+        "certify": gap_matched + 1,
+        "sample_reference": 3,
+        "train": subsets,
+        "evaluate": subsets * TEST_SETS,
+        "evaluate_classifier": 3 * TEST_SETS,
+        "tabulate_audit": TEST_SETS + 1,
+        "plot_dose_response": 1,
+        "plot_transfer_by_size": 1,
+        "plot_neighbours": TEST_SETS,
+        "tabulate_table1": 1,
+    }
+    assert {rule: jobs[rule] for rule in expected} == expected
