@@ -22,7 +22,7 @@ from smoke_study import STUDY, check_out, run
 
 pytestmark = pytest.mark.workflow
 
-# Every rule of the smoke study, but each as few times and as briefly as it can.
+# Every rule of the smoke study, and some more, but each as few times and as briefly as it can.
 BRIEF = {
     "pool.chunks": 1,
     "embedders.trained.epochs": 1,
@@ -31,8 +31,16 @@ BRIEF = {
     "deduplicate.threshold": 1.0,
 }
 SUBSETS = ("baseline", "reference_only", "sketch_pruned")
-# What the smoke study has no use for: it slices no list of links, and lists no shards of others.
-NOT_RUN = {"slice_urls", "list_shards"}
+REFERENCE_HALF = {"method": "none", "reference": 0.5}
+CLASSIFIER = {
+    **{"kind": "trained", "model": "test_resnet", "image_size": 64},
+    **{"epochs": 1, "batch_size": 32, "lr": 1e-3, "weight_decay": 0.05, "seed": 0},
+}
+# What an emoji study of one size and one offset has no use for.
+NOT_RUN = {
+    *("slice_urls", "list_shards", "ingest_imagenet"),
+    *("plot_dose_response", "plot_transfer_by_size"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ def write_brief_study(folder: Path) -> Path:
             section = section[part]
         section[last] = value
     values["subsets"] = {name: values["subsets"][name] for name in SUBSETS}
+    values["subsets"]["reference_half"] = REFERENCE_HALF
+    values["classifiers"] = {"resnet": CLASSIFIER}
     study = folder / "brief.yaml"
     study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return study
@@ -83,7 +93,14 @@ def conda_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondaRun]:
         )
     # Snakemake keeps a copy of each file beside the environment made of it.
     copies = {path.read_bytes(): path.with_suffix("") for path in envs.glob("*.yaml")}
-    yield CondaRun(said, {path.stem: copies[path.read_bytes()] for path in ENVIRONMENTS})
+    prefixes = {}
+    for path in ENVIRONMENTS:
+        prefixes[path.stem] = copies.get(path.read_bytes(), envs / path.stem)
+        if path.read_bytes() not in copies:  # no job asked for it
+            where = ("--file", path, "--prefix", prefixes[path.stem])
+            create = ("env", "create", "--quiet", "--no-default-packages", *where)
+            subprocess.run([conda / "bin" / "conda", *create], check=True)
+    yield CondaRun(said, prefixes)
     # 100,000 links: nobody waits for it.
     subprocess.Popen(["rm", "-rf", envs], start_new_session=True)
 

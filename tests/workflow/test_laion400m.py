@@ -1,4 +1,4 @@
-"""The paper's study: its plan with folders that are there, and what is said of those that are not."""
+"""The paper's study: its plan with all folders there, and what is said of those that are not."""
 
 import re
 from pathlib import Path
