@@ -19,8 +19,9 @@ from gapmatch.config.datasets import (
     UrlsSource,
 )
 from gapmatch.config.embedding import (
-    CheckpointEmbedder,
+    ClassifierEmbedder,
     PretrainedEmbedder,
+    TimmEmbedder,
     TrainedEmbedder,
 )
 from gapmatch.config.reporting import POOL_NEIGHBOURS

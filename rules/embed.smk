@@ -6,12 +6,28 @@ def embedder_weights(wildcards):
     embedder = STUDY.embedders[wildcards.embedder]
     if isinstance(embedder, TrainedEmbedder):
         return rules.train_embedder.output.weights
-    return embedder.checkpoint if isinstance(embedder, CheckpointEmbedder) else []
+    if isinstance(embedder, ClassifierEmbedder):
+        return expand(
+            rules.train_classifier.output.weights, classifier=embedder.classifier
+        )
+    return getattr(embedder, "checkpoint", None) or []
+
+
+def embedder_definition(wildcards):
+    """Return the file that defines an embedder's model, where it is kept in a folder."""
+    embedder = STUDY.embedders[wildcards.embedder]
+    return model_definition(getattr(embedder, "model", ""))
 
 
 def embedder_options(wildcards):
     """Return the options that name the embedder, but for a file of weights."""
     embedder = STUDY.embedders[wildcards.embedder]
+    if isinstance(embedder, TimmEmbedder):
+        return options(library="timm", model=embedder.model)
+    if isinstance(embedder, ClassifierEmbedder):
+        classifier = STUDY.classifiers[embedder.classifier]
+        settings = classifier.model_dump(include={"model", "image_size"})
+        return options(library="timm", **settings)
     if isinstance(embedder, PretrainedEmbedder):
         return options(model=embedder.model, pretrained=embedder.pretrained)
     return options(model=embedder.model)
@@ -21,9 +37,7 @@ rule embed:
     input:
         chunk=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
         weights=embedder_weights,
-        definition=lambda wildcards: model_definition(
-            STUDY.embedders[wildcards.embedder].model
-        ),
+        definition=embedder_definition,
     output:
         embeddings=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/img_emb/img_emb_{{chunk}}.npy",
         metadata=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/metadata/metadata_{{chunk}}.parquet",

@@ -6,7 +6,8 @@ def swept(field, other):
     matched = [STUDY.subsets[name] for name in GAP_MATCHED]
     values = {}
     for name, one in zip(GAP_MATCHED, matched):
-        alike = (*STUDY.subset_test_sets(name), one.reference, getattr(one, other))
+        tests, embedder = STUDY.subset_test_sets(name), STUDY.subset_embedder(name)
+        alike = (*tests, embedder, one.reference, getattr(one, other))
         values.setdefault(alike, set()).add(getattr(one, field))
     return any(len(several) > 1 for several in values.values())
 

@@ -4,11 +4,21 @@ SUBSET = f"{RESULTS}/subsets/{{subset}}"
 KEPT = f"{SUBSET}/kept/kept_{{chunk}}.parquet"
 
 
-def selection_margins(wildcards):
+def subset_similarity(subset):
+    """Return the folder of the similarities that a subset is selected by."""
+    return f"{RESULTS}/similarity/{STUDY.subset_embedder(subset)}"
+
+
+def subset_embeddings(subset, dataset):
+    """Return the folder of a dataset's embeddings by the embedder of a subset."""
+    return f"{RESULTS}/embeddings/{STUDY.subset_embedder(subset)}/{dataset}"
+
+
+def subset_margins(subset):
     """Return the margins that a subset is selected by."""
     return expand(
-        f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/margins/margins_{{chunk}}.parquet",
-        test_set=STUDY.subset_test_sets(wildcards.subset),
+        f"{subset_similarity(subset)}/{{test_set}}/margins/margins_{{chunk}}.parquet",
+        test_set=STUDY.subset_test_sets(subset),
         chunk=POOL_CHUNKS,
     )
 
@@ -24,7 +34,7 @@ def selection_options(wildcards):
     subset = STUDY.subsets[wildcards.subset]
     chosen = [options(method=subset.method)]
     if test_sets := STUDY.subset_test_sets(wildcards.subset):
-        chosen.append(options(similarity=f"{RESULTS}/similarity/{EMBEDDER}"))
+        chosen.append(options(similarity=subset_similarity(wildcards.subset)))
         chosen.append(f"--test-sets {' '.join(test_sets)}")
     if isinstance(subset, GapMatchSubset):
         chosen.append(f"--rank {subset.rank} --offset={subset.offset}")
@@ -39,9 +49,11 @@ def selection_options(wildcards):
 
 rule select:
     input:
-        pool=embeddings(EMBEDDER, "pool"),
+        pool=lambda wildcards: embeddings(
+            STUDY.subset_embedder(wildcards.subset), "pool"
+        ),
         duplicates=duplicates(),
-        margins=selection_margins,
+        margins=lambda wildcards: subset_margins(wildcards.subset),
         same_size=selection_size,
     output:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
@@ -53,8 +65,8 @@ rule select:
     conda:
         "../envs/search.yaml"
     params:
-        embedder=EMBEDDER,
-        embeddings=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
+        embedder=lambda wildcards: STUDY.subset_embedder(wildcards.subset),
+        embeddings=lambda wildcards: subset_embeddings(wildcards.subset, "pool"),
         chunks=POOL_CHUNKS,
         duplicates=(
             f"--duplicates {RESULTS}/deduplication/duplicates" if DEDUPLICATE else ""
@@ -79,10 +91,14 @@ rule certify:
     input:
         summary=rules.select.output.summary,
         kept=rules.select.output.kept,
-        pool=embeddings(EMBEDDER, "pool"),
-        reference=embeddings(EMBEDDER, "reference"),
+        pool=lambda wildcards: embeddings(
+            STUDY.subset_embedder(wildcards.subset), "pool"
+        ),
+        reference=lambda wildcards: embeddings(
+            STUDY.subset_embedder(wildcards.subset), "reference"
+        ),
         tests=lambda wildcards: [
-            embeddings(EMBEDDER, test_set)[0]
+            embeddings(STUDY.subset_embedder(wildcards.subset), test_set)[0]
             for test_set in certified_test_sets(wildcards.subset)
         ],
     output:
@@ -101,8 +117,8 @@ rule certify:
     params:
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
         chunks=POOL_CHUNKS,
-        pool=f"{RESULTS}/embeddings/{EMBEDDER}/pool",
-        reference=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        pool=lambda wildcards: subset_embeddings(wildcards.subset, "pool"),
+        reference=lambda wildcards: subset_embeddings(wildcards.subset, "reference"),
         reference_chunks=REFERENCE_CHUNKS,
         tests=lambda wildcards, input: [
             f"{name}={path}"

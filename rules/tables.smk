@@ -4,11 +4,17 @@
 # Lists in the order of the config are functions of ``input``: those are not recorded, so that
 # another order of subsets or test sets re-runs nothing. What is listed shows in the inputs.
 
+import itertools
+
 SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
 REFERENCE_METADATA = metadata("reference")
 BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
 CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
-SHOWN_SUBSETS = [STUDY.figures.baseline, *GAP_MATCHED]
+# Similarities of one embedder: those of two do not compare.
+SHOWN_SUBSETS = [
+    STUDY.figures.baseline,
+    *[name for name in GAP_MATCHED if STUDY.subset_embedder(name) == EMBEDDER],
+]
 # The paper's matching is audited; sweeps of rank and offset differ from it by degree, and training
 # sets without the reference are of the same pool.
 AUDITED = [
@@ -27,11 +33,31 @@ SENSITIVITY = list(
         and len(STUDY.subset_test_sets(name)) == 1
     )
 )
+
+
+def same_but_for_the_embedder():
+    """Return the pairs of subsets of one definition that different embedders select."""
+    alike = {}
+    for name, subset in STUDY.subsets.items():
+        if STUDY.subset_test_sets(name):
+            fields = subset.model_dump(exclude={"embedder", "test_sets"})
+            definition = (*fields.items(), *STUDY.subset_test_sets(name))
+            alike.setdefault(definition, {})[STUDY.subset_embedder(name)] = name
+    return [
+        pair
+        for by_embedder in alike.values()
+        for pair in itertools.combinations(by_embedder.values(), 2)
+    ]
+
+
+AGREEMENT = same_but_for_the_embedder()
+COMPARED = list(dict.fromkeys(itertools.chain(*AGREEMENT)))
 TABLES = [
     "table1",
     "accuracy",
     "subsets",
     "duplicates",
+    *(["agreement"] if AGREEMENT else []),
     *[f"audit_{subset}" for subset in AUDITED],
     *(["pruned"] if isinstance(STUDY.pool.source, EmojiSource) else []),
 ]
@@ -185,11 +211,7 @@ def named(subset, paths):
 
 rule tabulate_audit:
     input:
-        margins=lambda wildcards: expand(
-            f"{RESULTS}/similarity/{EMBEDDER}/{{test_set}}/margins/margins_{{chunk}}.parquet",
-            test_set=STUDY.subset_test_sets(wildcards.subset),
-            chunk=POOL_CHUNKS,
-        ),
+        margins=lambda wildcards: subset_margins(wildcards.subset),
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
         whole_pool=expand(KEPT, subset=STUDY.figures.baseline, chunk=POOL_CHUNKS),
         pool_data=data("pool"),
@@ -212,7 +234,7 @@ rule tabulate_audit:
         "../envs/report.yaml"
     params:
         search=lambda wildcards: options(
-            similarity=f"{RESULTS}/similarity/{EMBEDDER}",
+            similarity=subset_similarity(wildcards.subset),
             rank=STUDY.subsets[wildcards.subset].rank,
             kept=f"{RESULTS}/subsets/{wildcards.subset}/kept",
             whole_pool=f"{RESULTS}/subsets/{STUDY.figures.baseline}/kept",
@@ -235,6 +257,39 @@ rule tabulate_audit:
         "--pool-metadata {input.pool_metadata} --test-chunks {params.test_chunks} "
         "--test-metadata {params.test_metadata} --caption {input.caption} "
         "--pictures {output.pictures} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_agreement:
+    input:
+        summaries=expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=COMPARED),
+        margins=[path for name in COMPARED for path in subset_margins(name)],
+        kept=expand(
+            KEPT, subset=[*COMPARED, STUDY.figures.baseline], chunk=POOL_CHUNKS
+        ),
+        caption=f"{CAPTIONS}/table_agreement.rst",
+    output:
+        table("agreement"),
+    log:
+        f"{RESULTS}/logs/tabulate_agreement.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_agreement.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        pairs=lambda _, input: [f"{one}={other}" for one, other in AGREEMENT],
+        folders=options(
+            subsets=f"{RESULTS}/subsets",
+            similarity=f"{RESULTS}/similarity",
+            whole_pool=STUDY.figures.baseline,
+        ),
+        chunks=POOL_CHUNKS,
+        out=f"{RESULTS}/tables/agreement",
+    message:
+        "Table of the agreement of embedders"
+    shell:
+        "python {SCRIPTS}/tabulate_agreement.py --pairs {params.pairs} "
+        "--summaries {input.summaries} {params.folders} --chunks {params.chunks} "
+        "--caption {input.caption} --out {params.out} > {log} 2>&1"
 
 
 rule tabulate_pruned:

@@ -169,6 +169,29 @@ def test_classifiers_of_every_kind(values: dict[str, Any]) -> None:
     assert line.startswith("classifiers.small.batch_size: got 1")
 
 
+def test_subsets_may_name_their_embedder(values: dict[str, Any]) -> None:
+    values["classifiers"] = CLASSIFIERS
+    values["embedders"]["r101"] = {
+        **{"kind": "timm", "model": "resnet101"},
+        "checkpoint": "nowhere/r101.pt",
+    }
+    values["embedders"]["tiny"] = {"kind": "classifier", "classifier": "small"}
+    values = put(values, "subsets.sketch_pruned.embedder", "tiny")
+    study = parse_study(values, "study.yaml")
+    embedders = {name: study.subset_embedder(name) for name in study.subsets}
+    assert embedders.pop("sketch_pruned") == "tiny"
+    assert set(embedders.values()) == {"trained"}
+    with pytest.raises(InputError, match=r"embedders.r101.checkpoint: nowhere/r101.pt does not"):
+        load_study(values, [])
+    (line,) = problems(put(values, "subsets.near_sketch.embedder", "clip"))
+    assert line == (
+        "subsets.near_sketch.embedder: got 'clip', expected one of embedders: trained, r101, tiny"
+    )
+    (line,) = problems(put(values, "embedders.tiny.classifier", "resnet"))
+    expected = "expected one of classifiers of kind trained: small"
+    assert line == f"embedders.tiny.classifier: got 'resnet', {expected}"
+
+
 def test_a_classifier_cannot_have_the_name_of_a_subset(values: dict[str, Any]) -> None:
     values["classifiers"] = {"Baseline": CLASSIFIERS["resnet"]}
     (line,) = problems(values)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_results import SUBSETS, TESTS, make_results
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -230,6 +231,10 @@ def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame
     )  # fmt: skip
 
 
+def bands(figure: Figure) -> list[PolyCollection]:
+    return [shape for shape in figure.axes[0].collections if isinstance(shape, PolyCollection)]
+
+
 def test_line_through_reference_only_models_is_fitted_in_logits(sets: list[TrainingSet]) -> None:
     values = [("reference_only", 0, 0.5, 0.2), ("reference_only", 1, 0.7, 0.4)]
     values += [("baseline", 0, 0.6, 0.5)]
@@ -240,8 +245,9 @@ def test_line_through_reference_only_models_is_fitted_in_logits(sets: list[Train
     assert frame["intercept"].unique().to_list() == [pytest.approx(intercept)]
     assert frame.filter(pl.col("training_set") == "baseline")["id_top1"].to_list() == [0.6]
     figure = effective_robustness.draw(frame, style.palette(sets), "val")
+    assert not bands(figure)  # two points tell no deviation
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "fit to 2 reference-only models" in labels
+    assert "fit to 2 models trained on the reference alone" in labels
 
 
 def test_classifiers_are_a_series_and_on_the_line(sets: list[TrainingSet]) -> None:
@@ -265,7 +271,8 @@ def test_classifiers_are_a_series_and_on_the_line(sets: list[TrainingSet]) -> No
     figure = effective_robustness.draw(frame, looks, "val")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels.count("classifiers") == 1
-    assert "fit to 3 reference-only models" in labels
+    assert len(bands(figure)) == 1
+    assert "fit to 3 models trained on the reference alone" in labels
 
 
 def test_no_line_is_fitted_to_noise(

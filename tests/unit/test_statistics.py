@@ -67,10 +67,33 @@ def test_logit_is_finite_and_inverted() -> None:
 def test_line_is_least_squares_and_none_without_spread() -> None:
     generator = np.random.default_rng(2)
     x, y = generator.normal(size=(2, 9))
-    assert statistics.fit_line(x, y) == pytest.approx(tuple(np.polyfit(x, y, 1)))
+    line = statistics.fit_line(x, y)
+    assert line is not None
+    assert line[:2] == pytest.approx(tuple(np.polyfit(x, y, 1)))
     assert statistics.fit_line(np.array([1.0, 1.0]), np.array([1.0, 2.0])) is None
     assert statistics.fit_line(np.array([1.0]), np.array([1.0])) is None
     assert statistics.fit_line(np.zeros(0), np.zeros(0)) is None
+
+
+def test_confidence_band_covers_the_true_line_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(4)
+    x = np.array([-2.0, -1.0, 0.5, 3.0])
+    where = np.array([-3.0, 0.0, 4.0])
+    covered = []
+    for _ in range(4000):
+        line = statistics.fit_line(x, 2 * x + 1 + generator.normal(size=x.size))
+        assert line is not None
+        half = statistics.confidence_band(line, where, 0.9)
+        assert half is not None
+        covered.append(np.abs(line.slope * where + line.intercept - (2 * where + 1)) <= half)
+    # Three standard errors of 4,000 draws.
+    assert np.mean(covered, axis=0) == pytest.approx(np.full(3, 0.9), abs=0.015)
+
+
+def test_two_points_have_no_confidence_band() -> None:
+    line = statistics.fit_line(np.array([0.0, 1.0]), np.array([0.0, 2.0]))
+    assert line is not None
+    assert statistics.confidence_band(line, np.zeros(1)) is None
 
 
 def test_correlations_match_scipy() -> None:

@@ -1,23 +1,29 @@
 """Embedding a chunk: every sample is accounted for, and a killed run continues."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import polars as pl
 import pytest
+import timm
 import torch
+from PIL import Image
 from programs import CLASSES, MODEL, emoji_chunk, kill_when, program, run, spoil
 
 from gapmatch import embedding
 from gapmatch.chunks import Shard, read_chunk
 from gapmatch.errors import InputError
+from gapmatch.image_encoders import clip_encoder
 from gapmatch.shards import read_samples
 from gapmatch.weights import save_weights
 
 pytestmark = pytest.mark.workflow
 
 IMAGES = 6 * CLASSES
+CPU = torch.device("cpu")
+CLASSIFIER = "test_resnet"
 OUTPUTS = ("img_emb.npy", "metadata.parquet", "rejected.parquet")
 
 
@@ -100,11 +106,10 @@ def test_killed_run_continues_to_the_same_bytes(
 def test_state_of_other_weights_is_not_continued(
     chunk: Path, weights: Path, tmp_path: Path
 ) -> None:
-    content = torch.load(weights, weights_only=True)
-    network = read_chunk(chunk)
-    before = embedding.fingerprint(network, content, MODEL)
-    content["logit_scale"] = content["logit_scale"] + 1
-    assert embedding.fingerprint(network, content, MODEL) != before
+    encoder = clip_encoder(MODEL, CPU, None, weights)
+    before = embedding.fingerprint(read_chunk(chunk), encoder)
+    encoder.weights["logit_scale"] += 1
+    assert embedding.fingerprint(read_chunk(chunk), encoder) != before
 
 
 def test_finished_shards_are_not_embedded_again(chunk: Path, tmp_path: Path) -> None:
@@ -122,23 +127,46 @@ def test_finished_shards_are_not_embedded_again(chunk: Path, tmp_path: Path) -> 
     whole = read_chunk(chunk)
     with pytest.raises(KeyboardInterrupt):
         embedding.embed_chunk(whole, embed, tmp_path)
-    result = embedding.embed_chunk(whole, embed, tmp_path)
+    shards = embedding.embed_chunk(whole, embed, tmp_path)
     names = [f"{number:05d}" for number in range(8)]
     assert called == [f"{name}.tar" for name in [*names[:4], *names[3:]]]
-    assert result.metadata["image_path"].to_list() == names
-    assert result.embeddings.shape == (8, 8)
+    files = [tmp_path / name for name in OUTPUTS]
+    embedding.join_shards(whole, shards, *files)
+    assert pl.read_parquet(files[1])["image_path"].to_list() == names
+    assert np.load(files[0], allow_pickle=False).shape == (8, 8)
 
 
-def test_shard_that_lost_samples_is_refused(chunk: Path) -> None:
+def test_shard_that_lost_samples_is_refused(chunk: Path, weights: Path) -> None:
     shard = read_chunk(chunk).shards[0]
-    network, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
+    encoder = clip_encoder(MODEL, CPU, None, weights)
     with pytest.raises(InputError, match=r"holds 6 samples, its chunk\.json says 7"):
-        embedding.embed_shard(
-            Shard(shard.path, 7),
-            network.eval(),
-            preprocess,
-            torch.device("cpu"),
-            4,
-            0,
-            lambda _: None,
-        )
+        embedding.embed_shard(Shard(shard.path, 7), encoder, 4, 0, lambda _: None)
+
+
+def test_features_of_timm(chunk: Path, broken: str, tmp_path: Path) -> None:
+    """Against timm's own model without its last layer, and timm's own preprocessing."""
+    torch.manual_seed(0)
+    network = timm.create_model(CLASSIFIER, num_classes=7)
+    weights = tmp_path / "classifier.pt"
+    save_weights(weights, network.state_dict())
+    changed = {"--model": CLASSIFIER, "--checkpoint": weights}
+    arguments = command(chunk, weights, tmp_path)
+    for option, value in changed.items():
+        arguments[arguments.index(option) + 1] = str(value)
+    run([*arguments, "--library", "timm", "--image-size", "64"])
+    network.reset_classifier(0)
+    network.eval()
+    transform = timm.data.create_transform(
+        **timm.data.resolve_model_data_config(network, {"img_size": 64})
+    )
+    expected = []
+    for path in sorted(chunk.glob("*.tar")):
+        for key, sample in read_samples(path):
+            if key != broken:
+                with torch.no_grad(), Image.open(io.BytesIO(sample["jpg"])) as image:
+                    expected.append(network(transform(image.convert("RGB"))[None])[0])
+    stored = np.load(tmp_path / OUTPUTS[0], allow_pickle=False).astype(np.float64)
+    vectors = torch.stack(expected).double().numpy()
+    cosines = (stored * vectors).sum(axis=1) / np.linalg.norm(vectors, axis=1)
+    assert len(cosines) == IMAGES - 1
+    assert np.abs(cosines - 1).max() < 1e-3

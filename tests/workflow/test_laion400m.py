@@ -57,25 +57,28 @@ def test_plan(tmp_path: Path) -> None:
     said = run(folder, "--dry-run", "--workflow-profile", "profiles/laion400m", study=study)
     table = said.partition("Job stats:")[2].partition("\n\n")[0]
     jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-    gap_matched = TEST_SETS + 1 + 2 + 3 + 3  # each, all; without reference; ranks; offsets
+    # Each, all; without the reference; by another embedder; ranks; offsets.
+    gap_matched = TEST_SETS + 1 + 2 + 2 + 3 + 3
     sized = SIZES + 2 * SIZES * TEST_SETS + 1  # random; near and far; the core set
     subsets = 2 + gap_matched + 1 + 3 + sized  # whole pool and none; without reference; shares
     datasets = CHUNKS + 4 + TEST_SETS
     expected = {
         "list_shards": CHUNKS,
         "ingest_imagenet": 4 + TEST_SETS,
-        "embed": datasets + CHUNKS,  # the pool twice: to deduplicate, and to search
+        "embed": 2 * datasets + CHUNKS,  # two embedders of all; one to deduplicate the pool
         "assign_clusters": CHUNKS,
         "drop_duplicates": 64,
-        "search_reference": TEST_SETS,
-        "search_pool": TEST_SETS * CHUNKS,
+        "search_reference": 2 * TEST_SETS,
+        "search_pool": 2 * TEST_SETS * CHUNKS,
+        "merge_neighbours": TEST_SETS,
         "select": subsets,
         "certify": gap_matched + 1,
         "sample_reference": 3,
         "train": subsets,
         "evaluate": subsets * TEST_SETS,
         "evaluate_classifier": 3 * TEST_SETS,
-        "tabulate_audit": TEST_SETS + 1,
+        "tabulate_audit": TEST_SETS + 1 + 2,
+        "tabulate_agreement": 1,
         "plot_dose_response": 1,
         "plot_transfer_by_size": 1,
         "plot_neighbours": TEST_SETS,

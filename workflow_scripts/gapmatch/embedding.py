@@ -1,7 +1,7 @@
 """Embedding a chunk shard by shard, resumable at the last finished shard."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from gapmatch.atomic import write_parquet
 from gapmatch.chunks import Chunk, Shard
-from gapmatch.clip_models import Preprocess
-from gapmatch.embedding_files import write_embeddings
+from gapmatch.embedding_files import join_embeddings, write_embeddings
 from gapmatch.errors import InputError
+from gapmatch.image_encoders import ImageEncoder
 from gapmatch.image_stream import Sample, shard_batches
 from gapmatch.weights import autocast
 
@@ -31,11 +31,13 @@ REJECTED_SCHEMA: dict[str, type[pl.DataType]] = {
     "shard": pl.String,
     "reason": pl.String,
 }
+EMBEDDINGS, METADATA, REJECTED = ".npy", ".metadata.parquet", ".rejected.parquet"
+"""Suffixes of the files of a finished shard."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A shard or a chunk after embedding.
+    """A shard after embedding.
 
     Attributes:
         embeddings: (rows, dim) float16, L2-normalised.
@@ -48,10 +50,10 @@ class Embedded:
     rejected: pl.DataFrame
 
 
-def fingerprint(chunk: Chunk, weights: dict[str, torch.Tensor], model: str) -> str:
+def fingerprint(chunk: Chunk, encoder: ImageEncoder) -> str:
     """Return a hash of what the embeddings of a chunk depend on: its shards and the model."""
-    digest = hashlib.sha256(model.encode())
-    for name, tensor in sorted(weights.items()):
+    digest = hashlib.sha256(encoder.name.encode())
+    for name, tensor in sorted(encoder.weights.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     for shard in chunk.shards:
@@ -65,9 +67,7 @@ def fingerprint(chunk: Chunk, weights: dict[str, torch.Tensor], model: str) -> s
 @torch.no_grad()
 def embed_shard(
     shard: Shard,
-    network: torch.nn.Module,
-    preprocess: Preprocess,
-    device: torch.device,
+    encoder: ImageEncoder,
     batch_size: int,
     workers: int,
     progress: Callable[[int], object],
@@ -78,10 +78,10 @@ def embed_shard(
         InputError: The tar does not hold as many samples as its manifest says.
     """
     blocks, kept, rejected = [], [], []
-    for samples, pixels in shard_batches(shard.path, preprocess, batch_size, workers):
+    for samples, pixels in shard_batches(shard.path, encoder.preprocess, batch_size, workers):
         if len(pixels):
-            with autocast(device):
-                features = network.encode_image(pixels.to(device, non_blocking=True))  # type: ignore[operator]
+            with autocast(encoder.device):
+                features = encoder.encode(pixels.to(encoder.device, non_blocking=True))
             blocks.append(features.float().cpu().numpy())
         kept += [sample for sample in samples if sample.reason is None]
         rejected += [sample for sample in samples if sample.reason is not None]
@@ -109,45 +109,49 @@ def embed_chunk(
     chunk: Chunk,
     embed: Callable[[Shard, Callable[[int], object]], Embedded],
     state: Path,
-) -> Embedded:
-    """Embed all shards of a chunk; finished ones are taken from ``state``.
+) -> list[Path]:
+    """Embed all shards of a chunk; finished ones are left as they are.
 
     Args:
         chunk: The chunk.
         embed: Embeds one shard and reports the number of samples done.
         state: Folder of finished shards, see gapmatch.resumption.
+
+    Returns:
+        The finished shards: path of each one's files without suffix, in the chunk's order.
     """
-    parts = []
+    stems = [state / f"{number:05d}" for number in range(len(chunk.shards))]
     with tqdm(total=chunk.samples, unit="img", mininterval=5, desc=f"embed {chunk.chunk}") as bar:
-        for number, shard in enumerate(chunk.shards):
-            stem = state / f"{number:05d}"
+        for shard, stem in zip(chunk.shards, stems, strict=True):
             # Written last, so that its existence says that the shard is whole.
-            done = stem.with_suffix(".rejected.parquet")
-            if done.exists():
+            if stem.with_suffix(REJECTED).exists():
                 bar.update(shard.samples)
             else:
                 write_shard(embed(shard, bar.update), stem)
-            parts.append(_read_shard(stem))
-    blocks = [part.embeddings for part in parts if len(part.embeddings)]
-    if not blocks:
-        raise InputError(f"chunk {chunk.chunk} of {chunk.dataset} holds no image that can be read")
-    return Embedded(
-        np.concatenate(blocks),
-        pl.concat([part.metadata for part in parts]),
-        pl.concat([part.rejected for part in parts]),
-    )
+    return stems
 
 
 def write_shard(embedded: Embedded, stem: Path) -> None:
     """Write the three files of a finished shard, each atomically, the marker last."""
-    write_embeddings(stem.with_suffix(".npy"), embedded.embeddings)
-    write_parquet(stem.with_suffix(".metadata.parquet"), embedded.metadata)
-    write_parquet(stem.with_suffix(".rejected.parquet"), embedded.rejected)
+    write_embeddings(stem.with_suffix(EMBEDDINGS), embedded.embeddings)
+    write_parquet(stem.with_suffix(METADATA), embedded.metadata)
+    write_parquet(stem.with_suffix(REJECTED), embedded.rejected)
 
 
-def _read_shard(stem: Path) -> Embedded:
-    return Embedded(
-        np.load(stem.with_suffix(".npy"), allow_pickle=False),
-        pl.read_parquet(stem.with_suffix(".metadata.parquet")),
-        pl.read_parquet(stem.with_suffix(".rejected.parquet")),
+def join_shards(
+    chunk: Chunk, stems: Sequence[Path], embeddings: Path, metadata: Path, rejected: Path
+) -> None:
+    """Write the three files of a chunk from those of its shards.
+
+    Raises:
+        InputError: No shard holds an image that could be read.
+    """
+    known, lost = (
+        pl.concat([pl.read_parquet(stem.with_suffix(suffix)) for stem in stems])
+        for suffix in (METADATA, REJECTED)
     )
+    if known.is_empty():
+        raise InputError(f"chunk {chunk.chunk} of {chunk.dataset} holds no image that can be read")
+    join_embeddings(embeddings, [stem.with_suffix(EMBEDDINGS) for stem in stems])
+    write_parquet(metadata, known)
+    write_parquet(rejected, lost)

@@ -180,6 +180,29 @@ def release(stored: Stored, first_row: int, rows: int) -> None:
         mapped.madvise(mmap.MADV_DONTNEED, page, begin - page + rows * stored.strides[0])
 
 
+def join_embeddings(path: Path, parts: Sequence[Path]) -> None:
+    """Write the vectors of several files one after the other into one, atomically.
+
+    No more than a part is in memory. Files without vectors are left out.
+
+    Args:
+        path: The file to write.
+        parts: Files of ``write_embeddings``, one with a vector at least.
+    """
+    # A file of no vectors has no dimension either.
+    arrays = [np.load(part, mmap_mode="r", allow_pickle=False) for part in parts]
+    arrays = [array for array in arrays if len(array)]
+    for other in arrays[1:]:
+        require_same_dimension(arrays[0], other)
+    shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
+    header = {"descr": arrays[0].dtype.str, "fortran_order": False, "shape": shape}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for array in arrays:
+            file.write(np.ascontiguousarray(array).data)
+            release(array, 0, len(array))
+
+
 def write_embeddings(path: Path, vectors: Stored) -> None:
     """Normalise vectors in float32 and write them as float16 in C order, atomically.
 

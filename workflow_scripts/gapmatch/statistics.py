@@ -78,17 +78,66 @@ def inverse_logit(value: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-value)), dtype=np.float64)
 
 
-def fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Least-squares slope and intercept of y on x; None when x has no two different values.
+class Line(NamedTuple):
+    """A least-squares line through points, with what its confidence band needs.
+
+    Attributes:
+        slope: Of y on x.
+        intercept: At x = 0.
+        slope_error: Standard error of the slope; 0 for two points.
+        intercept_error: Standard error of the intercept; 0 for two points.
+        centre: Mean of the points' x.
+        points: How many there are.
+    """
+
+    slope: float
+    intercept: float
+    slope_error: float
+    intercept_error: float
+    centre: float
+    points: int
+
+
+def fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> Line | None:
+    """Least-squares line of y on x; None when x has no two different values.
 
     Effective robustness (Taori et al. 2020) fits this line to the logits of OOD and ID accuracy.
     """
-    centred = x - np.mean(x) if x.size else x
-    scatter = float(centred @ centred)
-    if scatter <= 1e-18:
+    if x.size < 2 or np.ptp(x) <= 1e-9:
         return None
-    slope = float(centred @ y) / scatter
-    return slope, float(np.mean(y) - slope * np.mean(x))
+    fit = stats.linregress(x, y)
+    return Line(
+        slope=float(fit.slope),
+        intercept=float(fit.intercept),
+        slope_error=float(fit.stderr),
+        intercept_error=float(fit.intercept_stderr),
+        centre=float(np.mean(x)),
+        points=int(x.size),
+    )
+
+
+def confidence_band(
+    line: Line, x: NDArray[np.float64], level: float = LEVEL
+) -> NDArray[np.float64] | None:
+    """Half the width of the confidence band of a fitted line, point by point.
+
+    The variance of the line at x is var(a) + x^2 var(b) + 2 x cov(a, b), where the covariance of
+    intercept and slope is -mean(x) var(b); the quantile is Student's with n - 2 degrees of freedom
+    (Draper & Smith 1998, section 3.1).
+
+    Args:
+        line: The fitted line.
+        x: Where the width is wanted.
+        level: Coverage, in (0, 1).
+
+    Returns:
+        Same shape as ``x``; None for a line through two points, which tell no deviation.
+    """
+    if line.points < 3:
+        return None
+    variance = line.intercept_error**2 + line.slope_error**2 * (x**2 - 2 * x * line.centre)
+    quantile = stats.t.ppf((1.0 + level) / 2.0, line.points - 2)
+    return np.asarray(quantile * np.sqrt(np.maximum(variance, 0)), dtype=np.float64)
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

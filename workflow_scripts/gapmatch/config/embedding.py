@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gapmatch.config.section import Section
+from gapmatch.config.section import Name, Section
 from gapmatch.config.training import TrainingSettings
 
 
@@ -34,6 +34,26 @@ class TrainedEmbedder(TrainingSettings):
     seed: int = Field(0, ge=0, description="Seed of the embedder's training.")
 
 
+class TimmEmbedder(Section):
+    """An image model of timm: its features before the last layer."""
+
+    kind: Literal["timm"] = Field(description="An image model of timm.")
+    model: str = Field(description="Model name with its weights' tag, e.g. resnet101.tv_in1k.")
+    checkpoint: Path | None = Field(
+        None,
+        description="File of weights (state dict, loaded without pickle); null takes the published "
+        "ones.",
+    )
+
+
+class ClassifierEmbedder(Section):
+    """A classifier that the workflow trains: its features before the last layer."""
+
+    kind: Literal["classifier"] = Field(description="A classifier of this study.")
+    classifier: Name = Field(description="Name of a classifier of kind trained.")
+
+
 Embedder = Annotated[
-    PretrainedEmbedder | CheckpointEmbedder | TrainedEmbedder, Field(discriminator="kind")
+    PretrainedEmbedder | CheckpointEmbedder | TrainedEmbedder | TimmEmbedder | ClassifierEmbedder,
+    Field(discriminator="kind"),
 ]

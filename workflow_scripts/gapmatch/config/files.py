@@ -14,7 +14,7 @@ from gapmatch.config.datasets import (
     ShardsSource,
     UrlsSource,
 )
-from gapmatch.config.embedding import CheckpointEmbedder
+from gapmatch.config.embedding import CheckpointEmbedder, ClassifierEmbedder, TimmEmbedder
 from gapmatch.config.study import Study, parse_study
 from gapmatch.errors import InputError
 
@@ -94,8 +94,9 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
         yield "figures.published", study.figures.published
     models = {"training.model": study.training.model}
     for name, embedder in study.embedders.items():
-        models[f"embedders.{name}.model"] = embedder.model
-        if isinstance(embedder, CheckpointEmbedder):
+        if not isinstance(embedder, ClassifierEmbedder):
+            models[f"embedders.{name}.model"] = embedder.model
+        if isinstance(embedder, CheckpointEmbedder | TimmEmbedder) and embedder.checkpoint:
             yield f"embedders.{name}.checkpoint", embedder.checkpoint
     for name, classifier in study.classifiers.items():
         if isinstance(classifier, CheckpointClassifier):

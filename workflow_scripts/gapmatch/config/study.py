@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from gapmatch.config.classification import Classifier
+from gapmatch.config.classification import Classifier, TrainedClassifier
 from gapmatch.config.datasets import Download, Emoji, EmojiSource, Pool, Reference, TestSet
-from gapmatch.config.embedding import Embedder, TrainedEmbedder
+from gapmatch.config.embedding import ClassifierEmbedder, Embedder, TrainedEmbedder
 from gapmatch.config.reporting import Compute, Evaluation, Figures
 from gapmatch.config.section import Name, Section
 from gapmatch.config.similarity import Deduplicate, Search
@@ -69,6 +69,10 @@ class Study(Section):
         """Return the test sets that subset ``name`` is selected against, sorted by name."""
         chosen = getattr(self.subsets[name], "test_sets", [])
         return sorted(self.test_sets) if chosen == "all" else sorted(chosen)
+
+    def subset_embedder(self, name: str) -> str:
+        """Return the embedder whose similarity selects subset ``name``; else that of the search."""
+        return getattr(self.subsets[name], "embedder", None) or self.search.embedder
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
@@ -142,11 +146,23 @@ def _embedder_problems(study: Study) -> list[str]:
     used = {"search.embedder": study.search.embedder}
     if study.deduplicate:
         used["deduplicate.embedder"] = study.deduplicate.embedder
-    return [
+    for name, subset in study.subsets.items():
+        if own := getattr(subset, "embedder", None):
+            used[f"subsets.{name}.embedder"] = own
+    problems = [
         _problem(key, name, f"one of embedders: {_listed(study.embedders)}")
         for key, name in used.items()
         if name not in study.embedders
     ]
+    trained = [
+        name for name, kind in study.classifiers.items() if isinstance(kind, TrainedClassifier)
+    ]
+    for name, embedder in study.embedders.items():
+        if isinstance(embedder, ClassifierEmbedder) and embedder.classifier not in trained:
+            key = f"embedders.{name}.classifier"
+            expected = f"one of classifiers of kind trained: {_listed(trained) or 'there is none'}"
+            problems.append(_problem(key, embedder.classifier, expected))
+    return problems
 
 
 def _rank_problems(study: Study) -> list[str]:

@@ -35,6 +35,10 @@ ReferenceShare = Annotated[
         "out. A smaller share is part of every larger one.",
     ),
 ]
+SubsetEmbedder = Annotated[
+    Name | None,
+    Field(description="Embedder whose similarity selects; null is that of the search."),
+]
 Seed = Annotated[int, Field(ge=0, description="Seed of the choice.")]
 
 
@@ -57,6 +61,7 @@ class GapMatchSubset(Section):
 
     method: Literal["gap_match"] = Field(description="Gap-matched pruning.")
     test_sets: TestSets
+    embedder: SubsetEmbedder = None
     rank: int = Field(1, ge=1, description="Matched rank K; 1 is the paper's.")
     offset: float = Field(
         0.0, ge=-2, le=2, description="Added to every threshold; 0 is the paper's."
@@ -69,6 +74,7 @@ class NearSubset(Section):
 
     method: Literal["near"] = Field(description="Drop the samples nearest to the test sets.")
     test_sets: TestSets
+    embedder: SubsetEmbedder = None
     keep: Keep
     reference: ReferenceShare = 1.0
 
@@ -78,6 +84,7 @@ class FarSubset(Section):
 
     method: Literal["far"] = Field(description="Drop the samples farthest from the test sets.")
     test_sets: TestSets
+    embedder: SubsetEmbedder = None
     keep: Keep
     reference: ReferenceShare = 1.0
 

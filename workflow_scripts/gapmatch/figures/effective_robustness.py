@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapmatch.errors import InputError
 from gapmatch.figures import style
-from gapmatch.statistics import fit_line, inverse_logit, logit
+from gapmatch.statistics import Line, confidence_band, fit_line, inverse_logit, logit
 from gapmatch.subset_table import TrainingSet
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
@@ -36,8 +36,8 @@ def effective_robustness(
 
     Returns:
         test_set, series, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n,
-        top1, top1_low, top1_high, slope, intercept (of the line through the models
-        of the methods ``ON_REFERENCE``, in logit space; null where ``_with_line`` draws none).
+        top1, top1_low, top1_high, and ``statistics.Line`` of the line through the models of the
+        methods ``ON_REFERENCE``, in logit space; null where ``_with_line`` draws none.
 
     Raises:
         InputError: No model was evaluated on ``id_test_set``.
@@ -68,7 +68,7 @@ def effective_robustness(
     ]
     return pl.concat(parts).select(
         "test_set", "series", "training_set", "method", "seed",
-        *[f"id_{name}" for name in VALUES], *VALUES, "slope", "intercept",
+        *[f"id_{name}" for name in VALUES], *VALUES, *Line._fields,
     )  # fmt: skip
 
 
@@ -86,9 +86,10 @@ def _with_line(rows: pl.DataFrame) -> pl.DataFrame:
         logit(alone["id_top1"].to_numpy(), alone["id_n"].to_numpy()),
         logit(alone["top1"].to_numpy(), alone["n"].to_numpy()),
     )
-    slope, intercept = line if line else (None, None)
+    values = line or [None] * len(Line._fields)
     return rows.with_columns(
-        pl.lit(slope, pl.Float64).alias("slope"), pl.lit(intercept, pl.Float64).alias("intercept")
+        pl.lit(value, pl.Int64 if name == "points" else pl.Float64).alias(name)
+        for name, value in zip(Line._fields, values, strict=True)
     )
 
 
@@ -151,10 +152,16 @@ def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
     ends = np.array(panel.get_xlim())
     panel.plot(ends, ends, "--", color="#999999", linewidth=1, label="y = x", scaley=False)
     if rows["slope"][0] is not None:
-        line = rows["slope"][0] * ends + rows["intercept"][0]
-        models = rows.filter(pl.col("method").is_in(ON_REFERENCE)).height
-        label = f"fit to {models} reference-only models"
-        panel.plot(ends, line, color=style.ORANGE, linewidth=1.2, label=label, scaley=False)
+        line = Line(*(rows[name][0] for name in Line._fields))
+        x = np.linspace(ends[0], ends[1], 100)
+        y = line.slope * x + line.intercept
+        label = f"fit to {line.points} models trained on the reference alone"
+        panel.plot(x, y, color=style.ORANGE, linewidth=1.2, label=label, scaley=False)
+        half = confidence_band(line, x)
+        if half is not None:
+            bottom, top = panel.get_ylim()
+            panel.fill_between(x, y - half, y + half, color=style.ORANGE, alpha=0.15, linewidth=0)
+            panel.set_ylim(bottom, top)
     panel.set_xlim(*ends)
 
 
