@@ -263,9 +263,7 @@ rule tabulate_agreement:
     input:
         summaries=expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=COMPARED),
         margins=[path for name in COMPARED for path in subset_margins(name)],
-        kept=expand(
-            KEPT, subset=[*COMPARED, STUDY.figures.baseline], chunk=POOL_CHUNKS
-        ),
+        kept=expand(KEPT, subset=[*COMPARED, STUDY.figures.baseline], chunk=POOL_CHUNKS),
         caption=f"{CAPTIONS}/table_agreement.rst",
     output:
         table("agreement"),
