@@ -68,3 +68,42 @@ rule embed:
         "--device {resources.device} --batch-size {resources.batch_size} "
         "--workers {resources.workers} --state {params.state} --img-emb {output.embeddings} "
         "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"
+
+
+rule import_embeddings:
+    input:
+        chunk=f"{RESULTS}/data/pool/{{chunk}}",
+        given=lambda wildcards: STUDY.embedders[wildcards.embedder].pool_embeddings,
+        weights=embedder_weights,
+        definition=embedder_definition,
+    output:
+        embeddings=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
+        metadata=f"{RESULTS}/embeddings/{{embedder}}/pool/metadata/metadata_{{chunk}}.parquet",
+        rejected=f"{RESULTS}/embeddings/{{embedder}}/pool/rejected/rejected_{{chunk}}.parquet",
+    log:
+        f"{RESULTS}/logs/import_embeddings/{{embedder}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/import_embeddings/{{embedder}}/{{chunk}}.tsv"
+    wildcard_constraints:
+        embedder=one_of(
+            name
+            for name, embedder in STUDY.embedders.items()
+            if getattr(embedder, "pool_embeddings", None)
+        ),
+    conda:
+        "../envs/embed.yaml"
+    params:
+        embedder=embedder_options,
+        checkpoint=lambda _, input: (
+            f"--checkpoint {input.weights}" if input.weights else ""
+        ),
+    message:
+        "Taking the embeddings of pool chunk {wildcards.chunk} from {input.given}"
+    shell:
+        "python {SCRIPTS}/import_embeddings.py --chunk {input.chunk} --given {input.given} "
+        "{params.embedder} {params.checkpoint} --device cpu --img-emb {output.embeddings} "
+        "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"
+
+
+# Where embeddings of the pool are given, both rules make them.
+ruleorder: import_embeddings > embed

@@ -31,14 +31,17 @@ BRIEF = {
     "deduplicate.threshold": 1.0,
 }
 SUBSETS = ("baseline", "reference_only", "sketch_pruned")
-REFERENCE_HALF = {"method": "none", "reference": 0.5}
+ADDED = {
+    "reference_half": {"method": "none", "reference": 0.5},
+    "sketch_resnet": {"method": "gap_match", "test_sets": ["sketch"], "embedder": "resnet"},
+}
 CLASSIFIER = {
     **{"kind": "trained", "model": "test_resnet", "image_size": 64},
     **{"epochs": 1, "batch_size": 32, "lr": 1e-3, "weight_decay": 0.05, "seed": 0},
 }
 # What an emoji study of one size and one offset has no use for.
 NOT_RUN = {
-    *("slice_urls", "list_shards", "ingest_imagenet"),
+    *("slice_urls", "list_shards", "ingest_imagenet", "import_embeddings"),
     *("plot_dose_response", "plot_transfer_by_size"),
 }
 
@@ -70,8 +73,9 @@ def write_brief_study(folder: Path) -> Path:
             section = section[part]
         section[last] = value
     values["subsets"] = {name: values["subsets"][name] for name in SUBSETS}
-    values["subsets"]["reference_half"] = REFERENCE_HALF
+    values["subsets"] |= ADDED
     values["classifiers"] = {"resnet": CLASSIFIER}
+    values["embedders"]["resnet"] = {"kind": "classifier", "classifier": "resnet"}
     study = folder / "brief.yaml"
     study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return study

@@ -215,12 +215,24 @@ def write_embeddings(path: Path, vectors: Stored) -> None:
     """
     if vectors.ndim != 2:
         raise InputError(f"{path}: expected vectors (rows, dim), got shape {vectors.shape}.")
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(normalised(vectors, path)), allow_pickle=False)
+
+
+def normalised(vectors: Stored, name: object) -> npt.NDArray[np.float16]:
+    """Return vectors of length 1 as they are stored; computed in float32.
+
+    Args:
+        vectors: (rows, dim), of any positive length.
+        name: What they are, for messages.
+
+    Raises:
+        InputError: A vector is zero or not finite.
+    """
     values = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(bad):
-        raise InputError(
-            f"{path}: row {bad[0]} to be written is zero or not finite ({len(bad)} such rows)."
-        )
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.ascontiguousarray(values / norms, dtype=np.float16), allow_pickle=False)
+        raise InputError(f"{name}: row {bad[0]} is zero or not finite ({len(bad)} such rows).")
+    unit: npt.NDArray[np.float16] = (values / norms).astype(np.float16)
+    return unit

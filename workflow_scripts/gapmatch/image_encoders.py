@@ -1,5 +1,6 @@
 """Image encoders that embed: CLIP models of open_clip, and image models of timm."""
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from gapmatch.classifiers import load_classifier
 from gapmatch.clip_models import Preprocess, load_clip
 from gapmatch.errors import InputError
+from gapmatch.weights import choose_device
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,34 @@ def timm_encoder(
         return features
 
     return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name an image encoder."""
+    parser.add_argument(
+        "--library", choices=("open_clip", "timm"), default="open_clip", help="whose model it is"
+    )
+    parser.add_argument(
+        "--model", required=True, help="model of the library; open_clip's may be local-dir:FOLDER"
+    )
+    parser.add_argument("--pretrained", help="tag of published weights (open_clip)")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="file of weights; without it, published ones"
+    )
+    parser.add_argument(
+        "--image-size", type=int, help="side of the model's input, pixels (timm); default: its own"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def chosen_encoder(arguments: argparse.Namespace) -> ImageEncoder:
+    """Load the encoder that the options of ``add_encoder_arguments`` name.
+
+    Raises:
+        InputError: It cannot be loaded.
+    """
+    device = choose_device(arguments.device)
+    model, checkpoint = arguments.model, arguments.checkpoint
+    if arguments.library == "timm":
+        return timm_encoder(model, device, checkpoint, arguments.image_size)
+    return clip_encoder(model, device, arguments.pretrained, checkpoint)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -54,21 +54,16 @@ def decode_image(data: bytes) -> Image.Image:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
-def _read_sample(
-    raw: dict[str, Any], shard: str, preprocess: Callable[[Image.Image], torch.Tensor]
-) -> tuple[Sample, torch.Tensor | None]:
-    data = next((raw[ext] for ext in IMAGE_EXTENSIONS if ext in raw), None)
-    pixels, label, reason = None, None, None
+def _describe(raw: dict[str, Any], shard: str) -> Sample:
+    """Return what is known of a sample without decoding its image."""
+    label, reason = None, None
     metadata: dict[str, Any] = {}
     try:
         metadata = _read_metadata(raw)
         label = int(raw["cls"]) if "cls" in raw else None
-        if data is None:
-            raise ValueError(f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}")
-        pixels = preprocess(decode_image(data))
     except ValueError as error:
         reason = str(error)
-    sample = Sample(
+    return Sample(
         image_path=raw["__key__"],
         shard=shard,
         caption=raw.get("txt", b"").decode("utf-8", errors="replace"),
@@ -77,7 +72,21 @@ def _read_sample(
         style=metadata.get("style"),
         reason=reason,
     )
-    return sample, pixels
+
+
+def _read_sample(
+    raw: dict[str, Any], shard: str, preprocess: Callable[[Image.Image], torch.Tensor]
+) -> tuple[Sample, torch.Tensor | None]:
+    sample = _describe(raw, shard)
+    if sample.reason is not None:
+        return sample, None
+    try:
+        data = next((raw[ext] for ext in IMAGE_EXTENSIONS if ext in raw), None)
+        if data is None:
+            raise ValueError(f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}")
+        return sample, preprocess(decode_image(data))
+    except ValueError as error:
+        return replace(sample, reason=str(error)), None
 
 
 def _read_metadata(raw: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +99,21 @@ def _read_metadata(raw: dict[str, Any]) -> dict[str, Any]:
 def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while batch := list(islice(items, size)):
         yield batch
+
+
+def _raw_samples(shard: Path) -> Iterator[dict[str, Any]]:
+    # Not webdataset.WebDataset: it would deal the one shard to one worker.
+    return iter(
+        webdataset.DataPipeline(
+            webdataset.SimpleShardList([str(shard)]), webdataset.tarfile_to_samples()
+        )
+    )
+
+
+def describe_shard(shard: Path) -> Iterator[Sample]:
+    """Yield the samples of a shard in the order of its tar; images are not decoded."""
+    for raw in _raw_samples(shard):
+        yield _describe(raw, shard.name)
 
 
 class _ShardBatches(IterableDataset[Any]):
@@ -109,11 +133,7 @@ class _ShardBatches(IterableDataset[Any]):
     def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        # Not webdataset.WebDataset: it would deal the one shard to one worker.
-        raw = webdataset.DataPipeline(
-            webdataset.SimpleShardList([str(self.shard)]), webdataset.tarfile_to_samples()
-        )
-        for batch in islice(_batched(iter(raw), self.batch_size), first, None, step):
+        for batch in islice(_batched(_raw_samples(self.shard), self.batch_size), first, None, step):
             read = [_read_sample(item, self.shard.name, self.preprocess) for item in batch]
             pixels = [tensor for _, tensor in read if tensor is not None]
             samples = [sample for sample, _ in read]

@@ -8,6 +8,15 @@ from pydantic import Field
 from gapmatch.config.section import Name, Section
 from gapmatch.config.training import TrainingSettings
 
+GivenEmbeddings = Annotated[
+    Path | None,
+    Field(
+        description="Folder with embeddings of the pool that exist already, in clip-retrieval's "
+        "layout (img_emb/, metadata/): found by key, taken instead of computed. Reference and test "
+        "sets are embedded with the model."
+    ),
+]
+
 
 class PretrainedEmbedder(Section):
     """A model of open_clip with its published weights."""
@@ -15,6 +24,7 @@ class PretrainedEmbedder(Section):
     kind: Literal["open_clip"] = Field(description="A model that open_clip can fetch.")
     model: str = Field(description="Model name, e.g. ViT-B-16-plus-240.")
     pretrained: str = Field(description="Tag of the weights, e.g. laion400m_e32.")
+    pool_embeddings: GivenEmbeddings = None
 
 
 class CheckpointEmbedder(Section):
@@ -25,6 +35,7 @@ class CheckpointEmbedder(Section):
         description="Model name of open_clip, or local-dir:FOLDER with an open_clip_config.json."
     )
     checkpoint: Path = Field(description="File of weights (state dict, loaded without pickle).")
+    pool_embeddings: GivenEmbeddings = None
 
 
 class TrainedEmbedder(TrainingSettings):
@@ -44,6 +55,7 @@ class TimmEmbedder(Section):
         description="File of weights (state dict, loaded without pickle); null takes the published "
         "ones.",
     )
+    pool_embeddings: GivenEmbeddings = None
 
 
 class ClassifierEmbedder(Section):

@@ -98,6 +98,8 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
             models[f"embedders.{name}.model"] = embedder.model
         if isinstance(embedder, CheckpointEmbedder | TimmEmbedder) and embedder.checkpoint:
             yield f"embedders.{name}.checkpoint", embedder.checkpoint
+        if given := getattr(embedder, "pool_embeddings", None):
+            yield f"embedders.{name}.pool_embeddings", given
     for name, classifier in study.classifiers.items():
         if isinstance(classifier, CheckpointClassifier):
             yield f"classifiers.{name}.checkpoint", classifier.checkpoint
