@@ -30,12 +30,8 @@ def main() -> None:
         metavar="SUBSET=DIR",
         help="folder with kept_<chunk>.parquet of each subset, in the order of the table",
     )
-    pool = parser.add_mutually_exclusive_group(required=True)
-    pool.add_argument("--pool", help="name of the subset in --kept that keeps the whole pool")
-    pool.add_argument(
-        "--duplicates",
-        type=Path,
-        help="folder with duplicates_<chunk>.parquet: the pool is what deduplication kept",
+    parser.add_argument(
+        "--pool", required=True, help="name of the subset in --kept that keeps the whole pool"
     )
     parser.add_argument(
         "--test-chunks",
@@ -50,13 +46,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     kept = dict(arguments.kept)
-    if arguments.pool is not None and arguments.pool not in kept:
+    if arguments.pool not in kept:
         raise InputError(f"--pool {arguments.pool}: not among --kept, which has {', '.join(kept)}")
     table = count_pruned(
-        arguments.metadata,
-        kept,
-        arguments.pool if arguments.pool is not None else arguments.duplicates,
-        classes_of(arguments.test_chunks),
+        arguments.metadata, kept, arguments.pool, classes_of(arguments.test_chunks)
     )
     caption = read_caption(arguments.caption)
     write_table(table, arguments.out, caption, percent_columns=("fraction",))

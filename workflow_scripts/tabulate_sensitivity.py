@@ -50,7 +50,7 @@ def main() -> None:
         margins = find_margins(engine, pool, TestSet(tests, thresholds))
         rows = pl.read_parquet(arguments.kept / f"kept_{chunk.chunk}.parquet")["row"].to_numpy()
         metadata = pl.read_parquet(chunk.metadata)
-        frames.append(sensitivity.count_pruned(margins, metadata, rows, tested))
+        frames.append(sensitivity.count_by_threshold(margins, metadata, rows, tested))
     classes = pl.DataFrame({"part": range(len(counts)), "classes": counts}).cast(pl.Int32)
     frame = (
         pl.concat(frames)

@@ -115,6 +115,8 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "'baseline'",
             "gap_match: sketch_pruned",
         ),
+        ("search.ranks", [1, 1], "search.ranks", "[1, 1]", "each number once"),
+        ("training.seeds", [0, 2, 0], "training.seeds", "[0, 2, 0]", "each number once"),
         ("search.ranks", [1, 6], "search.ranks", "6", "reference_neighbours, which is 5"),
         ("subsets.sketch_pruned.rank", 2, "subsets.sketch_pruned.rank", "2", "search.ranks: 1, 3"),
         ("search.embedder", "clip", "search.embedder", "'clip'", "one of embedders: trained"),

@@ -149,21 +149,10 @@ def test_subset_table_counts(results: Path) -> None:
     assert table.filter(pl.col("method") != "gap_match")["violations"].is_null().all()
 
 
-@pytest.mark.parametrize("with_duplicates", [False, True])
-def test_pruned_counts_match_a_plain_count(
-    results: Path, tmp_path: Path, with_duplicates: bool
-) -> None:
+def test_pruned_counts_match_a_plain_count(results: Path, tmp_path: Path) -> None:
     metadata = sorted(results.glob("embeddings/e/pool/metadata/*.parquet"))
     kept = {name: results / f"subsets/{name}/kept" for name in ("baseline", "sketch_pruned")}
-    if with_duplicates:
-        for path in metadata:
-            chunk = path.stem[-5:]
-            whole = pl.read_parquet(kept["baseline"] / f"kept_{chunk}.parquet")["row"]
-            rows = pl.DataFrame({"row": range(pl.read_parquet(path).height)})
-            rows = rows.with_columns(pl.col("row").is_in(whole.implode()).alias("kept"))
-            rows.write_parquet(tmp_path / f"duplicates_{chunk}.parquet")
-    pool_rows = tmp_path if with_duplicates else "baseline"
-    table = count_pruned(metadata, kept, pool_rows, TEST_CLASSES)
+    table = count_pruned(metadata, kept, "baseline", TEST_CLASSES)
     counted: dict[tuple[str, bool], list[int]] = {}
     for path in metadata:
         chunk = path.stem[-5:]

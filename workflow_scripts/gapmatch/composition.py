@@ -28,7 +28,7 @@ SENSITIVITY_SCHEMA = {
 def count_pruned(
     metadata: Sequence[Path],
     kept: Mapping[str, Path],
-    pool_rows: str | Path,
+    whole_pool: str,
     test_classes: Collection[str],
 ) -> pl.DataFrame:
     """Count pool samples and pruned ones by subset, style and class, chunk by chunk.
@@ -36,8 +36,7 @@ def count_pruned(
     Args:
         metadata: metadata_<chunk>.parquet of each chunk of the pool.
         kept: Folder with kept_<chunk>.parquet by subset.
-        pool_rows: What the pool is: a subset of ``kept`` that keeps all of it, or a folder with
-            duplicates_<chunk>.parquet, whose kept rows are the pool.
+        whole_pool: The subset among ``kept`` that keeps all of the pool.
         test_classes: Names of the classes in the tests.
 
     Returns:
@@ -56,7 +55,8 @@ def count_pruned(
             pl.col("style").cast(pl.String).fill_null(UNKNOWN),
             pl.col("class_name").cast(pl.String).is_in(list(test_classes)).alias("test_class"),
         )
-        pool = groups.filter(pl.col("row").is_in(_pool_rows(pool_rows, kept, chunk).implode()))
+        in_pool = _kept_rows(kept[whole_pool], chunk, groups.height)
+        pool = groups.filter(pl.col("row").is_in(in_pool.implode()))
         for subset, folder in kept.items():
             rows = _kept_rows(folder, chunk, groups.height)
             pruned = ~pl.col("row").is_in(rows.implode())
@@ -83,14 +83,6 @@ def _kept_rows(folder: Path, chunk: str, rows: int) -> pl.Series:
     if (kept >= rows).any() or (kept < 0).any():
         raise InputError(f"{path}: keeps rows that chunk {chunk} of {rows} samples does not have")
     return kept
-
-
-def _pool_rows(pool_rows: str | Path, kept: Mapping[str, Path], chunk: str) -> pl.Series:
-    """Rows of a chunk that are in the pool, that is, not dropped as duplicates."""
-    if isinstance(pool_rows, str):
-        return read_columns(kept[pool_rows] / f"kept_{chunk}.parquet", ["row"])["row"]
-    table = read_columns(pool_rows / f"duplicates_{chunk}.parquet", ["row", "kept"])
-    return table.filter("kept")["row"]
 
 
 def read_pruned(path: Path) -> pl.DataFrame:

@@ -58,7 +58,7 @@ def reduced_thresholds(
     )
 
 
-def count_pruned(
+def count_by_threshold(
     margins: PoolMargins, metadata: pl.DataFrame, kept: npt.NDArray[np.int32], tested: set[str]
 ) -> pl.DataFrame:
     """Count what each threshold prunes of a chunk, by style and by class in or out of the tests.

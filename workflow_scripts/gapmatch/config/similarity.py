@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from gapmatch.config.section import Name, Section
+from gapmatch.config.section import DistinctIntegers, Name, Section
 
 
 class Search(Section):
@@ -12,7 +12,7 @@ class Search(Section):
     reference_neighbours: int = Field(
         10, ge=1, le=1000, description="Nearest reference images kept per test image."
     )
-    ranks: list[int] = Field(
+    ranks: DistinctIntegers = Field(
         [1],
         min_length=1,
         description="Matched ranks K for which margins are computed; 1 is the paper's.",

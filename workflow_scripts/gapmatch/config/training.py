@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gapmatch.config.section import Fraction, Section
+from gapmatch.config.section import DistinctIntegers, Fraction, Section
 
 
 class TrainingSettings(Section):
@@ -32,6 +32,6 @@ class TrainingSettings(Section):
 class Training(TrainingSettings):
     """Training of one model per subset and seed."""
 
-    seeds: list[int] = Field(
+    seeds: DistinctIntegers = Field(
         [0], min_length=1, description="One model per subset is trained for each seed."
     )
