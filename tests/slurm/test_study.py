@@ -25,7 +25,7 @@ CERTIFY_MB = 300
 SLURM measures once a second, so a job that is only somewhat too large for a moment may get away."""
 GPU_RULES = {
     *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
-    *("train", "evaluate", "plot_sensitivity"),
+    *("train", "evaluate", "tabulate_sensitivity"),
 }
 CHECKPOINT = RESULTS + "/state/train/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
@@ -212,6 +212,8 @@ def story(cluster: Cluster, results: Path, tmp_path_factory: pytest.TempPathFact
     )
     assert again.returncode != 0
     story.refusal = again.stderr
+    # Some may have ended before it looked.
+    story.orphans &= {job for _, job in queue(cluster, "RUNNING,PENDING")}
     story.submitted_meanwhile = {job for _, job in queue(cluster, "all")} - known
     cluster.wait(lambda: not list(queue(cluster, "RUNNING,PENDING")), "orphans", "slurmctld")
 
