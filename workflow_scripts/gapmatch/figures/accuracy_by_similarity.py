@@ -83,7 +83,7 @@ def _aligned(
 
 @style.styled
 def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
-    """One panel per test set; its title gives the correlation of each training set."""
+    """One panel per test set; its title gives the correlations of the training sets."""
     tests = frame["test_set"].unique(maintain_order=True).to_list()
     figure, axes = style.panels(len(tests), sharey=True)
     for panel, test_set in zip(axes, tests, strict=True):
@@ -103,11 +103,11 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
                 markersize=4.5,
                 label=str(name),
             )
-            correlations.append(f"{bins['pearson'][0]:+.2f}".replace("-", "\N{MINUS SIGN}"))
+            correlations.append(float(bins["pearson"][0]))
         sizes = rows.filter(pl.col("training_set") == rows["training_set"][0])["n"]
         fewest, most = min(sizes.to_list()), max(sizes.to_list())
         each = f"{fewest}" if fewest == most else f"{fewest}\N{EN DASH}{most}"
-        panel.set_title(f"{test_set}  (r = {', '.join(correlations)})", fontsize=8.5)
+        panel.set_title(f"{test_set}  (r = {_correlations(correlations)})", fontsize=8.5)
         note = f"n = {each} per bin"
         panel.text(0.98, 0.02, note, transform=panel.transAxes, ha="right", color="#666666")
         panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -115,3 +115,9 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
     style.label_axes(axes, "similarity of the nearest pool image", "top-1 accuracy")
     style.legend_below(figure, axes)
     return figure
+
+
+def _correlations(values: Sequence[float]) -> str:
+    """Each value where they fit into a title, else their range."""
+    shown, between = (values, ", ") if len(values) < 4 else ((min(values), max(values)), " to ")
+    return between.join(f"{value:+.2f}" for value in shown).replace("-", "\N{MINUS SIGN}")

@@ -15,6 +15,8 @@ from gapmatch.statistics import Line, confidence_band, fit_line, inverse_logit, 
 from gapmatch.subset_table import TrainingSet
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
+LEAST_DISTANCE = 0.16
+"""Between two ticks, as a share of the axis."""
 ON_REFERENCE = ("none", "classifier")
 """Methods whose models saw the reference alone: the line of effective robustness is theirs."""
 VALUES = ("n", "top1", "top1_low", "top1_high")
@@ -143,10 +145,7 @@ def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
         limits(values.min() - 0.35, values.max() + 0.35)
     for axis in (panel.xaxis, panel.yaxis):
         low, high = axis.get_view_interval()
-        shown = TICKS[
-            (inverse_logit(np.array(low)) < TICKS) & (inverse_logit(np.array(high)) > TICKS)
-        ]
-        axis.set_major_locator(FixedLocator(list(logit(shown, np.full(shown.size, 10**9)))))
+        axis.set_major_locator(FixedLocator(_spaced_ticks(low, high)))
         axis.set_major_formatter(FuncFormatter(_percent_tick))
         axis.set_minor_locator(NullLocator())
     ends = np.array(panel.get_xlim())
@@ -163,6 +162,15 @@ def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
             panel.fill_between(x, y - half, y + half, color=style.ORANGE, alpha=0.15, linewidth=0)
             panel.set_ylim(bottom, top)
     panel.set_xlim(*ends)
+
+
+def _spaced_ticks(low: float, high: float) -> list[float]:
+    """Logits of TICKS inside an axis, as many as leave room for their labels."""
+    shown: list[float] = []
+    for value in logit(TICKS, np.full(TICKS.size, 10**9)).tolist():
+        if low < value < high and (not shown or value - shown[-1] > LEAST_DISTANCE * (high - low)):
+            shown.append(value)
+    return shown
 
 
 def _percent_tick(value: float, _position: int | None) -> str:

@@ -31,13 +31,14 @@ def draw(frame: pl.DataFrame, subsets: Sequence[TrainingSet], baseline: str) -> 
 
     Args:
         frame: SCHEMA.
-        subsets: The table of subsets.
+        subsets: The table of subsets; those without rows in the frame are left out.
         baseline: The subset whose pool is that before pruning.
     """
+    profiled = set(frame["subset"])
     shown = [
         (subset, test_set)
         for subset in subsets
-        if subset.method == "gap_match"
+        if subset.method == "gap_match" and subset.subset in profiled
         for test_set in subset.test_sets
     ]
     if not shown:
