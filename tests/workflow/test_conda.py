@@ -32,7 +32,7 @@ BRIEF = {
 }
 SUBSETS = ("baseline", "reference_only", "sketch_pruned")
 ADDED = {
-    "reference_half": {"method": "none", "reference": 0.5},
+    "reference_most": {"method": "none", "reference": 0.9},
     "sketch_resnet": {"method": "gap_match", "test_sets": ["sketch"], "embedder": "resnet"},
 }
 CLASSIFIER = {

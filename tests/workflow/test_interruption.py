@@ -1,5 +1,6 @@
 """The smoke study, killed again and again: it goes on, and ends as if nothing had been."""
 
+import itertools
 import os
 import random
 import re
@@ -8,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,9 @@ class Kill:
 def kills(seed: int, times: int = 1) -> list[Kill]:
     """Return kills at random moments of every stage."""
     rng = random.Random(seed)  # noqa: S311 - no secret
+    victims = itertools.cycle(VICTIMS)
     return [
-        Kill(stage, rule, rng.uniform(0, most), rng.choice(VICTIMS))
+        Kill(stage, rule, rng.uniform(0, most), next(victims))
         for stage, rules in MOMENTS.items()
         for rule, (number, most) in rules.items()
         for _ in range(number * times)
@@ -107,7 +109,7 @@ def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
     process.wait(PATIENCE)
 
 
-def run_until(plan: list[Kill], folder: Path) -> Kill | None:
+def run_until(plan: list[Kill], folder: Path, *arguments: str) -> Kill | None:
     """Run the study until a job begins that a kill of the plan waits for, and kill.
 
     Returns:
@@ -117,7 +119,7 @@ def run_until(plan: list[Kill], folder: Path) -> Kill | None:
     end = time.monotonic() + PATIENCE
     with (folder / "snakemake.log").open("wb") as log:
         process = subprocess.Popen(
-            snakemake(), cwd=folder, stdout=log, stderr=log, start_new_session=True
+            snakemake(*arguments), cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     while process.poll() is None:
         assert time.monotonic() < end, f"none of these ever came: {plan}"
@@ -183,27 +185,38 @@ class Survivor:
         return self.folder / RESULTS
 
 
+def check_outputs(results: Path, seen: dict[Path, int]) -> None:
+    """Read every output that is new since the last call, whose times are in `seen`."""
+    for path in outputs(results):
+        time_of = path.stat().st_mtime_ns
+        # The crawl holds broken files, on purpose.
+        if seen.get(path) != time_of and "emoji" not in path.parts:
+            read_whole(path)
+            seen[path] = time_of
+
+
 def survive(folder: Path, temporary: Path, plan: list[Kill]) -> Survivor:
     """Run the study with the kills of a plan; after each, all that seems whole must be so."""
     check_out(folder)
     temporary.mkdir()
+    waiting = list(plan)
     struck: list[Kill] = []
     seen: dict[Path, int] = {}
-    ended = False
+    forced: tuple[str, ...] = ()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
-        while not ended:
-            kill = run_until([one for one in plan if one not in struck], folder)
+        while True:
+            kill = run_until(waiting, folder, *forced)
+            check_outputs(folder / RESULTS, seen)
             if kill:
+                waiting.remove(kill)
                 struck.append(kill)
-            else:
-                ended = ended_well(folder)
-            for path in outputs(folder / RESULTS):
-                time_of = path.stat().st_mtime_ns
-                # The crawl holds broken files, on purpose.
-                if seen.get(path) != time_of and "emoji" not in path.parts:
-                    read_whole(path)
-                    seen[path] = time_of
+            elif ended_well(folder):
+                if not waiting:
+                    break
+                # What it waited for was over too soon: once more, without delay.
+                waiting[0] = replace(waiting[0], delay=0.0)
+                forced = ("--forcerun", waiting[0].rule)
             unlock(folder)
     return Survivor(folder, struck, temporary)
 
