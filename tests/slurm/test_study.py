@@ -1,11 +1,14 @@
 """The smoke study on SLURM, where jobs, nodes, the controller and Snakemake itself get lost."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -140,20 +143,48 @@ class Run:
         latest = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 8))
         return bool(began) and max(began) < latest
 
-    def disturb_trainings(self, measures: dict[str, Callable[[str], object]]) -> None:
-        """Do to the training of each subset what is said, as soon as it has a checkpoint."""
-        left = dict(measures)
+    def hold_trainings(self, subsets: Iterable[str]) -> dict[str, str]:
+        """Stop the training of each subset as soon as it has a checkpoint: it cannot end first.
 
-        def ready() -> bool:
-            jobs = self.running("train")
-            for subset, measure in list(left.items()):
-                job = jobs.get(f"{subset}_0")
-                if job and (self.folder / CHECKPOINT.format(subset=subset)).exists():
-                    measure(job)
-                    del left[subset]
+        Returns:
+            Job by subset, of those that are held.
+        """
+        jobs = self.running("train")
+        ready = [one for one in subsets if (self.folder / CHECKPOINT.format(subset=one)).exists()]
+        held = {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
+        for subset in held:
+            for pid in programs_with(f"state/train/{subset}/seed0"):
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(pid, signal.SIGSTOP)
+        return held
+
+    def disturb_trainings(self, measures: dict[str, Callable[[str], object]]) -> None:
+        """Do to the training of each subset what is said, to one after the other.
+
+        A node that goes down in the moment a job is requeued leaves SLURM with half of both.
+        """
+        left = dict(measures)
+        disturbed = ""
+
+        def done() -> bool:
+            nonlocal disturbed
+            held = self.hold_trainings(left)
+            if disturbed in {job for _, job in queue(self.cluster, "RUNNING,COMPLETING")}:
+                return False
+            for subset, job in list(held.items())[:1]:
+                left.pop(subset)(job)
+                disturbed = job
             return not left
 
-        self.wait(ready, f"a checkpoint of each of {sorted(left)}")
+        self.wait(done, "a checkpoint of the training of each subset")
+
+
+def programs_with(argument: str) -> Iterator[int]:
+    """Yield the processes that have a text in their command line."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):  # it has just ended
+            if entry.name.isdigit() and argument.encode() in (entry / "cmdline").read_bytes():
+                yield int(entry.name)
 
 
 def queue(cluster: Cluster, state: str, prefix: str = "rule_") -> Iterator[tuple[str, str]]:
@@ -218,16 +249,18 @@ def story(cluster: Cluster, results: Path, tmp_path_factory: pytest.TempPathFact
     cluster.wait(lambda: not list(queue(cluster, "RUNNING,PENDING")), "orphans", "slurmctld")
 
     second = Run(cluster, folder)
-    second.wait(second.settled, "a moment without starting jobs")
-    cluster.restart_slurmctld()
-    second.disturb_trainings(
-        {
-            "baseline": lambda job: cluster.run("scontrol", "requeue", job),
-            "sketch_pruned": lambda job: cluster.run("scancel", job),
-            "near_sketch": partial(end_now, cluster),
-            "reference_only": partial(lose_node, cluster),
-        }
+    measures: dict[str, Callable[[str], object]] = {
+        "baseline": lambda job: cluster.run("scontrol", "requeue", job),
+        "sketch_pruned": lambda job: cluster.run("scancel", job),
+        "near_sketch": partial(end_now, cluster),
+        "reference_only": partial(lose_node, cluster),
+    }
+    second.wait(
+        lambda: bool(second.hold_trainings(measures)) and second.settled(),
+        "a moment without starting jobs",
     )
+    cluster.restart_slurmctld()
+    second.disturb_trainings(measures)
     second.finish()
     story.records = accounting(cluster, folder)
     return story
@@ -265,17 +298,18 @@ def test_jobs_of_gpu_rules_alone_are_on_the_gpu_partition(story: Story) -> None:
 
 def test_more_memory_after_too_little(story: Story) -> None:
     for subset in ("baseline", "sketch_pruned"):
-        first, *_, last = story.of("certify", subset)
-        assert first.state in ("FAILED", "OUT_OF_MEMORY")
-        assert first.memory == f"{CERTIFY_MB}M"
+        *earlier, last = story.of("certify", subset)
+        # They may have been on the node that was lost as well.
+        assert {"FAILED", "OUT_OF_MEMORY"} & {one.state for one in earlier}
+        assert earlier[0].memory == f"{CERTIFY_MB}M"
         assert last.memory in (f"{2 * CERTIFY_MB}M", f"{3 * CERTIFY_MB}M")
         assert last.state == "COMPLETED"
 
 
 def test_more_time_after_too_little(story: Story) -> None:
     *earlier, last = story.of("train", "near_sketch_0")
-    # It may have been on the node that was lost, and started again by SLURM, before.
-    assert earlier[-1].state == "TIMEOUT"
+    # It may have been on the node that was lost as well.
+    assert "TIMEOUT" in [one.state for one in earlier]
     assert last.state == "COMPLETED"
     profile = yaml.safe_load((story.checkout / "profiles/default/config.yaml").read_text())
     (base,) = re.findall(r"\d+", profile["set-resources"]["train"]["runtime"])
