@@ -16,12 +16,17 @@ SUBSETS = ("baseline", "reference_only", "sketch_pruned", "near_sketch")
 NOTHING = "Nothing to be done"
 
 
-def check_out(folder: Path) -> Path:
-    """Copy what git tracks into a folder."""
+def tracked() -> list[str]:
+    """Return the files that git tracks, relative to the top level: what a clone has."""
     names = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for name in names.stdout.splitlines():
+    return names.stdout.splitlines()
+
+
+def check_out(folder: Path) -> Path:
+    """Copy what git tracks into a folder."""
+    for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
     return folder
