@@ -263,13 +263,13 @@ rule plot_audit:
     conda:
         "../envs/report.yaml"
     params:
-        credit=STUDY.figures.credit,
+        credit=options(credit=STUDY.figures.credit),
         out=lambda wildcards: f"{RESULTS}/figures/audit_{wildcards.subset}",
     message:
         "Figure of what {wildcards.subset} prunes"
     shell:
         "python {SCRIPTS}/plot_audit.py --subset {wildcards.subset} --table {input} "
-        "--credit {params.credit:q} --out {params.out} > {log} 2>&1"
+        "{params.credit} --out {params.out} > {log} 2>&1"
 
 
 rule plot_sensitivity:
@@ -308,10 +308,10 @@ rule plot_neighbours:
     conda:
         "../envs/report.yaml"
     params:
-        credit=STUDY.figures.credit,
+        credit=options(credit=STUDY.figures.credit),
         out=lambda wildcards: f"{RESULTS}/figures/neighbours_{wildcards.test_set}",
     message:
         "Figure of the neighbours of {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/plot_neighbours.py --test-set {wildcards.test_set} --table {input} "
-        "--credit {params.credit:q} --out {params.out} > {log} 2>&1"
+        "{params.credit} --out {params.out} > {log} 2>&1"

@@ -6,6 +6,7 @@
 
 import itertools
 
+EVALUATIONS = f"{RESULTS}/evaluations"
 SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
 REFERENCE_METADATA = metadata("reference")
 BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
@@ -73,6 +74,13 @@ def evaluations(subsets):
     )
 
 
+def models(subsets):
+    """Return the folders of the evaluations of the models of these subsets."""
+    return [
+        f"{subset}/seed{seed}" for subset in subsets for seed in STUDY.training.seeds
+    ]
+
+
 def predictions(subsets):
     """Return the per-image predictions that stand beside the evaluations."""
     return [path.removesuffix(".json") + ".parquet" for path in evaluations(subsets)]
@@ -121,11 +129,18 @@ rule tabulate_accuracy:
     conda:
         "../envs/report.yaml"
     params:
+        evaluations=EVALUATIONS,
+        models=lambda _, input: [
+            *models(SUBSETS),
+            *[f"{classifier}/pretrained" for classifier in STUDY.classifiers],
+        ],
+        test_sets=lambda _, input: TEST_SETS,
         out=f"{RESULTS}/tables/accuracy",
     message:
         "Table of accuracy"
     shell:
-        "python {SCRIPTS}/tabulate_accuracy.py --evaluations {input.evaluations} "
+        "python {SCRIPTS}/tabulate_accuracy.py --evaluations {params.evaluations} "
+        "--models {params.models} --test-sets {params.test_sets} "
         "--caption {input.caption} --out {params.out} > {log} 2>&1"
 
 
@@ -380,10 +395,15 @@ rule tabulate_accuracy_by_similarity:
         f"{RESULTS}/benchmarks/tabulate_accuracy_by_similarity.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        evaluations=EVALUATIONS,
+        models=lambda _, input: models(SHOWN_SUBSETS),
+        test_sets=lambda _, input: TEST_SETS,
     message:
         "Accuracy by similarity"
     shell:
-        "python {SCRIPTS}/tabulate_accuracy_by_similarity.py --evaluations {input.evaluations} "
+        "python {SCRIPTS}/tabulate_accuracy_by_similarity.py --evaluations {params.evaluations} "
+        "--models {params.models} --test-sets {params.test_sets} "
         "--nearest {input.nearest} --out {output} > {log} 2>&1"
 
 

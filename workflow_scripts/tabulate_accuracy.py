@@ -6,26 +6,20 @@ from pathlib import Path
 from gapmatch.accuracy import accuracy_matrix, accuracy_table
 from gapmatch.captions import read_caption
 from gapmatch.command_line import run
-from gapmatch.result_files import read_evaluations
+from gapmatch.result_files import add_evaluation_arguments, chosen_evaluations
 from gapmatch.tables import write_table
 
 
 def main() -> None:
     """Parse the arguments, tabulate, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--evaluations",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="evaluation JSONs, in the order of the table; the parquet beside each is read too",
-    )
+    add_evaluation_arguments(parser)
     parser.add_argument("--caption", type=Path, required=True, help="text file with the caption")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .csv, .md and .tex are added"
     )
     arguments = parser.parse_args()
-    table = accuracy_table(read_evaluations(arguments.evaluations))
+    table = accuracy_table(chosen_evaluations(arguments))
     caption = read_caption(arguments.caption)
     write_table(table, arguments.out, caption, shown=accuracy_matrix(table))
 

@@ -6,19 +6,17 @@ from pathlib import Path
 from gapmatch.atomic import write_text
 from gapmatch.command_line import run
 from gapmatch.figures.accuracy_by_similarity import accuracy_by_similarity
-from gapmatch.result_files import read_evaluations, read_nearest
+from gapmatch.result_files import (
+    add_evaluation_arguments,
+    chosen_evaluations,
+    read_nearest,
+)
 
 
 def main() -> None:
     """Parse the arguments, bin, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--evaluations",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="evaluation JSONs to show; the parquet beside each is read too",
-    )
+    add_evaluation_arguments(parser)
     parser.add_argument(
         "--nearest",
         type=Path,
@@ -29,7 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="output (.csv)")
     arguments = parser.parse_args()
     frame = accuracy_by_similarity(
-        read_evaluations(arguments.evaluations), read_nearest(arguments.nearest), arguments.bins
+        chosen_evaluations(arguments), read_nearest(arguments.nearest), arguments.bins
     )
     write_text(arguments.out, frame.write_csv())
 

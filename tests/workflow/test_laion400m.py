@@ -18,6 +18,7 @@ PLACEHOLDER = "/path/to"
 TEST_SETS = 6
 CHUNKS = 104
 SIZES = 8
+LONGEST_COMMAND = 128 * 1024  # bytes, that a shell is given as one argument
 
 
 def test_all_missing_paths_are_named_at_once() -> None:
@@ -54,7 +55,14 @@ def filled_in(folder: Path) -> Path:
 def test_plan(tmp_path: Path) -> None:
     folder = check_out(tmp_path / "checkout")
     study = filled_in(tmp_path)
-    said = run(folder, "--dry-run", "--workflow-profile", "profiles/laion400m", study=study)
+    said = run(
+        folder,
+        "--dry-run",
+        "--printshellcmds",
+        "--workflow-profile",
+        "profiles/laion400m",
+        study=study,
+    )
     table = said.partition("Job stats:")[2].partition("\n\n")[0]
     jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
     # Each, all; without the reference; by another embedder; ranks; offsets.
@@ -85,3 +93,7 @@ def test_plan(tmp_path: Path) -> None:
         "tabulate_table1": 1,
     }
     assert {rule: jobs[rule] for rule in expected} == expected
+    # With four times as many chunks or seeds each is still shorter than Linux allows an argument.
+    commands = re.findall(r"^Shell command: (.*)$", said, re.M)
+    assert len(commands) >= sum(expected.values())
+    assert max(map(len, commands)) < LONGEST_COMMAND / 4

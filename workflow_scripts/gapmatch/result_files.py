@@ -159,6 +159,43 @@ def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
     return list(evaluations.values())
 
 
+def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name evaluations.
+
+    Not one by one: those of a large study are more than a command line holds (128 KiB on Linux).
+    """
+    parser.add_argument(
+        "--evaluations",
+        type=Path,
+        required=True,
+        help="folder with MODEL/TEST_SET.json and the parquet beside each",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        required=True,
+        help="folders below it, e.g. baseline/seed0, in the order of the table",
+    )
+    parser.add_argument(
+        "--test-sets", nargs="+", required=True, help="their test sets, in the order of the table"
+    )
+
+
+def chosen_evaluations(arguments: argparse.Namespace) -> list[Evaluation]:
+    """Read the evaluations that the options of ``add_evaluation_arguments`` name.
+
+    Raises:
+        InputError: See ``read_evaluations``.
+    """
+    return read_evaluations(
+        [
+            arguments.evaluations / model / f"{test_set}.json"
+            for model in arguments.models
+            for test_set in arguments.test_sets
+        ]
+    )
+
+
 def _check_agreement(path: Path, summary: Mapping[str, Any], images: pl.DataFrame) -> None:
     """Refuse an accuracy that its own predictions do not give."""
     total = int(images["correct_top1"].sum())

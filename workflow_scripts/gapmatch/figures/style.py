@@ -51,8 +51,9 @@ METHOD_LOOKS = {
     "random": (GREY, "h"),
     "classifier": (BROWN, "*"),
 }
-GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255")
-GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d")
+# Of lengths without a common factor: what shares a colour does not share a marker.
+GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255", "#DDCC77")
+GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d", "8")
 LINE_STYLES = ("-", "--", ":", "-.")
 
 
