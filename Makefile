@@ -35,7 +35,7 @@ demo: setup ## Run the default study on real images and print where its report l
 		--sets baseline sketch_pruned combined_pruned reference_only
 
 test: setup ## Run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style, types and the workflow's form
 	$(BIN)/ruff check

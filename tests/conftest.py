@@ -1,8 +1,10 @@
 """Settings of all tests, and the study that many of them look at."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from smoke_study import RESULTS, check_out, run
 
@@ -12,10 +14,21 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which the smoke study ran to its end; tests change nothing there."""
-    folder = check_out(tmp_path_factory.mktemp("checkout"))
-    run(folder)
+def checkout(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A checkout in which the smoke study ran to its end; tests change nothing there.
+
+    Whichever process of the tests asks first makes it, the others wait for it.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        place = place.parent  # that of all processes
+    folder = place / "checkout"
+    complete = place / "checkout.complete"
+    with FileLock(place / "checkout.lock"):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            run(check_out(folder))
+            complete.touch()
     return folder
 
 

@@ -26,9 +26,9 @@ def patches(preprocess: Callable[[Image.Image], torch.Tensor]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def untrained_clip(path: Path) -> Path:
+def untrained_clip(path: Path, seed: int = 5) -> Path:
     """Save the emoji study's CLIP model."""
-    torch.manual_seed(5)
+    torch.manual_seed(seed)
     model, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
     images = patches(preprocess)
     model.train()

@@ -153,7 +153,7 @@ class Run:
         ready = [one for one in subsets if (self.folder / CHECKPOINT.format(subset=one)).exists()]
         held = {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
         for subset in held:
-            for pid in programs_with(f"state/train/{subset}/seed0"):
+            for pid in programs_with(f"state/train/{subset}/seed0", self.folder):
                 with suppress(ProcessLookupError):  # it has just ended
                     os.kill(pid, signal.SIGSTOP)
         return held
@@ -179,11 +179,15 @@ class Run:
         self.wait(done, "a checkpoint of the training of each subset")
 
 
-def programs_with(argument: str) -> Iterator[int]:
-    """Yield the processes that have a text in their command line."""
+def programs_with(argument: str, folder: Path) -> Iterator[int]:
+    """Yield the processes that work in a folder and have a text in their command line."""
     for entry in Path("/proc").iterdir():
         with suppress(OSError):  # it has just ended
-            if entry.name.isdigit() and argument.encode() in (entry / "cmdline").read_bytes():
+            if (
+                entry.name.isdigit()
+                and argument.encode() in (entry / "cmdline").read_bytes()
+                and (entry / "cwd").readlink() == folder
+            ):
                 yield int(entry.name)
 
 

@@ -10,18 +10,17 @@ from pathlib import Path
 
 import imagenet_miniatures as miniatures
 import numpy as np
-import open_clip
 import polars as pl
 import pytest
 import timm
 import torch
+from direct_evaluation import clip_scores, originals
 from imagenet_miniatures import LAYOUTS, OBJECTS, Miniature
 from PIL import Image
 from programs import MODEL, run_here
 from untrained_models import untrained_classifier, untrained_clip
 
 from gapmatch.chunks import Chunk, write_chunk
-from gapmatch.shards import read_samples
 
 IMAGES = 8
 TEMPLATES = ["a photo of a {}", "a drawing of a {}"]
@@ -59,15 +58,6 @@ def packed(request: pytest.FixtureRequest, folder: Path) -> tuple[Miniature, Pat
     return made, out
 
 
-def originals(chunk: Path) -> dict[str, str]:
-    """Return the path of each sample's original file by shard and key, in order."""
-    return {
-        f"{tar.name}/{key}": json.loads(members["json"])["path"]
-        for tar in sorted(chunk.glob("*.tar"))
-        for key, members in read_samples(tar)
-    }
-
-
 def compare(made: Miniature, chunk: Path, stem: Path, ranked: Mapping[str, list[int]]) -> None:
     """Compare the workflow's predictions with labels ranked by a direct computation."""
     predictions = pl.read_parquet(stem.with_suffix(".parquet"))
@@ -93,7 +83,6 @@ def rank(scores: np.ndarray, classes: Callable[[int], int | None]) -> list[int]:
     return list(dict.fromkeys(label for label in found if label is not None))
 
 
-@torch.no_grad()
 def test_clip_is_as_open_clip_alone(
     packed: tuple[Miniature, Path], clip: Path, tmp_path: Path
 ) -> None:
@@ -104,17 +93,8 @@ def test_clip_is_as_open_clip_alone(
         *("--test-set", chunk, "--templates", *TEMPLATES, "--device", "cpu", "--workers", 0),
         *("--predictions", tmp_path / "e.parquet", "--summary", tmp_path / "e.json"),
     )
-    model, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
-    model.load_state_dict(torch.load(clip, weights_only=True))
-    model.eval()
-    weights = open_clip.build_zero_shot_classifier(
-        model, open_clip.get_tokenizer(MODEL), [name for name, _ in made.classes], TEMPLATES
-    )
-    ranked = {}
-    for path in made.images:
-        pixels = preprocess(made.picture(path))[None]
-        scores = (model.encode_image(pixels, normalize=True) @ weights)[0].numpy()
-        ranked[path] = rank(100 * scores, lambda index: index)
+    scores = clip_scores(clip, made, TEMPLATES)
+    ranked = {path: rank(100 * scores[path], lambda index: index) for path in made.images}
     compare(made, chunk, tmp_path / "e", ranked)
 
 
