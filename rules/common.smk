@@ -42,7 +42,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-SCRIPTS = f"{workflow.basedir}/workflow_scripts"
+SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow_scripts")
 # Inputs by relative paths: their names are recorded, and a moved project is to re-run nothing.
 RESOURCES = os.path.relpath(f"{workflow.basedir}/resources")
 CAPTIONS = f"{RESOURCES}/captions"

@@ -70,7 +70,7 @@ rule slice_urls:
     message:
         "Taking the links of {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
-        "python {SCRIPTS}/slice_urls.py --urls {input} --chunk {wildcards.chunk} "
+        "python {SCRIPTS}/slice_urls.py --urls {input:q} --chunk {wildcards.chunk} "
         "{params.settings} --out {output} > {log} 2>&1"
 
 
@@ -178,12 +178,12 @@ rule ingest_imagefolder:
             samples_per_shard=DOWNLOAD.samples_per_shard,
         ),
         class_names=lambda _, input: (
-            f"--class-names {input.class_names}" if input.class_names else ""
+            options(class_names=input.class_names) if input.class_names else ""
         ),
     message:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
     shell:
-        "python {SCRIPTS}/ingest_imagefolder.py --root {input.root} {params.class_names} "
+        "python {SCRIPTS}/ingest_imagefolder.py --root {input.root:q} {params.class_names} "
         "--dataset {wildcards.dataset} --chunk {wildcards.chunk} {params.settings} "
         "--out {output} > {log} 2>&1"
 
@@ -214,5 +214,5 @@ rule ingest_imagenet:
     message:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} of ImageNet into shards"
     shell:
-        "python {SCRIPTS}/ingest_imagenet.py --root {input.root} --dataset {wildcards.dataset} "
+        "python {SCRIPTS}/ingest_imagenet.py --root {input.root:q} --dataset {wildcards.dataset} "
         "--chunk {wildcards.chunk} {params.settings} --out {output} > {log} 2>&1"

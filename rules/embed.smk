@@ -56,7 +56,7 @@ rule embed:
     params:
         embedder=embedder_options,
         checkpoint=lambda _, input: (
-            f"--checkpoint {input.weights}" if input.weights else ""
+            options(checkpoint=input.weights) if input.weights else ""
         ),
         state=lambda wildcards: (
             f"{RESULTS}/state/embed/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
@@ -95,12 +95,12 @@ rule import_embeddings:
     params:
         embedder=embedder_options,
         checkpoint=lambda _, input: (
-            f"--checkpoint {input.weights}" if input.weights else ""
+            options(checkpoint=input.weights) if input.weights else ""
         ),
     message:
         "Taking the embeddings of pool chunk {wildcards.chunk} from {input.given}"
     shell:
-        "python {SCRIPTS}/import_embeddings.py --chunk {input.chunk} --given {input.given} "
+        "python {SCRIPTS}/import_embeddings.py --chunk {input.chunk} --given {input.given:q} "
         "{params.embedder} {params.checkpoint} --device cpu --img-emb {output.embeddings} "
         "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"
 

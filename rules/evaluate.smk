@@ -30,7 +30,7 @@ rule evaluate:
         "Evaluating {wildcards.subset}, seed {wildcards.seed}, on {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/evaluate_zero_shot.py --training-set {wildcards.subset} "
-        "--seed {wildcards.seed} --model {params.model} --checkpoint {input.weights} "
+        "--seed {wildcards.seed} --model {params.model:q} --checkpoint {input.weights} "
         "--test-set {input.test_set} --templates {params.templates:q} "
         "--device {resources.device} --workers {resources.workers} "
         "--predictions {output.predictions} --summary {output.summary} > {log} 2>&1"
@@ -71,7 +71,7 @@ rule evaluate_classifier:
     params:
         settings=classifier_options,
         checkpoint=lambda _, input: (
-            f"--checkpoint {input.weights}" if input.weights else ""
+            options(checkpoint=input.weights) if input.weights else ""
         ),
     message:
         "Evaluating the classifier {wildcards.classifier} on {wildcards.test_set}"

@@ -263,7 +263,8 @@ rule plot_audit:
     conda:
         "../envs/report.yaml"
     params:
-        credit=options(credit=STUDY.figures.credit),
+        # A function, or Snakemake would take braces for wildcards.
+        credit=lambda _: options(credit=STUDY.figures.credit),
         out=lambda wildcards: f"{RESULTS}/figures/audit_{wildcards.subset}",
     message:
         "Figure of what {wildcards.subset} prunes"
@@ -308,7 +309,8 @@ rule plot_neighbours:
     conda:
         "../envs/report.yaml"
     params:
-        credit=options(credit=STUDY.figures.credit),
+        # A function, or Snakemake would take braces for wildcards.
+        credit=lambda _: options(credit=STUDY.figures.credit),
         out=lambda wildcards: f"{RESULTS}/figures/neighbours_{wildcards.test_set}",
     message:
         "Figure of the neighbours of {wildcards.test_set}"

@@ -185,7 +185,7 @@ rule tabulate_table1:
         "../envs/report.yaml"
     params:
         published=lambda _, input: (
-            f"--published {input.published}" if input.published else ""
+            options(published=input.published) if input.published else ""
         ),
         out=f"{RESULTS}/tables/table1",
     message:

@@ -56,12 +56,8 @@ rule sample_reference:
 
 def training_options(settings):
     """Return train_clip.py's options for the settings of a training section."""
-    return (
-        f"--model {settings.model} --epochs {settings.epochs} "
-        f"--batch-size {settings.batch_size} --lr {settings.lr} --warmup {settings.warmup} "
-        f"--weight-decay {settings.weight_decay} --precision {settings.precision} "
-        f"--max-skipped {settings.max_skipped}"
-    )
+    names = "model epochs batch_size lr warmup weight_decay precision max_skipped"
+    return options(**{name: getattr(settings, name) for name in names.split()})
 
 
 TRAIN_COMMAND = (
