@@ -57,7 +57,8 @@ rule sample_reference:
 def training_options(settings):
     """Return train_clip.py's options for the settings of a training section."""
     names = "model epochs batch_size lr warmup weight_decay precision max_skipped"
-    return options(**{name: getattr(settings, name) for name in names.split()})
+    chosen = options(**{name: getattr(settings, name) for name in names.split()})
+    return chosen + (" --grad-checkpointing" if settings.grad_checkpointing else "")
 
 
 TRAIN_COMMAND = (
@@ -93,6 +94,7 @@ rule train_embedder:
     resources:
         device=COMPUTE.device,
         gpu=TRAINING_GPUS,
+        nodes=1,
         workers=COMPUTE.training_workers,
     params:
         settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
@@ -132,6 +134,7 @@ rule train:
     resources:
         device=COMPUTE.device,
         gpu=TRAINING_GPUS,
+        nodes=1,
         workers=COMPUTE.training_workers,
     params:
         settings=training_options(STUDY.training),

@@ -35,11 +35,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, required=True, help="steps")
     parser.add_argument("--weight-decay", type=float, required=True, help="of AdamW")
     parser.add_argument("--precision", required=True, help="fp32, amp, amp_bf16, bf16 or fp16")
+    parser.add_argument(
+        "--grad-checkpointing", action="store_true", help="keep no activations: less memory"
+    )
     parser.add_argument("--max-skipped", type=float, required=True, help="share of samples")
     parser.add_argument("--seed", type=int, required=True, help="of weights and order")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on")
-    parser.add_argument("--workers", type=int, default=1, help="loader processes per GPU")
+    parser.add_argument("--workers", type=int, default=1, help="loader processes per GPU, at most")
     parser.add_argument(
         "--state", type=Path, required=True, help="folder of checkpoints; survives a kill"
     )
@@ -65,7 +68,7 @@ def main() -> None:
     pool = training_shards(arguments.pool, arguments.kept)
     reference = training_shards(arguments.reference, arguments.reference_kept)
     shards = pool + reference
-    settings = training.Settings(
+    asked = training.Settings(
         model=arguments.model,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
@@ -73,13 +76,14 @@ def main() -> None:
         warmup=arguments.warmup,
         weight_decay=arguments.weight_decay,
         precision=arguments.precision,
+        grad_checkpointing=arguments.grad_checkpointing,
         seed=arguments.seed,
         max_skipped=arguments.max_skipped,
         device=choose_device(arguments.device).type,
         gpus=arguments.gpus,
         workers=arguments.workers,
     )
-    training.check_settings(settings, shards)
+    settings = training.checked(asked, shards)
     samples = sum(shard.samples for shard in shards)
 
     state = arguments.state.absolute()
@@ -104,6 +108,8 @@ def main() -> None:
             "epochs": settings.epochs,
             "model": settings.model,
             "device": settings.device,
+            "gpus": settings.gpus,
+            "workers": settings.workers,
             "versions": {
                 name: version(name) for name in ("torch", "open_clip_torch", "webdataset")
             },

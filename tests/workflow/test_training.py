@@ -14,7 +14,7 @@ from gapmatch import training
 from gapmatch.chunks import read_chunk
 from gapmatch.errors import InputError
 from gapmatch.streaming import TrainingShard, kept_shards
-from gapmatch.weights import load_weights, save_weights
+from gapmatch.weights import load_weights, not_finite, save_weights
 
 pytestmark = pytest.mark.workflow
 
@@ -83,6 +83,22 @@ def test_killed_run_continues_to_the_same_weights(
     assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
 
 
+def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> None:
+    """As on several GPUs: torchrun, features gathered; what any of them skipped counts."""
+    chunk = Path(shutil.copytree(reference, tmp_path / "chunk"))
+    for shard in range(3):
+        spoil(chunk / f"{shard:05d}.tar", 3)
+    several = ("--gpus", "2", "--workers", "2", "--grad-checkpointing")
+    said = run([*command(chunk, tmp_path, 0, max_skipped=0.0), *several], status=2)
+    assert "1 loaders per GPU instead of 2" in said, "three shards feed one loader in each of two"
+    logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
+    skipped = [training.count_skipped(log.read_text(encoding="utf-8")) for log in logs]
+    assert min(skipped) > 0
+    assert f"error: {sum(skipped)} samples could not be read in {EPOCHS} epochs of 48" in said
+    weights = load_weights(logs[0].parent / "checkpoints" / f"epoch_{EPOCHS}.pt")
+    assert not not_finite(weights)
+
+
 def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_path: Path) -> None:
     chunk = Path(shutil.copytree(reference, tmp_path / "chunk"))
     spoil(chunk / "00001.tar", 3)
@@ -119,6 +135,7 @@ SETTINGS = training.Settings(
     warmup=2,
     weight_decay=0.2,
     precision="fp32",
+    grad_checkpointing=False,
     seed=0,
     max_skipped=0.01,
     device="cpu",
@@ -131,17 +148,25 @@ SETTINGS = training.Settings(
     ("change", "message"),
     [
         ({"batch_size": 49}, r"may get 48 samples, less than a batch \(49\).*training\.batch_size"),
-        ({"batch_size": 17, "workers": 2}, r"2 loaders; one may get 16 samples, less than a batch"),
-        ({"workers": 4}, r"has 3 shards for 4 loaders.*compute\.training_workers"),
-        ({"gpus": 2, "workers": 2}, r"has 3 shards for 4 loaders"),
+        ({"gpus": 2, "batch_size": 34}, r"2 loaders; one may get 16 samples, less than a batch"),
+        ({"gpus": 4, "workers": 2}, r"has 3 shards for 4 loaders.*download\.samples_per_shard"),
         ({"gpus": 3}, r"training\.batch_size is 16, expected a multiple of the 3 GPUs"),
     ],
 )
 def test_settings_that_cannot_train(reference: Path, change: dict[str, int], message: str) -> None:
     shards = kept_shards(read_chunk(reference), None)
-    training.check_settings(SETTINGS, shards)
+    assert training.checked(SETTINGS, shards) == SETTINGS
     with pytest.raises(InputError, match=message):
-        training.check_settings(dataclasses.replace(SETTINGS, **change), shards)
+        training.checked(dataclasses.replace(SETTINGS, **change), shards)
+
+
+@pytest.mark.parametrize(("asked", "batch_size", "fed"), [(9, 16, 3), (3, 17, 1), (2, 16, 2)])
+def test_no_more_loaders_than_are_fed(
+    reference: Path, asked: int, batch_size: int, fed: int
+) -> None:
+    settings = dataclasses.replace(SETTINGS, workers=asked, batch_size=batch_size)
+    shards = kept_shards(read_chunk(reference), None)
+    assert training.checked(settings, shards) == dataclasses.replace(settings, workers=fed)
 
 
 @pytest.fixture
@@ -150,8 +175,10 @@ def finished(tmp_path: Path) -> Iterator[Path]:
     run = tmp_path / training.EXPERIMENT
     (run / "checkpoints").mkdir(parents=True)
     save_weights(run / "checkpoints" / "epoch_2.pt", {"layer": torch.ones(3)})
-    skipped = "WARNING | Handling webdataset error (OSError('truncated')). Ignoring.\n"
-    (run / "out.log").write_text(2 * skipped, encoding="utf-8")
+    skipped = "Start epoch 1\nHandling webdataset error (OSError('truncated')). Ignoring.\n"
+    for rank in (0, 1):
+        (run / f"loader-{rank}-0.log").write_text(skipped, encoding="utf-8")
+    (run / "out.log").touch()
     return tmp_path
 
 
@@ -162,8 +189,8 @@ def test_verify_counts_what_was_skipped(finished: Path) -> None:
 
 
 def test_skipped_samples_of_an_interrupted_epoch_count_once() -> None:
-    bad = "WARNING | Handling webdataset error (OSError('truncated')). Ignoring."
-    epochs = [f"INFO | Start epoch {number}" for number in (0, 1, 1, 2)]
+    bad = "Handling webdataset error (OSError('truncated')). Ignoring."
+    epochs = [f"Start epoch {number}" for number in (0, 1, 1, 2)]
     log = "\n".join([epochs[0], bad, epochs[1], bad, bad, epochs[2], bad, epochs[3]])
     assert training.count_skipped(log) == 2
 

@@ -5,6 +5,9 @@ shuffle of samples seeds itself from the process id and the clock, and nothing o
 random state is in a checkpoint, so a resumed run augments differently. Both are mended at one
 place, where a worker begins to read an epoch: its generators are seeded from (seed, epoch, rank,
 worker). A run that is killed and resumed then sees the same batches as one that was not.
+
+At the same place each loader begins a log of its own: open_clip_train's holds only what the first
+of several processes could not read.
 """
 
 import errno
@@ -31,9 +34,11 @@ from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
 from gapmatch.streaming import shard_of
 from gapmatch.time_left import TimeLeft
+from gapmatch.training import LOADER_LOG
 
 # open_clip's function is replaced by one that calls it.
 read_shards = open_clip_train.data.tarfile_to_samples_nothrow
+DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
 
 
 def seed_worker(seed: int, epoch: int) -> None:
@@ -45,12 +50,37 @@ def seed_worker(seed: int, epoch: int) -> None:
     torch.manual_seed(state)
 
 
+def log_epoch(folder: Path, epoch: int) -> None:
+    """Begin an epoch in this loader's log, and let the log take all that is logged from now on."""
+    worker = get_worker_info()
+    name = LOADER_LOG.format(rank=os.environ.get("RANK", "0"), worker=worker.id if worker else 0)
+    path = (folder / name).absolute()
+    root = logging.getLogger()
+    if str(path) not in {getattr(handler, "baseFilename", None) for handler in root.handlers}:
+        root.addHandler(logging.FileHandler(path, encoding="utf-8"))
+    # Not by the logger: the other logs would have the line once for each loader.
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"Start epoch {epoch}\n")
+
+
 class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
-    """open_clip's shuffle of shards; it also seeds the process that begins to read an epoch."""
+    """A shuffle of all shards of an epoch; it also seeds the process that begins to read it.
+
+    open_clip's own goes through the list with a buffer of 2,000 shards: what stands at the end of
+    a longer list, here the reference, would come at the end of every epoch.
+    """
+
+    folder: Path
+    """Where the loaders' logs are."""
+
+    def __init__(self, bufsize: int, initial: int, **options: Any) -> None:
+        super().__init__(bufsize=sys.maxsize, initial=sys.maxsize, **options)
 
     def run(self, src: Iterator[Any]) -> Iterator[Any]:
         """Shuffle the shards of the epoch."""
-        seed_worker(self.seed, self.epoch.get_value())
+        epoch = self.epoch.get_value()
+        log_epoch(self.folder, epoch)
+        seed_worker(self.seed, epoch)
         return super().run(src)  # type: ignore[no-any-return]
 
 
@@ -75,6 +105,11 @@ def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
             )
 
 
+def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -> torch.nn.Module:
+    """Distribute a model over processes that compute on a CPU, of which torch takes no name."""
+    return DistributedDataParallel(model, **options)
+
+
 def train(arguments: list[str]) -> None:
     """Run open_clip_train's main with seeded loaders; its log tells the time left.
 
@@ -87,10 +122,13 @@ def train(arguments: list[str]) -> None:
     options = parse_args(arguments)
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
+    SeededShardShuffle.folder = Path(options.logs, options.name)
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
+    if options.device == "cpu":
+        torch.nn.parallel.DistributedDataParallel = without_device  # type: ignore[misc, assignment]
     try:
         with telling_no_space(Path(options.logs, options.name)):
             status = open_clip_main(arguments)

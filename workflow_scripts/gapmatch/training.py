@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 EXPERIMENT = "run"
+LOADER_LOG = "loader-{rank}-{worker}.log"
+"""What the loader WORKER of the process RANK could not read, epoch by epoch."""
 EPOCH_OR_SKIPPED = re.compile(r"Start epoch (\d+)$|Handling webdataset error", re.MULTILINE)
 PROGRESS = re.compile(
     r"Train Epoch: (?P<epoch>\d+) \[\s*(?P<samples>\d+)/\d+ .*?(?P<rate>[\d.e+]+)/s,.*?"
@@ -44,11 +46,12 @@ class Settings:
         warmup: Warm-up, steps.
         weight_decay: Weight decay.
         precision: Arithmetic, a value of open_clip_train's --precision.
+        grad_checkpointing: Whether activations are computed anew in the backward pass.
         seed: Seed of weights, order and augmentation.
         max_skipped: Largest share of samples that may be unreadable.
         device: cpu or cuda.
         gpus: Processes of torchrun; 0 or 1 is a single process.
-        workers: Loader processes per GPU.
+        workers: Loader processes per GPU, at most.
     """
 
     model: str
@@ -58,6 +61,7 @@ class Settings:
     warmup: int
     weight_decay: float
     precision: str
+    grad_checkpointing: bool
     seed: int
     max_skipped: float
     device: str
@@ -70,39 +74,56 @@ class Settings:
         return max(1, self.gpus)
 
 
-def check_settings(settings: Settings, shards: list[TrainingShard]) -> None:
+def checked(settings: Settings, shards: list[TrainingShard]) -> Settings:
     """Find what would make open_clip_train hang or fail, before it starts.
 
+    Returns:
+        The settings, with fewer loaders where the training set is too small for all of them.
+
     Raises:
-        InputError: The batch does not divide over the GPUs, there are fewer shards than loaders,
-            a loader may get less than one batch, or the GPUs asked for are not there.
+        InputError: The batch does not divide over the GPUs, the training set is too small for
+            one loader per GPU, or the GPUs asked for are not there.
     """
-    loaders = settings.processes * settings.workers
     if settings.batch_size % settings.processes:
         raise InputError(
             f"training.batch_size is {settings.batch_size}, expected a multiple of the "
             f"{settings.processes} GPUs"
         )
-    if len(shards) < loaders:
-        raise InputError(
-            f"the training set has {len(shards)} shards for {loaders} loaders, which would wait "
-            "forever: lower compute.training_workers, or make more and smaller shards "
-            "(download.samples_per_shard)"
-        )
-    # Shards are dealt anew in each epoch: a loader may get the smallest. One that cannot fill a
-    # batch begins again and again without ever yielding.
-    per_process = settings.batch_size // settings.processes
-    smallest = sorted(shard.samples for shard in shards)[: len(shards) // loaders]
-    if sum(smallest) < per_process:
-        raise InputError(
-            f"the training set has {len(shards)} shards for {loaders} loaders; one may get "
-            f"{sum(smallest)} samples, less than a batch ({per_process}): lower "
-            "training.batch_size or compute.training_workers"
-        )
     if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
         raise InputError(
             f"{settings.processes} GPUs were asked for, torch finds {torch.cuda.device_count()}"
         )
+    for workers in range(settings.workers, 0, -1):
+        fewer = replace(settings, workers=workers)
+        problem = starvation(fewer, shards)
+        if not problem:
+            if workers < settings.workers:
+                logger.info("%d loaders per GPU instead of %d", workers, settings.workers)
+            return fewer
+        logger.info(problem)
+    raise InputError(
+        f"{problem}: lower training.batch_size, or make more and smaller shards "
+        "(download.samples_per_shard)"
+    )
+
+
+def starvation(settings: Settings, shards: list[TrainingShard]) -> str:
+    """Return why a loader would wait for ever, or nothing.
+
+    Shards are dealt anew in each epoch: a loader may get the smallest. One that cannot fill a
+    batch begins again and again without ever yielding.
+    """
+    loaders = settings.processes * settings.workers
+    if len(shards) < loaders:
+        return f"the training set has {len(shards)} shards for {loaders} loaders"
+    per_process = settings.batch_size // settings.processes
+    smallest = sum(sorted(shard.samples for shard in shards)[: len(shards) // loaders])
+    if smallest >= per_process:
+        return ""
+    return (
+        f"the training set has {len(shards)} shards for {loaders} loaders; one may get {smallest} "
+        f"samples, less than a batch ({per_process})"
+    )
 
 
 def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
@@ -146,7 +167,8 @@ def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
     launcher = [sys.executable]
     if settings.gpus > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
-        launcher += ["--nproc-per-node", str(settings.gpus)]
+        # Behind "--", or it takes our --logs for one of its own options, cut short.
+        launcher += ["--nproc-per-node", str(settings.gpus), "--"]
     last = len(shards) - 1
     return [
         *launcher,
@@ -169,6 +191,7 @@ def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
         *("--log-every-n-steps", "10"),
         # The loss over all GPUs without gathering every feature twice; the same value.
         *(["--local-loss", "--gather-with-grad"] if settings.gpus > 1 else []),
+        *(["--grad-checkpointing"] if settings.grad_checkpointing else []),
     ]
 
 
@@ -191,7 +214,7 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
 
 
 def count_skipped(log: str) -> int:
-    """Return how many samples could not be read, by open_clip_train's log.
+    """Return how many samples a loader could not read, by its log (``reproducible_training``).
 
     An epoch that was interrupted is logged again from its start; its last time counts.
     """
@@ -242,13 +265,15 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             f"{path} holds weights that are not finite ({broken[0]}): lower training.lr or use "
             "training.precision fp32"
         )
-    log = (state / EXPERIMENT / "out.log").read_text(encoding="utf-8", errors="replace")
-    skipped = count_skipped(log)
+    logs = (state / EXPERIMENT).glob(LOADER_LOG.format(rank="*", worker="*"))
+    skipped = sum(
+        count_skipped(path.read_text(encoding="utf-8", errors="replace")) for path in logs
+    )
     if skipped > settings.max_skipped * samples * settings.epochs:
         raise InputError(
             f"{skipped} samples could not be read in {settings.epochs} epochs of {samples}, more "
             f"than training.max_skipped ({settings.max_skipped}) allows: see "
-            f"{state / EXPERIMENT / 'out.log'}"
+            f"{state / EXPERIMENT / 'loader-*.log'}"
         )
     return weights, skipped
 
