@@ -128,6 +128,28 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ("pool.source.part", "val", "pool.source.part", "'val'", "expected pool"),
         ("test_sets.val.source.part", "pool", "test_sets.val.source.part", "'pool'", "test set"),
         ("training.epochs", 0, "training.epochs", "0", "greater than or equal to 1"),
+        (
+            "evaluation.templates",
+            ["a photo of a {class}"],
+            "evaluation.templates",
+            "'a photo of a {class}'",
+            "{} once in each, for the class name",
+        ),
+        ("evaluation.templates", ["photo"], "evaluation.templates", "'photo'", "{} once"),
+        (
+            "reference",
+            {"caption": "a photo of a {}"},
+            "reference.caption",
+            "'a photo of a {}'",
+            "expected {class} in it",
+        ),
+        (
+            "pool",
+            {"source": {"kind": "shards", "shards": "/data/{0..3}.tar"}, "chunks": 5},
+            "pool.chunks",
+            "5",
+            "at most the number of shards, 4",
+        ),
         ("compute.engine", "gpu", "compute.engine", "'gpu'", "'fused'"),
         (
             "subsets.baseline.method",

@@ -43,6 +43,15 @@ def test_processors_are_of_rules_that_exist(profile: Path) -> None:
     assert set(read(profile).get("set-threads", ())) <= set(rule_bodies())
 
 
+@pytest.mark.parametrize("profile", SIZES, ids=lambda path: path.parent.name)
+def test_last_attempt_still_fits_a_partition(profile: Path) -> None:
+    attempts = 1 + read(SLURM)["retries"]
+    partitions = read(ROOT / read(SLURM)["slurm-partition-config"])["partitions"]
+    longest = min(limits["max_runtime"] for limits in partitions.values())
+    for rule, resources in read(profile)["set-resources"].items():
+        assert int(resources["runtime"].split()[0]) * attempts <= longest, rule
+
+
 def test_profiles_do_not_override_each_other() -> None:
     assert not set(read(DEFAULT)) & set(read(SLURM))
 

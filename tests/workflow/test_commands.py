@@ -27,7 +27,7 @@ TEST_SETS = {"val": {"source": {"kind": "emoji", "part": "val"}}}
 def least(folder: Path) -> dict[str, Any]:
     """Nothing but what every study must have: no matching, no deduplication, one test set."""
     subsets = {"baseline": {"method": "all"}, "reference_only": {"method": "none"}}
-    return {"subsets": subsets, "test_sets": TEST_SETS}
+    return {"study": "least", "subsets": subsets, "test_sets": TEST_SETS}
 
 
 def sized_alone(folder: Path) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def from_folders(folder: Path) -> dict[str, Any]:
     images = {"kind": "imagefolder", "root": str(place)}
     timm = {"model": "resnet18.tv_in1k", "checkpoint": str(place / "model.pt")}
     return {
+        "study": "from_folders",
         "pool": {"source": {"kind": "urls", "path": str(place / "links.parquet")}, "chunks": 2},
         "reference": {"source": images | {"class_names": str(place / "names.json")}},
         "test_sets": {

@@ -1,5 +1,6 @@
 """The paper's study: its plan with all folders there, and what is said of those that are not."""
 
+import math
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from smoke_study import check_out, run
 
 from gapmatch.config import load_study
 from gapmatch.errors import InputError
+from gapmatch.imagenet import VARIANTS
+from gapmatch.streaming import TrainingShard
+from gapmatch.training import Settings, checked
 
 pytestmark = pytest.mark.workflow
 
@@ -50,6 +54,19 @@ def filled_in(folder: Path) -> Path:
     study = folder / "laion400m.yaml"
     study.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return study
+
+
+@pytest.mark.parametrize("share", [1, 0.5, 0.25, 0.1])
+def test_smallest_training_sets_feed_every_gpu(share: float) -> None:
+    """Parts of the reference alone: else they are refused when all before them is done."""
+    values = yaml.safe_load(uncommented())
+    images, chunks = VARIANTS["train"].images, values["reference"]["chunks"]
+    shards = chunks * math.ceil(images / chunks / values["download"]["samples_per_shard"])
+    training_set = [TrainingShard(Path("x"), int(share * images / shards), None)] * shards
+    options = {name: values["training"].get(name) for name in Settings.__dataclass_fields__}
+    options |= {"seed": 0, "device": "cpu", "gpus": values["compute"]["training_gpus"]}
+    settings = Settings(**options | {"workers": values["compute"]["training_workers"]})
+    assert checked(settings, training_set).workers >= 1
 
 
 def test_plan(tmp_path: Path) -> None:

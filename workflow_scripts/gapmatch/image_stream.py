@@ -96,11 +96,6 @@ def _read_metadata(raw: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    while batch := list(islice(items, size)):
-        yield batch
-
-
 def _raw_samples(shard: Path) -> Iterator[dict[str, Any]]:
     # Not webdataset.WebDataset: it would deal the one shard to one worker.
     return iter(
@@ -133,8 +128,13 @@ class _ShardBatches(IterableDataset[Any]):
     def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for batch in islice(_batched(_raw_samples(self.shard), self.batch_size), first, None, step):
-            read = [_read_sample(item, self.shard.name, self.preprocess) for item in batch]
+        # Decoded one by one: images as they are stored may be larger than the model's input.
+        mine = (
+            _read_sample(raw, self.shard.name, self.preprocess)
+            for number, raw in enumerate(_raw_samples(self.shard))
+            if number // self.batch_size % step == first
+        )
+        while read := list(islice(mine, self.batch_size)):
             pixels = [tensor for _, tensor in read if tensor is not None]
             samples = [sample for sample, _ in read]
             yield samples, torch.stack(pixels) if pixels else torch.empty(0)

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -175,17 +174,18 @@ def pack_chunk(
         packed: As many samples as the chunk has.
         out: Its folder.
         chunk: Its content, without its shards.
-        samples_per_shard: Samples of a shard; the last may have fewer.
+        samples_per_shard: Samples of a shard at most. All have as many, but for one: of a small
+            last shard a loader of a training could not fill a batch.
     """
     shards = []
+    number_of_shards = -(-chunk.samples // samples_per_shard)
     with (
         atomic_directory(out) as folder,
         tqdm(total=chunk.samples, unit="image", mininterval=5) as progress,
     ):
-        for number in count():
-            size = min(samples_per_shard, chunk.samples - number * samples_per_shard)
-            if size <= 0:
-                break
+        for number in range(number_of_shards):
+            first, last = (chunk.samples * n // number_of_shards for n in (number, number + 1))
+            size = last - first
             name = f"{number:05d}.tar"
             write_shard(folder / name, (next(packed) for _ in range(size)))
             shards.append(Shard(Path(name), size))

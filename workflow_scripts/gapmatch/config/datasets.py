@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gapmatch.config.section import Fraction, Section
 
@@ -90,6 +90,12 @@ class Pool(Section):
     )
 
 
+def _names_the_class(caption: str) -> str:
+    if "{class}" not in caption:
+        raise ValueError("expected {class} in it, or all images had the same caption")
+    return caption
+
+
 class Reference(Section):
     """The reference training set R, whose similarity to the test sets is replicated."""
 
@@ -98,7 +104,7 @@ class Reference(Section):
         description="Where the reference comes from.",
     )
     chunks: int = Field(1, ge=1, le=10_000, description="Number of chunks of the reference.")
-    caption: str = Field(
+    caption: Annotated[str, AfterValidator(_names_the_class)] = Field(
         "a photo of a {class}", description="Caption of every image; {class} is its class name."
     )
 

@@ -3,10 +3,19 @@
 from collections.abc import Iterable
 from typing import Any, Self
 
+from braceexpand import braceexpand
 from pydantic import Field, ValidationError, model_validator
 
 from gapmatch.config.classification import Classifier, TrainedClassifier
-from gapmatch.config.datasets import Download, Emoji, EmojiSource, Pool, Reference, TestSet
+from gapmatch.config.datasets import (
+    Download,
+    Emoji,
+    EmojiSource,
+    Pool,
+    Reference,
+    ShardsSource,
+    TestSet,
+)
 from gapmatch.config.embedding import ClassifierEmbedder, Embedder, TrainedEmbedder
 from gapmatch.config.reporting import Compute, Evaluation, Figures
 from gapmatch.config.section import Name, Section
@@ -29,7 +38,7 @@ STYLES_PER_CLASS = 3  # twemoji, colour, line
 class Study(Section):
     """A study: datasets, embedders, subsets, and what is trained and measured on them."""
 
-    study: Name = Field("emoji", description="Name of the study: its results are results/<study>/.")
+    study: Name = Field(description="Name of the study: its results are results/<study>/.")
     emoji: Emoji = Field(Emoji(), description="Rendering of the emoji artwork.")
     pool: Pool = Field(Pool(), description="The web dataset that is pruned.")
     reference: Reference = Field(
@@ -79,6 +88,7 @@ class Study(Section):
         problems = [
             *_name_problems(self),
             *_emoji_problems(self),
+            *_shard_problems(self),
             *_embedder_problems(self),
             *_rank_problems(self),
             *_figure_problems(self),
@@ -140,6 +150,16 @@ def _emoji_problems(study: Study) -> list[str]:
             )
         )
     return problems
+
+
+def _shard_problems(study: Study) -> list[str]:
+    source, chunks = study.pool.source, study.pool.chunks
+    if not isinstance(source, ShardsSource):
+        return []
+    shards = sum(1 for _ in braceexpand(source.shards))
+    if shards >= chunks:
+        return []
+    return [_problem("pool.chunks", chunks, f"at most the number of shards, {shards}")]
 
 
 def _embedder_problems(study: Study) -> list[str]:
