@@ -142,28 +142,19 @@ def draw_similarity_gap(frame: pl.DataFrame) -> Figure:
 
 @style.styled
 def draw_similarity_pruned(frame: pl.DataFrame) -> Figure:
-    """Rows are gap-matched subsets, columns are test sets."""
+    """One panel for each gap-matched subset and each test set that it is measured against."""
     if frame.is_empty():
         return style.say_nothing_to_draw(style.grid(1, 1)[0], "no gap-matched subset")
-    subsets = frame["subset"].unique(maintain_order=True).to_list()
-    tests = frame["test_set"].unique(maintain_order=True).to_list()
-    figure, axes = style.grid(len(subsets), len(tests), sharex=True)
-    drawn: list[Axes] = []
-    for row, subset in enumerate(subsets):
-        for column, test_set in enumerate(tests):
-            panel = axes[row, column]
-            drawn.append(panel)
-            rows = frame.filter(pl.col("subset") == subset, pl.col("test_set") == test_set)
-            if rows.is_empty():
-                panel.set_visible(False)
-                continue
-            _draw_curves(panel, rows)
-            matched = bool(rows["matched"][0])
-            panel.set_title(f"{subset}\non {test_set}{', matched' if matched else ''}")
-            if not matched:
-                panel.set_facecolor("#f6f6f6")
-    style.label_axes(drawn, "similarity of the nearest neighbour", "fraction of test images")
-    style.legend_below(figure, drawn)
+    shown = frame.partition_by("subset", "test_set", maintain_order=True)
+    figure, axes = style.panels(len(shown), sharex=True)
+    for panel, rows in zip(axes, shown, strict=True):
+        _draw_curves(panel, rows)
+        subset, test_set, matched = rows.select("subset", "test_set", "matched").row(0)
+        panel.set_title(f"{subset}\non {test_set}{', matched' if matched else ''}")
+        if not matched:
+            panel.set_facecolor("#f6f6f6")
+    style.label_axes(axes, "similarity of the nearest neighbour", "fraction of test images")
+    style.legend_below(figure, axes)
     return figure
 
 
