@@ -323,6 +323,7 @@ class Cluster:
         self.run(
             *("mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}"),
             *("--skip-test-db", "--auth-root-authentication-method=normal"),
+            f"--tmpdir={run}",  # in /tmp two at once take each other's tables
             log="mariadbd",
         )
         port = int((self.folder / "etc" / "mariadbd.port").read_text(encoding="utf-8"))
@@ -333,6 +334,7 @@ class Cluster:
                 f"--port={port}",
                 f"--socket={run / 'mariadbd.socket'}",
             ),
+            f"--tmpdir={run}",
             *(f"--pid-file={run / 'mariadbd.pid'}", f"--init-file={self.folder / 'etc/user.sql'}"),
             *(f"--log-error={self.folder / 'log' / 'mariadbd.log'}", "--skip-name-resolve"),
             "--innodb-flush-log-at-trx-commit=0",  # nobody needs it after a crash

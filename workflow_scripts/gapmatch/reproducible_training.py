@@ -75,11 +75,14 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
 
     def __init__(self, bufsize: int, initial: int, **options: Any) -> None:
         super().__init__(bufsize=sys.maxsize, initial=sys.maxsize, **options)
+        self.begun = -1
 
     def run(self, src: Iterator[Any]) -> Iterator[Any]:
         """Shuffle the shards of the epoch."""
         epoch = self.epoch.get_value()
-        log_epoch(self.folder, epoch)
+        if epoch != self.begun:  # a loader that has come to its end begins the epoch again
+            log_epoch(self.folder, epoch)
+            self.begun = epoch
         seed_worker(self.seed, epoch)
         return super().run(src)  # type: ignore[no-any-return]
 
