@@ -95,6 +95,6 @@ class Compute(Section):
     training_workers: int = Field(
         1,
         ge=1,
-        description="Processes per GPU that read training data. The order of samples depends on "
-        "it: equal weights need equal numbers.",
+        description="Processes per GPU that read training data, at most: a training set too small "
+        "for all gets fewer. The order of samples depends on it: equal weights need equal numbers.",
     )
