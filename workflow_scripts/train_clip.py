@@ -1,6 +1,7 @@
 """Train a CLIP model on a subset of the pool together with the reference."""
 
 import argparse
+import logging
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -9,9 +10,12 @@ from gapmatch import training
 from gapmatch.atomic import atomic_path, write_json
 from gapmatch.chunks import read_chunk
 from gapmatch.command_line import run
+from gapmatch.precision import training_precision
 from gapmatch.resumption import claim_state
 from gapmatch.streaming import TrainingShard, kept_shards, write_manifest
 from gapmatch.weights import choose_device, save_weights
+
+logger = logging.getLogger(__name__)
 
 
 def parse() -> argparse.Namespace:
@@ -34,7 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, required=True, help="peak learning rate")
     parser.add_argument("--warmup", type=int, required=True, help="steps")
     parser.add_argument("--weight-decay", type=float, required=True, help="of AdamW")
-    parser.add_argument("--precision", required=True, help="fp32, amp, amp_bf16, bf16 or fp16")
+    parser.add_argument(
+        "--precision", required=True, help="auto, fp32, amp, amp_bf16, bf16 or fp16"
+    )
     parser.add_argument(
         "--grad-checkpointing", action="store_true", help="keep no activations: less memory"
     )
@@ -68,6 +74,9 @@ def main() -> None:
     pool = training_shards(arguments.pool, arguments.kept)
     reference = training_shards(arguments.reference, arguments.reference_kept)
     shards = pool + reference
+    device = choose_device(arguments.device)
+    precision = training_precision(arguments.precision, device)
+    logger.info("precision %s: %s", precision.name, precision.reason)
     asked = training.Settings(
         model=arguments.model,
         epochs=arguments.epochs,
@@ -75,11 +84,11 @@ def main() -> None:
         lr=arguments.lr,
         warmup=arguments.warmup,
         weight_decay=arguments.weight_decay,
-        precision=arguments.precision,
+        precision=precision.name,
         grad_checkpointing=arguments.grad_checkpointing,
         seed=arguments.seed,
         max_skipped=arguments.max_skipped,
-        device=choose_device(arguments.device).type,
+        device=device.type,
         gpus=arguments.gpus,
         workers=arguments.workers,
     )
@@ -107,6 +116,8 @@ def main() -> None:
             "skipped": skipped,
             "epochs": settings.epochs,
             "model": settings.model,
+            "precision": precision.name,
+            "precision_reason": precision.reason,
             "device": settings.device,
             "gpus": settings.gpus,
             "workers": settings.workers,

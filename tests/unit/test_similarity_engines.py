@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gapmatch.embedding_files import embedding_path, open_embeddings
 from gapmatch.errors import InputError
+from gapmatch.precision import multiply
 from gapmatch.similarity import blocks as block_sizes
 from gapmatch.similarity.engine import (
     PoolMargins,
@@ -24,7 +25,7 @@ from gapmatch.similarity.exact import Vectors, pair_similarity
 from gapmatch.similarity.faiss_engine import FaissEngine
 from gapmatch.similarity.fused import FusedEngine
 from gapmatch.similarity.normalising import normalised
-from gapmatch.similarity.screening import fastest_dtype, score_error, scores, screen
+from gapmatch.similarity.screening import fastest_dtype, score_error, screen
 
 RANKS = (1, 2, 5)
 # What a user may choose, and what a machine may choose for itself. None of it changes an answer.
@@ -197,7 +198,7 @@ def test_scores_stay_within_the_proven_error(dtype, dim):
         # On a CPU the product itself is taken in float32; its rounded vectors are what is tested.
         product = lambda left, right: left.float() @ right.float().T  # noqa: E731
     else:
-        product = lambda left, right: scores(  # noqa: E731
+        product = lambda left, right: multiply(  # noqa: E731
             left, right, torch.empty(len(left), len(right))
         )
     rng = np.random.default_rng(dim)
@@ -339,10 +340,7 @@ def test_engines_by_name_and_device(monkeypatch):
     ("gain", "chosen"), [(2.3, torch.bfloat16), (1.31, torch.bfloat16), (1.2, torch.float32)]
 )
 def test_low_precision_is_taken_where_it_pays(monkeypatch, gain, chosen):
-    seconds = {torch.float32: gain, torch.bfloat16: 1.0}
-    monkeypatch.setattr(
-        "gapmatch.similarity.screening._seconds_per_product", lambda v: seconds[v.dtype]
-    )
+    monkeypatch.setattr("gapmatch.similarity.screening.bfloat16_gain", lambda dim: gain)
     assert fastest_dtype(torch.device("cpu"), 640) == chosen
 
 

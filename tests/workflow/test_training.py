@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from programs import MODEL, emoji_chunk, kill_when, program, run, spoil
+from programs import AVX2, MODEL, emoji_chunk, kill_when, program, run, spoil
+from smoke_study import read_json
 
 from gapmatch import training
 from gapmatch.chunks import read_chunk
@@ -28,13 +29,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return emoji_chunk(tmp_path_factory.mktemp("reference"), "reference", 6, 16)
 
 
-def command(chunk: Path, out: Path, seed: int, max_skipped: float = 0.0) -> list[str]:
+def command(
+    chunk: Path, out: Path, seed: int, max_skipped: float = 0.0, precision: str = "fp32"
+) -> list[str]:
     """Return the command line that trains on a chunk with everything written below ``out``."""
     return program(
         "train_clip",
         *("--training-set", "tiny", "--reference", chunk, "--model", MODEL, "--seed", seed),
         *("--epochs", EPOCHS, "--batch-size", BATCH, "--lr", 1e-3, "--warmup", 2),
-        *("--weight-decay", 0.2, "--precision", "fp32", "--max-skipped", max_skipped),
+        *("--weight-decay", 0.2, "--precision", precision, "--max-skipped", max_skipped),
         *("--device", "cpu", "--state", out / "state", "--weights", out / "model.pt"),
         *("--metrics", out / "metrics.csv", "--summary", out / "training.json"),
     )
@@ -81,6 +84,18 @@ def test_killed_run_continues_to_the_same_weights(
     assert "resuming checkpoint" in log
     assert "Start epoch 0" not in log
     assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
+
+
+def test_auto_takes_float32_where_bfloat16_is_emulated(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in AVX2.items():
+        monkeypatch.setenv(name, value)
+    said = run(command(reference, tmp_path, 0, precision="auto"))
+    summary = read_json(tmp_path / "training.json")
+    assert summary["precision"] == "fp32"
+    assert summary["precision_reason"] in said
+    assert "precision: fp32" in said, "open_clip_train's log of its own settings"
 
 
 def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import open_clip_train.data
+import open_clip_train.main
 import torch
 import webdataset
-from open_clip_train.main import main as open_clip_main
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
@@ -36,8 +36,9 @@ from gapmatch.streaming import shard_of
 from gapmatch.time_left import TimeLeft
 from gapmatch.training import LOADER_LOG
 
-# open_clip's function is replaced by one that calls it.
+# open_clip's functions are replaced by ones that call them.
 read_shards = open_clip_train.data.tarfile_to_samples_nothrow
+create_model = open_clip_train.main.create_model_and_transforms
 DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
 
 
@@ -108,6 +109,15 @@ def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
             )
 
 
+def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
+    """Create a model whose convolutions work on channels last, and its transforms.
+
+    ResNets train a quarter faster so on a CPU, and on GPUs in half precision; others as before.
+    """
+    model, train_transform, transform = create_model(*arguments, **options)
+    return model.to(memory_format=torch.channels_last), train_transform, transform
+
+
 def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -> torch.nn.Module:
     """Distribute a model over processes that compute on a CPU, of which torch takes no name."""
     return DistributedDataParallel(model, **options)
@@ -128,13 +138,14 @@ def train(arguments: list[str]) -> None:
     SeededShardShuffle.folder = Path(options.logs, options.name)
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
+    open_clip_train.main.create_model_and_transforms = create_channels_last
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     if options.device == "cpu":
         torch.nn.parallel.DistributedDataParallel = without_device  # type: ignore[misc, assignment]
     try:
         with telling_no_space(Path(options.logs, options.name)):
-            status = open_clip_main(arguments)
+            status = open_clip_train.main.main(arguments)
     except NoSpaceError:
         sys.exit(errno.ENOSPC)
     if status:  # it returns -1 where it refuses to start

@@ -24,8 +24,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Return bf16 autocast on a GPU and fp32 on a CPU."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+    """Return bf16 autocast on a GPU, and fp32 on a CPU or on a GPU that would emulate bf16."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -21,8 +21,11 @@ class TrainingSettings(Section):
     lr: float = Field(1e-3, gt=0, description="Peak learning rate (AdamW, cosine schedule).")
     warmup: int = Field(50, ge=0, description="Steps of linear warm-up.")
     weight_decay: float = Field(0.2, ge=0, description="Weight decay.")
-    precision: Literal["fp32", "amp", "amp_bf16", "bf16", "fp16"] = Field(
-        "fp32", description="Arithmetic of the training (--precision of open_clip_train)."
+    precision: Literal["auto", "fp32", "amp", "amp_bf16", "bf16", "fp16"] = Field(
+        "auto",
+        description="Arithmetic of the training (--precision of open_clip_train). auto: amp_bf16 "
+        "where the machine computes faster in bfloat16 than in float32, amp on older GPUs, else "
+        "fp32; training.json says which.",
     )
     grad_checkpointing: bool = Field(
         False,

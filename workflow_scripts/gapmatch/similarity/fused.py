@@ -25,12 +25,13 @@ from gapmatch.embedding_files import (
     require_same_dimension,
     source_name,
 )
+from gapmatch.precision import multiply
 from gapmatch.similarity.blocks import Blocks, choose_blocks
 from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
 from gapmatch.similarity.exact import Vectors, pair_similarity, with_squares
 from gapmatch.similarity.normalising import normalised
-from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, scores, screen
+from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, screen
 from gapmatch.similarity.winners import choose_winners
 
 AHEAD = 1
@@ -197,7 +198,7 @@ class FusedEngine:
         for start in range(0, len(one.screen.vectors), tile_rows):
             tile = slice(start, start + tile_rows)
             rows = one.screen.vectors[tile]
-            score = scores(rows, block.vectors, product[: len(rows)])
+            score = multiply(rows, block.vectors, product[: len(rows)])
             if one.rows:
                 one.rows.add(score, start, first, error)
             if margins:

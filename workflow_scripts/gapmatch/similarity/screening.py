@@ -20,10 +20,11 @@ Comparing to a threshold in float32 rounds twice more, each time by at most 2^-2
 """
 
 import logging
-import time
 from dataclasses import dataclass
 
 import torch
+
+from gapmatch.precision import bfloat16_gain
 
 logger = logging.getLogger(__name__)
 
@@ -84,24 +85,6 @@ def augmented_score_error(dim: int) -> float:
     return 2 * error + error**2 + 2 * (dim + 1) * 2.0**-23 * (1 + error) ** 2 + 2 * 2.0**-23
 
 
-def scores(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """Write the products of all pairs of rows to ``out``.
-
-    Args:
-        left: (n, dim), the vectors of a ``Screen``.
-        right: (m, dim), likewise.
-        out: (n, m), float32; left as it is where the CPU returns bfloat16.
-
-    Returns:
-        (n, m), float32.
-    """
-    if left.dtype == torch.float32:
-        return torch.mm(left, right.T, out=out)
-    if left.is_cuda:
-        return torch.mm(left, right.T, out_dtype=torch.float32, out=out)
-    return out.copy_(torch.mm(left, right.T))
-
-
 def fastest_dtype(device: torch.device, dim: int) -> torch.dtype:
     """Return the dtype in which this machine multiplies fast enough to screen with.
 
@@ -111,22 +94,7 @@ def fastest_dtype(device: torch.device, dim: int) -> torch.dtype:
     """
     if device.type == "cuda":
         return torch.float16
-    vectors = torch.full((512, dim), dim**-0.5)
-    seconds = {
-        dtype: _seconds_per_product(vectors.to(dtype)) for dtype in (torch.float32, torch.bfloat16)
-    }
-    gain = seconds[torch.float32] / seconds[torch.bfloat16]
+    gain = bfloat16_gain(dim)
     chosen = torch.bfloat16 if gain >= GAIN_WANTED else torch.float32
     logger.info("products in bfloat16 are %.2f times as fast as in float32: %s", gain, chosen)
     return chosen
-
-
-def _seconds_per_product(vectors: torch.Tensor) -> float:
-    """Return the fastest of a few products, in seconds."""
-    out = torch.empty(len(vectors), len(vectors))
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        scores(vectors, vectors, out)
-        times.append(time.perf_counter() - start)
-    return min(times)

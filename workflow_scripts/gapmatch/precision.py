@@ -1,0 +1,102 @@
+"""The arithmetic in which this machine computes fastest, found by measuring.
+
+Processors without bfloat16 instructions emulate them: on AVX2 alone a product in bfloat16 takes
+some fifty times as long as in float32. Older GPUs emulate bfloat16 as well.
+"""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+SIDE = 512
+"""Rows of the matrices that are multiplied to find out."""
+
+ROUNDS = 5
+
+HOPELESS = 3
+"""A first product that takes so many times as long as in float32 is emulated: the last as well."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic of a training.
+
+    Attributes:
+        name: A value of open_clip_train's --precision.
+        reason: Why it was taken, for people.
+    """
+
+    name: str
+    reason: str
+
+
+def multiply(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Write the products of all pairs of rows to ``out``.
+
+    Args:
+        left: (n, dim), float32, bfloat16 or float16.
+        right: (m, dim), likewise.
+        out: (n, m), float32. A CPU rounds products of bfloat16 to bfloat16 first.
+
+    Returns:
+        (n, m), float32.
+    """
+    if left.dtype == torch.float32:
+        return torch.mm(left, right.T, out=out)
+    if left.is_cuda:
+        return torch.mm(left, right.T, out_dtype=torch.float32, out=out)
+    return out.copy_(torch.mm(left, right.T))
+
+
+def bfloat16_gain(dim: int = SIDE) -> float:
+    """Return how many times as fast as in float32 one thread multiplies in bfloat16.
+
+    It measures the thread's own time, so that other programs on the machine change nothing.
+
+    Args:
+        dim: Length of the vectors that are multiplied.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        full = _seconds_per_product(torch.float32, dim)
+        return full / _seconds_per_product(torch.bfloat16, dim, limit=HOPELESS * full)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _seconds_per_product(dtype: torch.dtype, dim: int, limit: float = float("inf")) -> float:
+    """Return the fastest of a few products, in seconds; one that exceeds the limit is the last."""
+    vectors = torch.full((SIDE, dim), dim**-0.5).to(dtype)
+    out = torch.empty(SIDE, SIDE)
+    multiply(vectors[:1], vectors[:1], out[:1, :1])  # libraries prepare themselves at first
+    fastest = float("inf")
+    for _ in range(ROUNDS):
+        start = time.thread_time()
+        multiply(vectors, vectors, out)
+        fastest = min(fastest, time.thread_time() - start)
+        if fastest > limit:
+            break
+    return fastest
+
+
+def training_precision(asked: str, device: torch.device) -> Precision:
+    """Return the arithmetic of a training: what was asked for, or for "auto" the fastest.
+
+    A GPU takes amp_bf16, an older one amp (float16 with scaled gradients). A CPU takes amp_bf16
+    where it multiplies faster in bfloat16 than in float32, else fp32.
+
+    Args:
+        asked: A value of open_clip_train's --precision, or "auto".
+        device: Where the training runs.
+    """
+    if asked != "auto":
+        return Precision(asked, "the study asks for it")
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision("amp_bf16", "this GPU computes in bfloat16")
+        return Precision("amp", "this GPU has no bfloat16 instructions")
+    gain = bfloat16_gain()
+    said = f"on this processor products in bfloat16 are {gain:.2g} times as fast as in float32"
+    return Precision("amp_bf16" if gain > 1 else "fp32", said)
