@@ -30,6 +30,9 @@ from gapmatch.errors import InputError
 from gapmatch.job_events import JobEvents
 from gapmatch.slurm_jobs import require_no_jobs
 
+# Threads that wait for each other sleep. By default they spin: beside other programs a training with
+# two threads is then ten times slower than with one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Rules run `python`: that of this environment, or of the rule's conda environment before it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 # Where an environment of conda is active, conda puts the rule's in its place in PATH, which is behind

@@ -1,5 +1,6 @@
 """Settings of all tests, and the study that many of them look at."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from filelock import FileLock
 from hypothesis import settings
 from smoke_study import RESULTS, check_out, run
 
+# As in rules/common.smk: tests run side by side, and beside other programs.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # How long an example takes depends on what else the machine does: no test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
