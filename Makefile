@@ -21,11 +21,12 @@ $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < $(GIBIBYTES) << 30)' \
 		|| { echo "error: less than $(GIBIBYTES) GiB are free here; the packages need that much" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --constraint requirements.lock uv
+	$(BIN)/python envs/uv_like_pip.py pip install --no-deps --requirement requirements.lock
 	@touch $@
 
 lock: setup ## Pin requirements.in and everything below it anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/python envs/uv_like_pip.py pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
 
 demo: setup ## Run the default study on real images and print where its report lies

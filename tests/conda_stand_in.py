@@ -12,15 +12,9 @@ from pathlib import Path
 
 import yaml
 
-LOCK = Path(__file__).parents[1] / "requirements.lock"
-
-INDEX_SETTINGS = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "cert": "SSL_CERT_FILE",
-}
-"""What pip calls a setting, and the variable in which uv looks for it."""
+ROOT = Path(__file__).parents[1]
+LOCK = ROOT / "requirements.lock"
+UV = ROOT / "envs" / "uv_like_pip.py"
 
 # Runs at every start of the environment's Python, before the program.
 NOTE_STARTS = """\
@@ -32,25 +26,9 @@ with Path(sys.prefix, "started.txt").open("a", encoding="utf-8") as file:
 """
 
 
-def index_settings() -> dict[str, str]:
-    """Return the variables that let uv look for packages where pip does."""
-    said = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    )
-    found = {}
-    # Sections of pip.conf come before variables of the environment, which win.
-    for line in sorted(said.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
-        key, _, value = line.partition("=")
-        if name := INDEX_SETTINGS.get(key.rpartition(".")[2]):
-            found[name] = value.strip("'\"")
-    # pip takes the best of all indexes, uv by itself the first that knows the package.
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **found}
-
-
 def uv(*arguments: str) -> None:
-    """Run uv; what the user told uv itself comes before what pip was told."""
-    command = [sys.executable, "-m", "uv", *arguments]
-    subprocess.run(command, env={**index_settings(), **os.environ}, check=True)
+    """Run uv, which must succeed."""
+    subprocess.run([sys.executable, str(UV), *arguments], check=True)
 
 
 def create(file: Path, prefix: Path) -> None:
