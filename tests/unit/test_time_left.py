@@ -1,4 +1,4 @@
-"""The time left in the log of a training."""
+"""The epochs and the time left in the log of a training."""
 
 import logging
 from collections.abc import Iterator
@@ -32,5 +32,6 @@ def test_time_left(lines: list[str], left: str | None, clock: Iterator[int]) -> 
     tell = TimeLeft(2, clock=lambda: float(next(clock)))
     records = [logging.LogRecord("root", logging.INFO, "", 0, text, (), None) for text in lines]
     assert all(tell.filter(record) for record in records)
-    expected = lines[-1] if left is None else f"{lines[-1]} Time left: {left}"
+    expected = f"{lines[-1]} Epochs: 2" if lines[-1].startswith("Train Epoch") else lines[-1]
+    expected += "" if left is None else f" Time left: {left}"
     assert records[-1].getMessage() == expected

@@ -10,7 +10,7 @@ PROGRESS = re.compile(r"Train Epoch: (\d+) \[ *(\d+)/(\d+) ")
 
 
 class TimeLeft(logging.Filter):
-    """Adds the time left to open_clip_train's lines of progress, which tell only the rate.
+    """Adds epochs and time left to open_clip_train's lines of progress, which tell only the rate.
 
     The speed is that since the first such line, validation and checkpoints included.
 
@@ -29,9 +29,11 @@ class TimeLeft(logging.Filter):
         if found := PROGRESS.match(record.getMessage()):
             epoch, samples, total = map(int, found.groups())
             done, now = epoch + samples / total, self.clock()
+            told = f"{record.getMessage()} Epochs: {self.epochs}"
             if self.first and done > self.first[0]:
                 speed = (now - self.first[1]) / (done - self.first[0])
                 left = timedelta(seconds=round(max(0.0, self.epochs - done) * speed))
-                record.msg, record.args = f"{record.getMessage()} Time left: {left}", ()
+                told += f" Time left: {left}"
+            record.msg, record.args = told, ()
             self.first = self.first or (done, now)
         return True
