@@ -96,7 +96,7 @@ def read_images(chunks: Sequence[Chunk], side: int, workers: int) -> Images:
         )
     square = v2.Compose([v2.Resize(side), v2.CenterCrop(side), v2.PILToTensor()])
     blocks, labels, skipped = [], [], 0
-    with tqdm(total=samples, unit="img", mininterval=5, desc="decode") as bar:
+    with tqdm(total=samples, unit="image", mininterval=5, desc="decode") as bar:
         for shard in (shard for chunk in chunks for shard in chunk.shards):
             for batch, pixels in shard_batches(shard.path, square, DECODED_AT_ONCE, workers):
                 read = [sample for sample in batch if sample.reason is None]
@@ -160,7 +160,7 @@ def train(
     with tqdm(
         total=settings.epochs * steps * settings.batch_size,
         initial=progress.epochs * steps * settings.batch_size,
-        unit="img",
+        unit="image",
         mininterval=5,
         desc="train",
     ) as bar:

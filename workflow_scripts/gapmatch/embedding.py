@@ -121,7 +121,7 @@ def embed_chunk(
         The finished shards: path of each one's files without suffix, in the chunk's order.
     """
     stems = [state / f"{number:05d}" for number in range(len(chunk.shards))]
-    with tqdm(total=chunk.samples, unit="img", mininterval=5, desc=f"embed {chunk.chunk}") as bar:
+    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=f"embed {chunk.chunk}") as bar:
         for shard, stem in zip(chunk.shards, stems, strict=True):
             # Written last, so that its existence says that the shard is whole.
             if stem.with_suffix(REJECTED).exists():

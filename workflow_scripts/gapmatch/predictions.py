@@ -53,7 +53,7 @@ def predict(
     """
     samples: list[Sample] = []
     ranked: list[npt.NDArray[np.int64]] = []
-    with tqdm(total=chunk.samples, unit="img", mininterval=5, desc=chunk.dataset) as bar:
+    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
         for shard in chunk.shards:
             for batch, pixels in shard_batches(shard.path, preprocess, BATCH_SIZE, workers):
                 if len(pixels):
