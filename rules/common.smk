@@ -3,10 +3,13 @@
 import os
 import re
 import shlex
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 from gapmatch.atomic import write_text
 from gapmatch.config import load_study
@@ -28,7 +31,10 @@ from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
 from gapmatch.errors import InputError
 from gapmatch.job_events import JobEvents
+from gapmatch.run_estimate import Planned, RunEstimate
+from gapmatch.run_progress import ProgressDisplay, RunProgress
 from gapmatch.slurm_jobs import require_no_jobs
+from gapmatch.terminal_line import take_terminal
 
 # Threads that wait for each other sleep. By default they spin: beside other programs a training with
 # two threads is then ten times slower than with one.
@@ -171,6 +177,25 @@ def warn_of_lost_records():
         )
 
 
+def planned_jobs():
+    """Return how many jobs of each rule are to be run, and what one may take."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_norun]
+    one = {job.rule.name: job for job in jobs}
+    planned = {}
+    for name, number in Counter(job.rule.name for job in jobs).items():
+        runtime = one[name].resources.get("runtime")
+        planned[name] = Planned(number, runtime if isinstance(runtime, int) else None)
+    return planned
+
+
+def show_progress(events):
+    """Show how far the run is while jobs are under way, unless --quiet keeps that back."""
+    if {Quietness.ALL, Quietness.PROGRESS} & set(workflow.output_settings.quiet or ()):
+        return
+    say = partial(logger.info, extra={"quietness": Quietness.PROGRESS})
+    ProgressDisplay(RunProgress(events), take_terminal(logger), say).start()
+
+
 wildcard_constraints:
     chunk=r"\d{5}",
     dataset=one_of(["pool", "reference", *TEST_SETS]),
@@ -189,7 +214,14 @@ onstart:
         except InputError as error:
             raise WorkflowError(str(error))
     warn_of_lost_records()
-    logger.addHandler(JobEvents(logger.info, logger.error))
+    events = JobEvents(
+        logger.info,
+        logger.error,
+        RunEstimate(planned_jobs()),
+        total=len(workflow.dag),
+    )
+    logger.addHandler(events)
+    show_progress(events)
     try:
         write_text(
             Path(RESULTS, "config.json"), STUDY.model_dump_json(indent=2) + "\n"

@@ -1,13 +1,17 @@
 """What people see of a run: how it stands, how fast a job is, why one failed."""
 
+import os
+import pty
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from smoke_study import RESULTS, STUDY, check_out, snakemake
 
 from gapmatch.job_events import last_lines
+from gapmatch.terminal_line import ERASE
 
 pytestmark = pytest.mark.workflow
 
@@ -68,3 +72,87 @@ def test_run_tells_how_it_stands(failed: tuple[Path, str]) -> None:
     _, said = failed
     assert re.search(r"1 of 2 steps \(50%\) done\n0 under way, 0 failed, time \d:\d\d:\d\d\n", said)
     assert re.search(r"^0 under way, 1 failed, time \d:\d\d:\d\d$", said, re.MULTILINE)
+
+
+# Snakemake with shorter intervals between plain lines, which users cannot set.
+IN_A_HURRY = """
+import sys
+import gapmatch.run_progress
+from snakemake.cli import main
+gapmatch.run_progress.PLAIN_SECONDS = 0.3
+gapmatch.run_progress.TICK_SECONDS = 0.2
+main()
+"""
+TARGET = f"{RESULTS}/data/val/00000"
+MESSAGES = [
+    r"Job \d+: Rendering the emoji of val",
+    r"Job \d+: Packing val chunk 00000 into shards",
+    r"Shell command: python .*/ingest_imagefolder\.py .* --out results/smoke/data/val/00000 .*",
+    r"1 of 2 steps \(50%\) done",
+    r"2 of 2 steps \(100%\) done",
+    r"0 under way, 0 failed, time \d:\d\d:\d\d",
+    r"Elapsed time: .*",
+]
+
+
+def in_a_hurry(*options: str) -> list[str]:
+    """Return a command that makes two small jobs run, a few seconds each."""
+    command = snakemake(TARGET, "--nocolor", *options)
+    return [sys.executable, "-c", IN_A_HURRY, *command[command.index("snakemake") + 1 :]]
+
+
+def run_in_terminal(command: list[str], folder: Path) -> str:
+    """Run a command in a terminal of its own and return all that it wrote there."""
+    ours, its = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow_scripts"), "TERM": "xterm"}
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=its, stderr=its)
+    os.close(its)
+    written = b""
+    try:
+        while read := os.read(ours, 1 << 16):
+            written += read
+    except OSError:  # on Linux, the end
+        pass
+    assert process.wait() == 0, written.decode()
+    os.close(ours)
+    return written.decode()
+
+
+def test_terminal_has_a_line_that_is_rewritten(tmp_path: Path) -> None:
+    written = run_in_terminal(in_a_hurry(), check_out(tmp_path))
+    drawn = re.findall(r"(?:^|\n|\x1b\[K)(\d[^\r\n]*\| render_emoji val: [^\r\n]*)", written)
+    assert len(drawn) > 1
+    assert max(map(len, drawn)) < 80
+    assert re.search(r"\d+%, (1/2 steps, )?.* left \| ingest_imagefolder val/00000: ", written)
+    lines = [line.rstrip("\r").rpartition(ERASE)[2] for line in written.split("\n")]
+    assert not any(" | render_emoji" in line for line in lines)  # no line was left behind
+    for message in MESSAGES:
+        assert any(re.fullmatch(message, line) for line in lines), message
+    assert lines[-1] == ""
+    assert lines[-2].startswith("Elapsed time: ")
+
+
+def run_into_file(folder: Path, *options: str) -> list[str]:
+    """Run the small jobs with all messages in a file and return its lines."""
+    said = folder / "said.txt"
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow_scripts")}
+    with said.open("w", encoding="utf-8") as file:
+        subprocess.run(
+            in_a_hurry(*options), cwd=folder, env=environment, stderr=file, stdout=file, check=True
+        )
+    return said.read_text(encoding="utf-8").splitlines()
+
+
+def test_file_has_plain_lines(tmp_path: Path) -> None:
+    lines = run_into_file(check_out(tmp_path))
+    assert not any("\x1b" in line or "\r" in line for line in lines)
+    heads = [n for n, line in enumerate(lines) if line.startswith("0 of 2 steps, 1 under way, ")]
+    assert heads
+    assert all(lines[n + 1].startswith("    render_emoji val: ") for n in heads)
+    for message in MESSAGES:
+        assert any(re.fullmatch(message, line) for line in lines), message
+
+
+def test_quiet_run_tells_no_progress(tmp_path: Path) -> None:
+    lines = run_into_file(check_out(tmp_path), "--quiet", "progress")
+    assert not any("steps" in line for line in lines)
