@@ -1,14 +1,19 @@
 """What every program in workflow_scripts/ does around its work: logging and clean errors."""
 
+import atexit
 import gc
 import logging
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Never
 
+from gapmatch import IS_PROGRAM
 from gapmatch.disk_space import find_no_space, no_space
 from gapmatch.errors import InputError
 
@@ -26,6 +31,43 @@ def run(main: Callable[[], None]) -> None:
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     _begin_log()
+    fill_process(partial(_with_clean_errors, main))
+
+
+def fill_process(main: Callable[[], None]) -> None:
+    """Call what a process was started for, and end the process with it.
+
+    What was imported is neither searched for garbage nor freed in the end: with torch and open_clip
+    that takes a second. In a process that is not a program's own, as a test's, this is just a call.
+    """
+    if not IS_PROGRAM:
+        main()
+        return
+    gc.freeze()
+    gc.enable()
+    try:
+        main()
+    except BaseException as ended:
+        if not (isinstance(ended, SystemExit) and isinstance(ended.code, int)):
+            gc.unfreeze()
+            raise
+        _end_process(ended.code)
+    _end_process(0)
+
+
+def _end_process(status: int) -> Never:
+    """End this process without freeing its objects one by one."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):  # as in ``_begin_log``; programs flush what is data
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _with_clean_errors(main: Callable[[], None]) -> None:
     message = _error_message(main)
     if message:
         # On a full disk the message needs the space of files that were deleted, and has it only
