@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
 
-.PHONY: help setup lock demo test lint schema bench clean
+.PHONY: help setup lock demo check test lint schema bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -36,8 +36,12 @@ demo: setup ## Run the default study on real images and print where its report l
 		--report results/emoji/report.html \
 		--sets baseline sketch_pruned combined_pruned reference_only
 
+check: lint ## Check style and run the unit tests, in a few minutes
+	$(BIN)/pytest tests/unit --numprocesses 2
+
+# Three processes on two cores: the tests of the cluster mostly wait.
 test: setup ## Run every test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style, types and the workflow's form
 	$(BIN)/ruff check

@@ -16,6 +16,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the cluster's tests, which mostly wait, then whole studies."""
+    folders = ["slurm", "workflow", "unit"]
+    items.sort(key=lambda item: folders.index(item.path.parent.name))
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A checkout in which the smoke study ran to its end; tests change nothing there.

@@ -18,6 +18,8 @@ from gapmatch.errors import InputError
 from gapmatch.resumption import claim_state
 from gapmatch.shards import read_samples, write_shard
 
+pytestmark = pytest.mark.workflow
+
 ROOT = Path(__file__).parents[2]
 CLASSES = (Emoji(0x1F415, "dog"), Emoji(0x1F408, "cat"))
 SHARD = 12

@@ -19,6 +19,8 @@ from gapmatch.classifier_training import CHECKPOINT, Settings, fingerprint, read
 from gapmatch.errors import InputError
 from gapmatch.weights import load_weights
 
+pytestmark = pytest.mark.workflow
+
 COLOURS = {
     "blue": (40, 60, 200),
     "green": (40, 180, 60),
