@@ -36,12 +36,16 @@ class Vectors:
 
 
 def with_squares(stored: Stored) -> Vectors:
-    """Return vectors with the squares of their lengths, read from front to back."""
-    squares = np.empty(len(stored), dtype=np.float64)
+    """Return vectors with the squares of their lengths."""
+    return Vectors(stored, squared_lengths(stored, np.empty(len(stored))))
+
+
+def squared_lengths(stored: Stored, out: Float64) -> Float64:
+    """Write the squares of the lengths of vectors (n, dim), read from front to back, to ``out``."""
     for start in range(0, len(stored), PAIRS_AT_ONCE):
         part = np.array(stored[start : start + PAIRS_AT_ONCE])
-        squares[start : start + PAIRS_AT_ONCE] = _dot(part, part)
-    return Vectors(stored, squares)
+        out[start : start + PAIRS_AT_ONCE] = _dot(part, part)
+    return out
 
 
 def pair_similarity(
@@ -79,5 +83,5 @@ def _dot(x: Stored, y: Stored) -> Float64:
     half = x.dtype == np.float16 and y.dtype == np.float16
     holds_product = torch.float32 if half else torch.float64
     first, second = (torch.from_numpy(vectors).to(holds_product) for vectors in (x, y))
-    dot: Float64 = (first * second).sum(dim=1, dtype=torch.float64).numpy()
+    dot: Float64 = first.mul_(second).sum(dim=1, dtype=torch.float64).numpy()
     return dot

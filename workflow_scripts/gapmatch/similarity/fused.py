@@ -29,7 +29,7 @@ from gapmatch.precision import multiply
 from gapmatch.similarity.blocks import Blocks, choose_blocks
 from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
-from gapmatch.similarity.exact import Vectors, pair_similarity, with_squares
+from gapmatch.similarity.exact import Vectors, pair_similarity, squared_lengths, with_squares
 from gapmatch.similarity.normalising import normalised
 from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, screen
 from gapmatch.similarity.winners import choose_winners
@@ -51,6 +51,18 @@ class _Queries:
     limits: torch.Tensor
     """(ranks, n, 1), float32: the thresholds."""
     rows: RowCandidates | None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows of the dataset that are multiplied together."""
+
+    first: int
+    stored: Stored
+    squares: Float64
+    """(rows,), to be filled in."""
+    vectors: torch.Tensor
+    """(rows, dim), float32, on the device."""
 
 
 class FusedEngine:
@@ -98,11 +110,14 @@ class FusedEngine:
             dtype = self._dtype or fastest_dtype(self._device, base.shape[1])
             queries = [self._queries(tests, dtype, width) for tests in test_sets]
             blocks = self._blocks(base.shape[1], sum(len(tests.vectors) for tests in test_sets), k)
-            for start, found in self._multiply(base, queries, blocks, receive is not None):
+            # The lengths that blocks find are kept: each sample is a neighbour of many.
+            squares = np.empty(len(base))
+            parts = self._multiply(base, squares, queries, blocks, receive is not None)
+            for start, found in parts:
                 for place, margins in enumerate(found):
                     if receive:
                         receive(place, start, margins)
-            return [_nearest(one, base, width) for one in queries]
+            return [_nearest(one, Vectors(base, squares), width) for one in queries]
 
     def _blocks(self, dim: int, tests: int, k: int) -> Blocks:
         return choose_blocks(
@@ -129,19 +144,24 @@ class FusedEngine:
         )
 
     def _multiply(
-        self, base: Stored, queries: Sequence[_Queries], blocks: Blocks, margins: bool
+        self,
+        base: Stored,
+        squares: Float64,
+        queries: Sequence[_Queries],
+        blocks: Blocks,
+        margins: bool,
     ) -> Iterator[tuple[int, list[PoolMargins]]]:
-        """Yield the first row and the margins of every block, ascending."""
+        """Yield the first row and the margins of every block, ascending; fill in ``squares``."""
         with ThreadPoolExecutor(self._threads) as workers:
             waiting: deque[tuple[int, int, Future[list[PoolMargins]]]] = deque()
             with tqdm(total=len(base), unit="row", unit_scale=True, mininterval=5) as bar:
                 for first in range(0, len(base), blocks.block_rows):
-                    stored = base[first : first + blocks.block_rows]
+                    part = slice(first, first + blocks.block_rows)
+                    stored = base[part]
                     with self._beside_the_products():
                         vectors = normalised(stored, self._device, first, source_name(base))
-                    work = workers.submit(
-                        self._block, first, stored, vectors, queries, blocks.tile_rows, margins
-                    )
+                    block = _Block(first, stored, squares[part], vectors)
+                    work = workers.submit(self._block, block, queries, blocks.tile_rows, margins)
                     waiting.append((first, len(stored), work))
                     if len(waiting) > self._threads + AHEAD - 1:
                         yield self._finished(base, waiting.popleft(), bar)
@@ -167,20 +187,14 @@ class FusedEngine:
         return torch.cuda.stream(self._reading) if self._reading else contextlib.nullcontext()
 
     def _block(
-        self,
-        first: int,
-        stored: Stored,
-        vectors: torch.Tensor,
-        queries: Sequence[_Queries],
-        tile_rows: int,
-        margins: bool,
+        self, block: _Block, queries: Sequence[_Queries], tile_rows: int, margins: bool
     ) -> list[PoolMargins]:
         """Multiply one block with all test sets; return its margins if they are wanted."""
         found = []
-        block = screen(vectors, queries[0].screen.vectors.dtype)
-        samples = with_squares(stored) if margins else Vectors(stored)
+        rounded = screen(block.vectors, queries[0].screen.vectors.dtype)
+        samples = Vectors(block.stored, squared_lengths(block.stored, block.squares))
         for one in queries:
-            columns = self._tiles(first, block, one, tile_rows, margins)
+            columns = self._tiles(block.first, rounded, one, tile_rows, margins)
             if margins:
                 pairs = [candidates.pairs() for candidates in columns]
                 found.append(choose_winners(samples, one.exact, one.thresholds, pairs))
@@ -220,7 +234,7 @@ class FusedEngine:
         return pair
 
 
-def _nearest(one: _Queries, base: Stored, k: int) -> Neighbours:
+def _nearest(one: _Queries, base: Vectors, k: int) -> Neighbours:
     """Return the k nearest rows of one test set from the candidates for them."""
     running = RunningNeighbours(len(one.exact.stored), k)
     if one.rows:
@@ -230,8 +244,8 @@ def _nearest(one: _Queries, base: Stored, k: int) -> Neighbours:
         similarity = np.empty(len(row))
         for start in range(0, len(row), PAIRS_BETWEEN_RELEASES):
             part = slice(start, start + PAIRS_BETWEEN_RELEASES)
-            similarity[part] = pair_similarity(one.exact, query[part], Vectors(base), row[part])
-            release(base, int(row[part][0]), int(row[part][-1] - row[part][0]) + 1)
+            similarity[part] = pair_similarity(one.exact, query[part], base, row[part])
+            release(base.stored, int(row[part][0]), int(row[part][-1] - row[part][0]) + 1)
         running.add(query, row, similarity)
     return Neighbours(running.similarity, running.row.astype(np.int32))
 
