@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gapmatch.similarity.picking import count, evenly_spaced, kth_largest, places, reaching
+
 Rows: TypeAlias = npt.NDArray[np.int64]
 
 ROWS_PER_GROUP = 16
-COLUMNS_PER_GROUP = 64
+COLUMNS_PER_GROUP = 16
 """At most: fewer where many neighbours are wanted."""
 
 GROUPS_PER_NEIGHBOUR = 4
@@ -37,16 +39,6 @@ def _in_two(length: int, size: int) -> Iterator[tuple[int, int, int]]:
         yield 0, whole, size
     if whole < length:
         yield whole, length - whole, length - whole
-
-
-def _where(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return rows and columns of the true entries of a matrix."""
-    if mask.is_cuda:
-        row, column = torch.nonzero(mask, as_tuple=True)
-        return row, column
-    # Several times as fast as torch's own on the CPU.
-    flat = torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return flat // mask.shape[1], flat % mask.shape[1]
 
 
 class ColumnCandidates:
@@ -78,9 +70,9 @@ class ColumnCandidates:
             peaks = groups.amax(dim=1)
             torch.maximum(self._best, peaks.amax(dim=0), out=self._best)
             bound = self._best - self._slack
-            group, column = _where(peaks >= bound)
+            group, column = places(peaks >= bound)
             members = groups[group, :, column]
-            pair, member = _where(members >= bound[column, None])
+            pair, member = places(members >= bound[column, None])
             row = group[pair] * size + member + (first_row + start)
             self._found.append((row, column[pair], members[pair, member]))
 
@@ -106,6 +98,7 @@ class RowCandidates:
         self._floor = torch.full((rows,), -torch.inf, device=device)
         self._found: list[tuple[torch.Tensor, ...]] = []
         self._new = 0
+        self._kept = 0
         self._slack = 0.0
         self._lock = threading.Lock()
 
@@ -120,6 +113,7 @@ class RowCandidates:
         """
         width = scores.shape[1]
         size = max(1, min(COLUMNS_PER_GROUP, width // (GROUPS_PER_NEIGHBOUR * self._k)))
+        size = 1 << (size.bit_length() - 1)  # of which the usual width is a multiple
         # A group is columns far apart, one from each of ``size`` parts: its largest scores are
         # then those of whole vectors, which is faster than to look for one among neighbours.
         parts = [
@@ -130,20 +124,20 @@ class RowCandidates:
         bound = self._floor[first_row : first_row + len(scores)] - error
         bound = self._raised(bound, torch.cat(peaks, dim=1), error)
         for (start, part), peak in zip(parts, peaks, strict=True):
-            row, group = _where(peak >= bound[:, None])
-            members = part[row, :, group]
-            pair, member = _where(members >= bound[row, None])
-            column = member * part.shape[2] + group[pair] + (first_column + start)
-            self._take(row[pair] + first_row, column, members[pair, member] - error, 2 * error)
+            row, group = places(reaching(peak, bound[:, None]))
+            step = part.shape[2]
+            members = evenly_spaced(scores, row * width + group + start, step, part.shape[1])
+            member, pair = places(reaching(members, bound[row]))
+            column = member * step + group[pair] + (first_column + start)
+            self._take(row[pair] + first_row, column, members[member, pair] - error, 2 * error)
 
     def _raised(self, bound: torch.Tensor, peaks: torch.Tensor, error: float) -> torch.Tensor:
         """Return the bound, raised to what k groups of this tile reach if that thins out much."""
         groups = peaks.shape[1]
         few = len(bound) * min(CROWD * self._k, groups // CROWD)
-        if groups < self._k or int((peaks >= bound[:, None]).sum()) <= few:
+        if groups < self._k or count(reaching(peaks, bound[:, None])) <= few:
             return bound
-        reached = peaks.topk(self._k, dim=1).values[:, -1]
-        return torch.maximum(bound, reached - 2 * error)
+        return torch.maximum(bound, kth_largest(peaks, self._k) - 2 * error)
 
     def _take(
         self, row: torch.Tensor, column: torch.Tensor, low: torch.Tensor, slack: float
@@ -153,7 +147,8 @@ class RowCandidates:
             self._found.append((row, column, low))
             self._slack = max(self._slack, slack)
             self._new += len(row)
-            if self._new > self._k * len(self._floor):
+            # Where low precision keeps many pairs they are not sorted for a few new ones.
+            if self._new > max(self._k * len(self._floor), self._kept):
                 self._thin_out()
 
     def _thin_out(self) -> None:
@@ -167,6 +162,7 @@ class RowCandidates:
         near = low + self._slack >= self._floor[row]
         self._found = [(row[near], column[near], low[near])]
         self._new = 0
+        self._kept = len(self._found[0][0])
 
     def pairs(self) -> tuple[Rows, Rows]:
         """Return rows and columns of the candidates over all tiles."""
