@@ -205,8 +205,9 @@ def _nearest_earlier(
     stored = take(members[start : start + block_rows])
     block = screen(normalised(stored), torch.float32)
     error = score_error(block, block)
+    limits = torch.zeros(1, start + len(stored))
     tiles = [
-        ColumnCandidates(len(columns), error, "cpu", floor=threshold)
+        ColumnCandidates(len(columns), limits, error, floor=threshold)
         for columns in torch.split(block.vectors, TILE_COLUMNS)
     ]
     for first in range(0, start + 1, block_rows):

@@ -8,7 +8,8 @@ product of matrices (tests x block of the dataset) that is never stored whole:
 - ``faiss_engine``: the same answers from FAISS, to check one by the other;
 - ``normalising``: stored vectors as tensors of length 1, checked; ``blocks``: sizes that fit;
 - ``screening``: the precision of the product, and the proof of how far a score may be off;
-- ``candidates``: collecting the pairs that may win, tile by tile;
+- ``candidates``: collecting the pairs that may win, tile by tile; ``picking``: few entries of
+  large matrices; ``grouping``: the order of the test images in which few pairs may win;
 - ``exact``: similarities in float64; ``winners``: the choice among candidates;
 - ``tables``, ``margins_file``: the parquet files; ``merging``: one list of neighbours of many;
 - ``arguments``: command-line arguments that the search programs share.

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from gapmatch.errors import InputError
+from gapmatch.similarity.candidates import COLUMNS_PER_GROUP, ROWS_PER_GROUP
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ def choose_blocks(
     # Tests: float32 while they are rounded, and rounded; candidates: 24 bytes for each of some
     # twice the neighbours, three times while they are sorted.
     fixed = PROCESS_MB * 2**20 + tests * (8 * dim + 2 * 3 * 24 * neighbours)
-    # A block: as stored, copied, float32, rounded; beside it two matrices of scores and one in
-    # the precision of the product.
+    # A block: as stored, copied, float32, rounded; beside it a matrix of scores, one in the
+    # precision of the product, and candidates.
     per_row = 14 * dim + 10 * TILE_SCORES[device] / BLOCK_ROWS[device]
     if block_rows is None:
         fits = int((max_memory_mb * 2**20 - fixed) / (workers * per_row))
@@ -74,7 +75,7 @@ def choose_blocks(
                 f"of {dim} dimensions and {workers} blocks beside them; expected at least "
                 f"{int(least) + 1} (or fewer threads, or a smaller number of neighbours)."
             )
-        rows = min(rows, fits)
-    tile = tile_rows or max(1, TILE_SCORES[device] // rows)
+        rows = min(rows, fits) // COLUMNS_PER_GROUP * COLUMNS_PER_GROUP
+    tile = tile_rows or max(1, TILE_SCORES[device] // rows // ROWS_PER_GROUP) * ROWS_PER_GROUP
     logger.info("products of %d test images with %d rows, %d at a time", tile, rows, workers)
     return Blocks(rows, tile)

@@ -1,8 +1,9 @@
 """Collecting, tile by tile, the pairs that may win a column or be among the best of a row.
 
-A tile is a matrix of scores (queries x samples). Reading it once to take the largest score of
-every group of neighbouring entries costs little beside the product that made it; all else looks
-at the few groups that reach a decision.
+A tile is a matrix of scores (queries x samples). Reading it twice, to take the largest score of
+every group of rows and of every group of columns, costs little beside the product that made it;
+all else looks at the few groups that reach a decision. The product leaves neither code nor data of
+anything else in the caches, so what can wait is done for all tiles of a block together.
 """
 
 import threading
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import pad
 
 from gapmatch.similarity.picking import count, evenly_spaced, kth_largest, places, reaching
 
@@ -42,47 +44,97 @@ def _in_two(length: int, size: int) -> Iterator[tuple[int, int, int]]:
 
 
 class ColumnCandidates:
-    """The pairs (row, column) that may have the largest similarity of their column.
+    """The pairs (row, column) that may win their column in one of several decisions.
 
-    A pair is a candidate when its score is within twice the error of the column's largest score:
-    no other pair can win. Tiles may have any rows; all have the same columns.
+    A decision takes a limit from each row's scores, and the largest of what is left wins the
+    column. A pair is a candidate when in some decision it is within twice the error of the best of
+    its column: no other pair can win. Tiles may have any rows, each row in one of them; all have
+    the same columns.
+
+    A tile is read once for all decisions, for the largest score of every group of rows. In a
+    group, no row has more left than that score less the group's lowest limit, and one row has at
+    least that score less the highest. Rows with limits alike should therefore be neighbours
+    (``grouping``).
     """
 
     def __init__(
-        self, columns: int, error: float, device: torch.device | str, floor: float = -torch.inf
+        self, columns: int, limits: torch.Tensor, error: float, floor: float = -torch.inf
     ) -> None:
         """Start with no pairs.
 
         Args:
             columns: Number of columns of every tile.
-            error: Bound on |score - similarity|.
-            device: Where the tiles are.
-            floor: Similarities up to this are of no interest.
+            limits: (decisions, rows of all tiles), float32, where the tiles are.
+            error: Bound on |score - similarity|, and on the same less limit.
+            floor: What is left up to this is of no interest.
         """
         self._slack = 2 * error
-        self._best = torch.full((columns,), floor + error, device=device)
-        self._found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        # Beyond the last row are those that fill up a group; their scores are -inf.
+        self._limits = pad(limits, (0, ROWS_PER_GROUP))
+        self._best = limits.new_full((len(limits), columns), floor + error)
+        self._found: list[tuple[torch.Tensor, ...]] = []
 
     def add(self, scores: torch.Tensor, first_row: int) -> None:
         """Take in a tile (rows, columns) whose row 0 is ``first_row`` of all rows."""
+        width = scores.shape[1]
         for start, length, size in _in_two(len(scores), ROWS_PER_GROUP):
             groups = torch.unflatten(scores.narrow(0, start, length), 0, (-1, size))
-            peaks = groups.amax(dim=1)
-            torch.maximum(self._best, peaks.amax(dim=0), out=self._best)
-            bound = self._best - self._slack
-            group, column = places(peaks >= bound)
-            members = groups[group, :, column]
-            pair, member = places(members >= bound[column, None])
-            row = group[pair] * size + member + (first_row + start)
-            self._found.append((row, column[pair], members[pair, member]))
+            limits = self._limits.narrow(1, first_row + start, length)
+            lowest, highest = torch.unflatten(limits, 1, (-1, size)).aminmax(dim=2)
+            group, column = places(self._reaching(groups.amax(dim=1), lowest, highest))
+            row = start + group * size
+            members = evenly_spaced(scores, row * width + column, width, size)
+            members = pad(members, (0, 0, 0, ROWS_PER_GROUP - size), value=-torch.inf)
+            self._found.append((row + first_row, column, members, lowest[:, group]))
+
+    def _reaching(
+        self, peaks: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor
+    ) -> torch.Tensor:
+        """Return which groups may hold a candidate, after raising what must be reached.
+
+        Args:
+            peaks: (groups, columns), the largest scores.
+            lowest: (decisions, groups), limits.
+            highest: (decisions, groups), limits.
+
+        Returns:
+            (groups, columns), bool.
+        """
+        found = torch.zeros_like(peaks, dtype=torch.bool)
+        for best, low, high in zip(self._best, lowest, highest, strict=True):
+            torch.maximum(best, (peaks - high[:, None]).amax(dim=0), out=best)
+            found |= reaching(peaks - low[:, None], best - self._slack)
+        return found
 
     def pairs(self) -> tuple[Rows, Rows]:
-        """Return rows and columns of the candidates over all tiles."""
+        """Return rows and columns of the candidates over all tiles, each pair once."""
         if not self._found:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        rows, columns, scores = (torch.cat(parts) for parts in zip(*self._found, strict=True))
-        near = scores >= self._best[columns] - self._slack
-        return rows[near].cpu().numpy(), columns[near].cpu().numpy()
+        row, column, members, lowest = (
+            torch.cat(parts, dim=-1) for parts in zip(*self._found, strict=True)
+        )
+        # Most groups have lost to a later one.
+        near = self._near(members.amax(dim=0) - lowest, column)
+        row, column, members = row[near], column[near], members[:, near]
+        rows = row + torch.arange(ROWS_PER_GROUP, device=row.device)[:, None]
+        left = members - self._limits[:, rows]
+        self._best.scatter_reduce_(1, column.expand(len(left), -1), left.amax(dim=1), "amax")
+        member, place = places(self._near(left, column))
+        return rows[member, place].cpu().numpy(), column[place].cpu().numpy()
+
+    def _near(self, left: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+        """Return where what is left is near the best of its column in some decision.
+
+        Args:
+            left: (decisions, ..., n), float32.
+            column: (n,), int64.
+
+        Returns:
+            (..., n), bool.
+        """
+        bounds = self._best[:, column] - self._slack
+        near = [reaching(one, bound) for one, bound in zip(left, bounds, strict=True)]
+        return torch.stack(near).any(dim=0)
 
 
 class RowCandidates:

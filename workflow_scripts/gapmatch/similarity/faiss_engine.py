@@ -98,19 +98,21 @@ class FaissEngine:
                     running[place].add(query, row + start, similarity)
                 if receive:
                     pairs = self._margin_candidates(block, vectors, augmented[place], error)
-                    margins = choose_winners(samples, exact[place], tests.thresholds, pairs)
+                    margins = choose_winners(samples, exact[place], tests.thresholds, *pairs)
                     receive(place, start, margins)
         return [Neighbours(one.similarity, one.row.astype(np.int32)) for one in running]
 
     def _margin_candidates(
         self, block: Float32, queries: Float32, augmented: Sequence[Float32], error: float
-    ) -> list[tuple[Rows, Rows]]:
-        """Return pairs (test row, block row) for the nearest test image and for each margin."""
+    ) -> tuple[Rows, Rows]:
+        """Return test and block rows of pairs for the nearest test image and for each margin."""
         no_floor = np.full(len(block), -np.inf)
         pairs = [self._reaching(block, queries, no_floor, 1, error)]
         extended = np.column_stack([block, np.ones(len(block), np.float32)])
         pairs += [self._reaching(extended, one, no_floor, 1, error) for one in augmented]
-        return [(test, row) for row, test in pairs]
+        # The pair that wins the similarity mostly wins the margins too.
+        keys = np.unique(np.concatenate([row * len(queries) + test for row, test in pairs]))
+        return keys % len(queries), keys // len(queries)
 
     def _reaching(
         self, queries: Float32, base: Float32, floor: Float64, k: int, error: float

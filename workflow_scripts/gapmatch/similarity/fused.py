@@ -27,9 +27,16 @@ from gapmatch.embedding_files import (
 )
 from gapmatch.precision import multiply
 from gapmatch.similarity.blocks import Blocks, choose_blocks
-from gapmatch.similarity.candidates import ColumnCandidates, RowCandidates, RunningNeighbours
+from gapmatch.similarity.candidates import (
+    ROWS_PER_GROUP,
+    ColumnCandidates,
+    RowCandidates,
+    Rows,
+    RunningNeighbours,
+)
 from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
 from gapmatch.similarity.exact import Vectors, pair_similarity, squared_lengths, with_squares
+from gapmatch.similarity.grouping import alike_in_groups
 from gapmatch.similarity.normalising import normalised
 from gapmatch.similarity.screening import Screen, fastest_dtype, score_error, screen
 from gapmatch.similarity.winners import choose_winners
@@ -49,7 +56,9 @@ class _Queries:
     thresholds: Float64
     screen: Screen
     limits: torch.Tensor
-    """(ranks, n, 1), float32: the thresholds."""
+    """(1 + ranks, n), float32: 0, which decides on the nearest, and the thresholds."""
+    order: Rows
+    """(n,): which test image each row of the product is."""
     rows: RowCandidates | None
 
 
@@ -132,14 +141,17 @@ class FusedEngine:
         )
 
     def _queries(self, tests: TestSet, dtype: torch.dtype, k: int) -> _Queries:
-        vectors = normalised(tests.vectors, self._device)
-        limits = torch.from_numpy(tests.thresholds.astype(np.float32)).to(self._device)
+        order = alike_in_groups(tests.thresholds, ROWS_PER_GROUP)
+        vectors = normalised(tests.vectors, self._device)[torch.from_numpy(order)]
+        limits = np.zeros((1 + len(tests.thresholds), len(order)), np.float32)
+        limits[1:] = tests.thresholds[:, order]
         rows = RowCandidates(len(vectors), k, self._device) if k else None
         return _Queries(
             with_squares(tests.vectors),
             tests.thresholds,
             screen(vectors, dtype),
-            limits[:, :, None],
+            torch.from_numpy(limits).to(self._device),
+            order,
             rows,
         )
 
@@ -196,19 +208,20 @@ class FusedEngine:
         for one in queries:
             columns = self._tiles(block.first, rounded, one, tile_rows, margins)
             if margins:
-                pairs = [candidates.pairs() for candidates in columns]
-                found.append(choose_winners(samples, one.exact, one.thresholds, pairs))
+                tests, rows = columns.pairs()
+                found.append(
+                    choose_winners(samples, one.exact, one.thresholds, one.order[tests], rows)
+                )
         return found
 
     def _tiles(
         self, first: int, block: Screen, one: _Queries, tile_rows: int, margins: bool
-    ) -> list[ColumnCandidates]:
+    ) -> ColumnCandidates:
         """Multiply one block with one test set, tile by tile."""
         error = score_error(one.screen, block)
         width = len(block.vectors)
-        decisions = 1 + len(one.limits) if margins else 0
-        columns = [ColumnCandidates(width, error, self._device) for _ in range(decisions)]
-        product, shifted = self._buffer(tile_rows, width)
+        columns = ColumnCandidates(width, one.limits, error)
+        product = self._buffer(tile_rows, width)
         for start in range(0, len(one.screen.vectors), tile_rows):
             tile = slice(start, start + tile_rows)
             rows = one.screen.vectors[tile]
@@ -216,22 +229,16 @@ class FusedEngine:
             if one.rows:
                 one.rows.add(score, start, first, error)
             if margins:
-                columns[0].add(score, start)
-                for candidates, limit in zip(columns[1:], one.limits, strict=True):
-                    margin = torch.sub(score, limit[tile], out=shifted[: len(rows)])
-                    candidates.add(margin, start)
+                columns.add(score, start)
         return columns
 
-    def _buffer(self, rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return two float32 matrices that this thread uses again and again."""
-        if getattr(self._buffers, "shape", None) != (rows, columns):
-            self._buffers.shape = (rows, columns)
-            self._buffers.pair = (
-                torch.empty(rows, columns, device=self._device),
-                torch.empty(rows, columns, device=self._device),
-            )
-        pair: tuple[torch.Tensor, torch.Tensor] = self._buffers.pair
-        return pair
+    def _buffer(self, rows: int, columns: int) -> torch.Tensor:
+        """Return a float32 matrix that this thread uses again and again."""
+        buffer: torch.Tensor | None = getattr(self._buffers, "scores", None)
+        if buffer is None or buffer.shape != (rows, columns):
+            buffer = torch.empty(rows, columns, device=self._device)
+            self._buffers.scores = buffer
+        return buffer
 
 
 def _nearest(one: _Queries, base: Vectors, k: int) -> Neighbours:
@@ -240,7 +247,7 @@ def _nearest(one: _Queries, base: Vectors, k: int) -> Neighbours:
     if one.rows:
         query, row = one.rows.pairs()
         order = np.argsort(row)  # the file is read front to back
-        query, row = query[order], row[order]
+        query, row = one.order[query[order]], row[order]
         similarity = np.empty(len(row))
         for start in range(0, len(row), PAIRS_BETWEEN_RELEASES):
             part = slice(start, start + PAIRS_BETWEEN_RELEASES)

@@ -1,7 +1,5 @@
 """The choice among candidates, by their exact similarities."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from gapmatch.embedding_files import Float64
@@ -30,7 +28,7 @@ def best_per_group(
 
 
 def choose_winners(
-    block: Vectors, tests: Vectors, thresholds: Float64, candidates: Sequence[tuple[Rows, Rows]]
+    block: Vectors, tests: Vectors, thresholds: Float64, rows: Rows, columns: Rows
 ) -> PoolMargins:
     """Return the margins of a block of the pool from the candidates for them.
 
@@ -38,22 +36,20 @@ def choose_winners(
         block: The b samples of the block.
         tests: The n test images.
         thresholds: (ranks, n), float64.
-        candidates: Pairs (test row, block row): those for the nearest test image, then those for
-            the margin of each rank. Each holds at least one pair for every block row.
+        rows: (pairs,), test rows of the candidates, for the nearest test image and for the
+            margins of all ranks.
+        columns: (pairs,), their block rows; each block row has at least one candidate.
     """
     number = len(tests.stored)
-    keys = [columns * number + rows for rows, columns in candidates]
-    # The pair that wins the similarity mostly wins the margins too: compute each pair once.
-    distinct = np.unique(np.concatenate(keys))
-    similarity = pair_similarity(tests, distinct % number, block, distinct // number)
-    values = [similarity[np.searchsorted(distinct, key)] for key in keys]
+    order = np.argsort(columns * number + rows)
+    rows, columns = rows[order], columns[order]
+    similarity = pair_similarity(tests, rows, block, columns)
     result = empty_margins(len(thresholds), len(block.stored))
-    (rows, columns), nearest = candidates[0], values[0]
-    _, result.nearest_test_row[:], result.nearest_similarity[:] = best_per_group(
-        columns, rows, nearest
-    )
-    for rank, threshold in enumerate(thresholds):
-        rows, columns = candidates[rank + 1]
-        margin = values[rank + 1] - threshold[rows]
-        result.margins[rank] = best_per_group(columns, rows, margin)[2]
+    first = np.searchsorted(columns, np.arange(len(block.stored)))
+    best = np.maximum.reduceat(similarity, first)
+    nearest = np.where(similarity == best[columns], rows, number)
+    result.nearest_test_row[:] = np.minimum.reduceat(nearest, first)
+    result.nearest_similarity[:] = best
+    for margins, threshold in zip(result.margins, thresholds, strict=True):
+        margins[:] = np.maximum.reduceat(similarity - threshold[rows], first)
     return result
