@@ -147,8 +147,9 @@ def test_pairs_that_float32_cannot_tell_apart_are_decided_exactly(make_one, bloc
 
 
 @engines
-def test_realistic_sizes_agree_with_the_oracle(make_one):
-    """Enough columns and rows for every path: groups, crowds, several thinnings out."""
+@pytest.mark.parametrize("block", [512, 1200])
+def test_realistic_sizes_agree_with_the_oracle(make_one, block):
+    """Enough columns and rows for every path: groups, crowds, strips, several thinnings out."""
     rng = np.random.default_rng(6)
     centres = rng.standard_normal((30, 64))
     pool, test, reference = (
@@ -157,7 +158,7 @@ def test_realistic_sizes_agree_with_the_oracle(make_one):
     )
     tests = TestSet(test, oracle.thresholds(test, reference, RANKS))
     margins = []
-    engine = make_one(512, 200)
+    engine = make_one(block, 200)
     (found,) = engine.search(pool, [tests], 30, lambda _, __, block: margins.append(block))
     similarity, row = oracle.neighbours(test, pool, 30)
     np.testing.assert_array_equal(found.row, row)

@@ -44,6 +44,9 @@ from gapmatch.similarity.winners import choose_winners
 AHEAD = 1
 """Blocks that are read ahead of those being multiplied."""
 
+STRIP_COLUMNS = 512
+"""Columns of a float32 product on a CPU: MKL is some percent faster at narrow ones."""
+
 PAIRS_BETWEEN_RELEASES = 4096
 """Pairs after which the pages of the mapped file are given back; each may lie on one of its own."""
 
@@ -225,7 +228,7 @@ class FusedEngine:
         for start in range(0, len(one.screen.vectors), tile_rows):
             tile = slice(start, start + tile_rows)
             rows = one.screen.vectors[tile]
-            score = multiply(rows, block.vectors, product[: len(rows)])
+            score = _in_strips(rows, block.vectors, product[: len(rows)])
             if one.rows:
                 one.rows.add(score, start, first, error)
             if margins:
@@ -239,6 +242,16 @@ class FusedEngine:
             buffer = torch.empty(rows, columns, device=self._device)
             self._buffers.scores = buffer
         return buffer
+
+
+def _in_strips(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Multiply as ``multiply`` does, on a CPU in float32 some columns at a time."""
+    narrow = left.dtype == torch.float32 and not left.is_cuda
+    width = STRIP_COLUMNS if narrow else max(1, len(right))
+    for start in range(0, len(right), width):
+        strip = slice(start, start + width)
+        multiply(left, right[strip], out[:, strip])
+    return out
 
 
 def _nearest(one: _Queries, base: Vectors, k: int) -> Neighbours:
