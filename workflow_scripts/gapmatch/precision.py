@@ -12,10 +12,12 @@ import torch
 SIDE = 256
 """Rows of the matrices that are multiplied to find out."""
 
-ROUNDS = 5
+ROUNDS = 20
 
+FEW_ROUNDS = 3
 HOPELESS = 3
-"""A first product that takes so many times as long as in float32 is emulated: the last as well."""
+"""Where a product still takes so many times as long as in float32 after a few rounds, it is
+emulated: no others follow."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def multiply(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torc
 def bfloat16_gain(dim: int = 512) -> float:
     """Return how many times as fast as in float32 one thread multiplies in bfloat16.
 
-    It measures the thread's own time, so that other programs on the machine change nothing.
+    It measures the thread's own time, in turn, so that what else the machine does changes little.
 
     Args:
         dim: Length of the vectors that are multiplied.
@@ -60,25 +62,31 @@ def bfloat16_gain(dim: int = 512) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        full = _seconds_per_product(torch.float32, dim)
-        return full / _seconds_per_product(torch.bfloat16, dim, limit=HOPELESS * full)
+        full, half = (_Product(dtype, dim) for dtype in (torch.float32, torch.bfloat16))
+        for number in range(ROUNDS):
+            full.measure()
+            half.measure()
+            if number + 1 >= FEW_ROUNDS and half.fastest > HOPELESS * full.fastest:
+                break
+        return full.fastest / half.fastest
     finally:
         torch.set_num_threads(threads)
 
 
-def _seconds_per_product(dtype: torch.dtype, dim: int, limit: float = float("inf")) -> float:
-    """Return the fastest of a few products, in seconds; one that exceeds the limit is the last."""
-    vectors = torch.full((SIDE, dim), dim**-0.5).to(dtype)
-    out = torch.empty(SIDE, SIDE)
-    multiply(vectors[:1], vectors[:1], out[:1, :1])  # libraries prepare themselves at first
-    fastest = float("inf")
-    for _ in range(ROUNDS):
+class _Product:
+    """A product of two matrices, and the seconds of its thread that the fastest one took."""
+
+    def __init__(self, dtype: torch.dtype, dim: int) -> None:
+        self.vectors = torch.full((SIDE, dim), dim**-0.5).to(dtype)
+        self.out = torch.empty(SIDE, SIDE)
+        self.fastest = float("inf")
+        one = self.vectors[:1]
+        multiply(one, one, self.out[:1, :1])  # libraries prepare themselves at first
+
+    def measure(self) -> None:
         start = time.thread_time()
-        multiply(vectors, vectors, out)
-        fastest = min(fastest, time.thread_time() - start)
-        if fastest > limit:
-            break
-    return fastest
+        multiply(self.vectors, self.vectors, self.out)
+        self.fastest = min(self.fastest, time.thread_time() - start)
 
 
 def training_precision(asked: str, device: torch.device) -> Precision:
