@@ -39,9 +39,8 @@ demo: setup ## Run the default study on real images and print where its report l
 check: lint ## Check style and run the unit tests, in a few minutes
 	$(BIN)/pytest tests/unit --numprocesses 2
 
-# Three processes on two cores: the tests of the cluster mostly wait.
 test: setup ## Run every test
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style, types and the workflow's form
 	$(BIN)/ruff check
