@@ -22,7 +22,7 @@ $(STAMP): requirements.lock
 		|| { echo "error: less than $(GIBIBYTES) GiB are free here; the packages need that much" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --constraint requirements.lock uv
-	$(BIN)/python envs/uv_like_pip.py pip install --no-deps --requirement requirements.lock
+	$(BIN)/python envs/uv_like_pip.py pip install --no-deps --compile-bytecode --requirement requirements.lock
 	@touch $@
 
 lock: setup ## Pin requirements.in and everything below it anew
