@@ -109,6 +109,17 @@ def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
             )
 
 
+class FusedAdamW(torch.optim.AdamW):
+    """AdamW whose step goes through each parameter once.
+
+    With torch's default each of its eight operations does, on a CPU, and the table of 49,408 tokens
+    makes that a third of a small model's training.
+    """
+
+    def __init__(self, parameters: Any, **options: Any) -> None:
+        super().__init__(parameters, fused=True, **options)
+
+
 def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
     """Create a model whose convolutions work on channels last, and its transforms.
 
@@ -139,6 +150,7 @@ def train(arguments: list[str]) -> None:
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
     open_clip_train.main.create_model_and_transforms = create_channels_last
+    torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     if options.device == "cpu":
