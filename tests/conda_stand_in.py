@@ -1,13 +1,18 @@
 """Stands in for conda: makes environments from the pip part of their files, with uv.
 
 Knows what Snakemake asks of conda, and nothing else. Packages of channels are not looked at: the
-Python is that of the tests. Every Python program started in an environment is noted there.
+Python is that of the tests, and so are the files of the packages. uv says which an environment
+holds: what its file lists, and all that this asks for. Every Python program started in an
+environment is noted there.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import yaml
@@ -26,21 +31,42 @@ with Path(sys.prefix, "started.txt").open("a", encoding="utf-8") as file:
 """
 
 
-def uv(*arguments: str) -> None:
-    """Run uv, which must succeed."""
-    subprocess.run([sys.executable, str(UV), *arguments], check=True)
+def uv(*arguments: str) -> str:
+    """Run uv, which must succeed, and return its messages."""
+    command = [sys.executable, str(UV), *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stderr
+
+
+def link_package(name: str, version: str, packages: Path) -> None:
+    """Link the files of an installed package, compiled ones too, into another site-packages."""
+    package = distribution(name)
+    if package.version != version:
+        sys.exit(f"{name} is installed as {package.version}, the environment asks for {version}")
+    for file in package.files or ():
+        if ".." in file.parts or file.suffix == ".pyc":
+            continue
+        source, link = Path(str(package.locate_file(file))), packages / file
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(source)
+        if file.suffix == ".py" and (compiled := Path(cache_from_source(source))).exists():
+            # Or each environment would compile them anew.
+            Path(cache_from_source(link)).parent.mkdir(exist_ok=True)
+            Path(cache_from_source(link)).symlink_to(compiled)
 
 
 def create(file: Path, prefix: Path) -> None:
     """Make an environment of what a file lists below pip, in the versions of the lock."""
     dependencies = yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"]
     (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    uv("venv", "--quiet", "--no-config", "--python", sys.executable, str(prefix))
+    uv("venv", "--no-config", "--python", sys.executable, str(prefix))
     python = str(prefix / "bin" / "python")
-    # Links into uv's cache take no disk, wherever the environment is.
-    options = ("--quiet", "--link-mode", "symlink", "--constraints", str(LOCK))
-    uv("pip", "install", "--python", python, *options, *pip)
+    plan = uv("pip", "install", "--dry-run", "--python", python, "--constraints", str(LOCK), *pip)
     (packages,) = prefix.glob("lib/python*/site-packages")
+    for name, version in re.findall(r"^ \+ (\S+)==(\S+)$", plan, re.MULTILINE):
+        link_package(name, version, packages)
     (packages / "note_starts.py").write_text(NOTE_STARTS, encoding="utf-8")
     (packages / "note_starts.pth").write_text("import note_starts\n", encoding="utf-8")
 
