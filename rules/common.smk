@@ -71,6 +71,9 @@ COMPUTE = STUDY.compute
 # What a job asks for; a machine without GPUs gives none, and "auto" then computes on its processors.
 GPU = 0 if COMPUTE.device == "cpu" else 1
 TRAINING_GPUS = GPU * COMPUTE.training_gpus
+# On few processors the embedder, for which nearly all wait, comes first, then what trainings wait for,
+# then trainings; all else fills the gaps.
+BEFORE_EMBEDDING, BEFORE_TRAINING, TRAINING = 3, 2, 1
 # Two Snakemakes run beside the program of a SLURM job, 200 MB each.
 SNAKEMAKE_MB = 500
 # What tells the reference's classes: any of its chunks.

@@ -22,6 +22,7 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/cluster.log",
         benchmark:
             f"{RESULTS}/benchmarks/cluster.tsv"
+        priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
@@ -58,6 +59,7 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/assign_clusters/{{chunk}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/assign_clusters/{{chunk}}.tsv"
+        priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
@@ -86,6 +88,7 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/drop_duplicates/{{part}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/drop_duplicates/{{part}}.tsv"
+        priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
@@ -115,6 +118,7 @@ if DEDUPLICATE:
             f"{RESULTS}/logs/collect_duplicates.log",
         benchmark:
             f"{RESULTS}/benchmarks/collect_duplicates.tsv"
+        priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         params:

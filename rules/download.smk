@@ -22,16 +22,35 @@ def emoji_settings(part):
     return {"variants": EMOJI.test_variants}
 
 
+rule list_emoji:
+    output:
+        f"{RESULTS}/emoji.json",
+    log:
+        f"{RESULTS}/logs/list_emoji.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/list_emoji.tsv"
+    priority: BEFORE_EMBEDDING
+    conda:
+        "../envs/emoji.yaml"
+    message:
+        "Listing the emoji that exist in all styles"
+    shell:
+        "python {SCRIPTS}/list_emoji.py --out {output} > {log} 2>&1"
+
+
 rule render_emoji:
+    input:
+        rules.list_emoji.output,
     output:
         directory(f"{RESULTS}/emoji/{{part}}"),
     log:
         f"{RESULTS}/logs/render_emoji/{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_emoji/{{part}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/emoji.yaml"
-    threads: 2
+    threads: lambda wildcards: 2 if wildcards.part == "pool" else 1
     params:
         settings=lambda wildcards: options(
             seed=EMOJI.seed,
@@ -44,8 +63,8 @@ rule render_emoji:
     message:
         "Rendering the emoji of {wildcards.part}"
     shell:
-        "python {SCRIPTS}/render_emoji.py --part {wildcards.part} {params.settings} --workers {threads} "
-        "--out {output} > {log} 2>&1"
+        "python {SCRIPTS}/render_emoji.py --emoji {input} --part {wildcards.part} {params.settings} "
+        "--workers {threads} --out {output} > {log} 2>&1"
 
 
 rule slice_urls:
@@ -59,6 +78,7 @@ rule slice_urls:
         f"{RESULTS}/benchmarks/slice_urls/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(datasets_from(UrlsSource)),
+    priority: BEFORE_TRAINING
     conda:
         "../envs/download.yaml"
     params:
@@ -99,6 +119,7 @@ rule download:
         f"{RESULTS}/benchmarks/download/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
+    priority: BEFORE_EMBEDDING
     conda:
         "../envs/download.yaml"
     resources:
@@ -126,6 +147,7 @@ rule list_shards:
         f"{RESULTS}/benchmarks/list_shards/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(datasets_from(ShardsSource)),
+    priority: BEFORE_TRAINING
     conda:
         "../envs/download.yaml"
     params:
@@ -168,6 +190,7 @@ rule ingest_imagefolder:
         f"{RESULTS}/benchmarks/ingest_imagefolder/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}),
+    priority: BEFORE_TRAINING
     conda:
         "../envs/download.yaml"
     params:
@@ -200,6 +223,7 @@ rule ingest_imagenet:
         f"{RESULTS}/benchmarks/ingest_imagenet/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(datasets_from(ImageNetSource)),
+    priority: BEFORE_TRAINING
     conda:
         "../envs/imagenet.yaml"
     params:

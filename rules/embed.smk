@@ -46,6 +46,7 @@ rule embed:
         f"{RESULTS}/logs/embed/{{embedder}}/{{dataset}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/embed.yaml"
     resources:
@@ -90,6 +91,7 @@ rule import_embeddings:
             for name, embedder in STUDY.embedders.items()
             if getattr(embedder, "pool_embeddings", None)
         ),
+    priority: BEFORE_TRAINING
     conda:
         "../envs/embed.yaml"
     params:

@@ -16,6 +16,7 @@ rule search_reference:
         f"{RESULTS}/logs/search_reference/{{embedder}}/{{test_set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/search_reference/{{embedder}}/{{test_set}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     resources:
@@ -50,6 +51,7 @@ rule search_pool:
         f"{RESULTS}/logs/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     resources:

@@ -62,6 +62,7 @@ rule select:
         f"{RESULTS}/logs/select/{{subset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/select/{{subset}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     params:
@@ -109,6 +110,7 @@ rule certify:
         f"{RESULTS}/logs/certify/{{subset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/certify/{{subset}}.tsv"
+    priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     resources:

@@ -2,6 +2,8 @@
 # trains itself.
 
 
+# Loaders, and jobs that wait for no training, take the rest.
+HALF_OF_CORES = max(1, (workflow.cores or 2) // 2)
 REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"
 
 
@@ -39,6 +41,7 @@ rule sample_reference:
         f"{RESULTS}/benchmarks/sample_reference/{{share}}.tsv"
     wildcard_constraints:
         share=r"0\.\d+",
+    priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     params:
@@ -88,9 +91,10 @@ rule train_embedder:
             for name, kind in STUDY.embedders.items()
             if isinstance(kind, TrainedEmbedder)
         ),
+    priority: BEFORE_EMBEDDING
     conda:
         "../envs/train.yaml"
-    threads: 2
+    threads: HALF_OF_CORES
     resources:
         device=COMPUTE.device,
         gpu=TRAINING_GPUS,
@@ -129,6 +133,7 @@ rule train:
         f"{RESULTS}/logs/train/{{subset}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{subset}}/seed{{seed}}.tsv"
+    priority: TRAINING
     conda:
         "../envs/train.yaml"
     resources:
@@ -164,9 +169,10 @@ rule train_classifier:
             for name, kind in STUDY.classifiers.items()
             if isinstance(kind, TrainedClassifier)
         ),
+    priority: BEFORE_EMBEDDING
     conda:
         "../envs/train.yaml"
-    threads: 2
+    threads: HALF_OF_CORES
     resources:
         device=COMPUTE.device,
         gpu=GPU,

@@ -5,8 +5,10 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from gapmatch.shards import read_samples, write_shard
@@ -67,11 +69,20 @@ def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -
         process.wait()
 
 
+@cache
+def emoji_list() -> Path:
+    """Return the list of emoji that rendering takes; made once for all tests of a process."""
+    path = Path(tempfile.mkdtemp()) / "emoji.json"
+    run(program("list_emoji", "--out", path))
+    return path
+
+
 def emoji_chunk(folder: Path, part: str, images: int, samples_per_shard: int) -> Path:
     """Make a labelled chunk of emoji with so many images of each of CLASSES classes."""
     run(
         program(
             "render_emoji",
+            *("--emoji", emoji_list()),
             *("--part", part, "--seed", 0, "--size", 64, "--pool-classes", CLASSES),
             *("--test-classes", CLASSES, "--drawing-classes", 0),
             *("--variants", images, "--drawing-variants", 1),

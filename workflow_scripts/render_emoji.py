@@ -1,12 +1,13 @@
 """Render a part of the emoji study: the pool as a web crawl, the reference, or a test set."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
 from gapmatch.atomic import atomic_directory
 from gapmatch.command_line import run
-from gapmatch.emoji.artwork import list_emoji
+from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.classes import choose_classes
 from gapmatch.emoji.crawl import CrawlSettings, write_crawl
 from gapmatch.emoji.folders import (
@@ -28,6 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", required=True, choices=["pool", "reference", *TEST_PARTS])
+    parser.add_argument("--emoji", required=True, type=Path, help="list_emoji.py's output")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--seed", type=int, required=True, help="seed of classes and images")
     parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
@@ -68,8 +70,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Render the part."""
     arguments = parse_arguments()
+    emoji = [Emoji(**one) for one in json.loads(arguments.emoji.read_text(encoding="utf-8"))]
     choice = choose_classes(
-        list_emoji(),
+        emoji,
         arguments.seed,
         arguments.pool_classes,
         arguments.test_classes,

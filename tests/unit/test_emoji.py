@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from programs import emoji_list, program
 
 from gapmatch.emoji import folders
 from gapmatch.emoji.artwork import STYLES, Emoji, list_emoji, rasterise, without_paint
@@ -22,7 +22,6 @@ from gapmatch.emoji.composition import BACKGROUNDS, Variation, background, compo
 from gapmatch.emoji.crawl import HOST, CrawlSettings, write_crawl
 from gapmatch.errors import InputError
 
-PROGRAM = Path(__file__).parents[2] / "workflow_scripts" / "render_emoji.py"
 DOG, CAT, BANANA = Emoji(0x1F415, "dog"), Emoji(0x1F408, "cat"), Emoji(0x1F34C, "banana")
 MADE_UP = tuple(Emoji(code, f"class {code}") for code in range(60))
 SETTINGS = CrawlSettings(
@@ -196,7 +195,7 @@ def test_a_crawl_has_copies_and_faults_and_no_change_of_a_class_by_another(tmp_p
 
 def render(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        program("render_emoji", "--emoji", emoji_list(), *arguments),
         capture_output=True,
         text=True,
         check=False,

@@ -85,18 +85,19 @@ main()
 """
 TARGET = f"{RESULTS}/data/val/00000"
 MESSAGES = [
+    r"Job \d+: Listing the emoji that exist in all styles",
     r"Job \d+: Rendering the emoji of val",
     r"Job \d+: Packing val chunk 00000 into shards",
     r"Shell command: python .*/ingest_imagefolder\.py .* --out results/smoke/data/val/00000 .*",
-    r"1 of 2 steps \(50%\) done",
-    r"2 of 2 steps \(100%\) done",
+    r"2 of 3 steps \(67%\) done",
+    r"3 of 3 steps \(100%\) done",
     r"0 under way, 0 failed, time \d:\d\d:\d\d",
     r"Elapsed time: .*",
 ]
 
 
 def in_a_hurry(*options: str) -> list[str]:
-    """Return a command that makes two small jobs run, a few seconds each."""
+    """Return a command that makes three small jobs run, a few seconds each."""
     command = snakemake(TARGET, "--nocolor", *options)
     return [sys.executable, "-c", IN_A_HURRY, *command[command.index("snakemake") + 1 :]]
 
@@ -123,7 +124,7 @@ def test_terminal_has_a_line_that_is_rewritten(tmp_path: Path) -> None:
     drawn = re.findall(r"(?:^|\n|\x1b\[K)(\d[^\r\n]*\| render_emoji val: [^\r\n]*)", written)
     assert len(drawn) > 1
     assert max(map(len, drawn)) < 80
-    assert re.search(r"\d+%, (1/2 steps, )?.* left \| ingest_imagefolder val/00000: ", written)
+    assert re.search(r"\d+%, (2/3 steps, )?.* left \| ingest_imagefolder val/00000: ", written)
     lines = [line.rstrip("\r").rpartition(ERASE)[2] for line in written.split("\n")]
     assert not any(" | render_emoji" in line for line in lines)  # no line was left behind
     for message in MESSAGES:
@@ -146,7 +147,7 @@ def run_into_file(folder: Path, *options: str) -> list[str]:
 def test_file_has_plain_lines(tmp_path: Path) -> None:
     lines = run_into_file(check_out(tmp_path))
     assert not any("\x1b" in line or "\r" in line for line in lines)
-    heads = [n for n, line in enumerate(lines) if line.startswith("0 of 2 steps, 1 under way, ")]
+    heads = [n for n, line in enumerate(lines) if line.startswith("1 of 3 steps, 1 under way, ")]
     assert heads
     assert all(lines[n + 1].startswith("    render_emoji val: ") for n in heads)
     for message in MESSAGES:

@@ -8,7 +8,7 @@ paint it is a line drawing.
 import io
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -81,7 +81,6 @@ def cached_artwork(code: int, style: str, size: int) -> Image.Image:
     return rasterise(code, style, size)
 
 
-@cache
 def list_emoji() -> tuple[Emoji, ...]:
     """List the emoji that exist in all three styles, by code point.
 
