@@ -21,5 +21,9 @@ IS_PROGRAM = _is_program()
 # torch and open_clip make a million objects when they are imported, all of which stay. To look for
 # garbage among them again and again takes a fifth of a program's start. command_line.fill_process
 # ends that.
+#
+# timm imports wandb where it is installed, as it is beside img2dataset: half a second. No program
+# here reports there.
 if IS_PROGRAM:
     gc.disable()
+    sys.modules["wandb"] = None  # type: ignore[assignment]

@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from gapmatch.disk_space import telling_no_space
+
+if TYPE_CHECKING:  # every Snakemake imports this module, and needs none
+    import polars as pl
 
 
 def _temporary(path: Path) -> Path:
@@ -86,7 +87,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_parquet(path: Path, table: pl.DataFrame) -> None:
+def write_parquet(path: Path, table: "pl.DataFrame") -> None:
     """Write a table as parquet, atomically; equal tables give equal bytes."""
     with atomic_path(path) as temporary:
         table.write_parquet(temporary, compression="zstd")

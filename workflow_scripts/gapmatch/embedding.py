@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -101,8 +101,8 @@ def _stack(blocks: list[np.ndarray]) -> np.ndarray:
 
 
 def _frame(samples: list[Sample], schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
-    rows = [{key: asdict(sample)[key] for key in schema} for sample in samples]
-    return pl.DataFrame(rows, schema=schema)
+    columns = {key: [getattr(sample, key) for sample in samples] for key in schema}
+    return pl.DataFrame(columns, schema=schema)
 
 
 def embed_chunk(
