@@ -216,6 +216,11 @@ onstart:
             require_no_jobs(Path.cwd())
         except InputError as error:
             raise WorkflowError(str(error))
+    else:
+        # Snakemake 9.27 limits how many jobs begin in a second, and looks again at what could begin a
+        # second after each look. Every finished job adds one that never ends: after a hundred jobs the
+        # main process took a quarter of a core. On one machine the cores are limit enough.
+        workflow.scheduler.job_rate_limiter = None
     warn_of_lost_records()
     events = JobEvents(
         logger.info,
