@@ -141,7 +141,7 @@ class Emoji(Section):
     """The emoji study's rendering: how many classes, variants and faults."""
 
     seed: int = Field(0, ge=0, description="Seed of everything random in the rendering.")
-    image_size: int = Field(48, ge=16, le=512, description="Side of the images, pixels.")
+    image_size: int = Field(40, ge=16, le=512, description="Side of the images, pixels.")
     pool_classes: int = Field(400, ge=2, description="Classes that occur in the pool.")
     test_classes: int = Field(80, ge=1, description="Classes of the test sets.")
     drawing_classes: int = Field(
