@@ -70,7 +70,7 @@ def test_failed_job_shows_the_end_of_its_log(failed: tuple[Path, str]) -> None:
 
 def test_run_tells_how_it_stands(failed: tuple[Path, str]) -> None:
     _, said = failed
-    assert re.search(r"1 of 2 steps \(50%\) done\n0 under way, 0 failed, time \d:\d\d:\d\d\n", said)
+    assert re.search(r"2 of 3 steps \(67%\) done\n0 under way, 0 failed, time \d:\d\d:\d\d\n", said)
     assert re.search(r"^0 under way, 1 failed, time \d:\d\d:\d\d$", said, re.MULTILINE)
 
 
@@ -121,12 +121,12 @@ def run_in_terminal(command: list[str], folder: Path) -> str:
 
 def test_terminal_has_a_line_that_is_rewritten(tmp_path: Path) -> None:
     written = run_in_terminal(in_a_hurry(), check_out(tmp_path))
-    drawn = re.findall(r"(?:^|\n|\x1b\[K)(\d[^\r\n]*\| render_emoji val: [^\r\n]*)", written)
+    drawn = re.findall(r"(?:^|\n|\x1b\[K)(\d[^\r\n]*\| list_emoji: [^\r\n]*)", written)
     assert len(drawn) > 1
     assert max(map(len, drawn)) < 80
     assert re.search(r"\d+%, (2/3 steps, )?.* left \| ingest_imagefolder val/00000: ", written)
     lines = [line.rstrip("\r").rpartition(ERASE)[2] for line in written.split("\n")]
-    assert not any(" | render_emoji" in line for line in lines)  # no line was left behind
+    assert not any(" | list_emoji" in line for line in lines)  # no line was left behind
     for message in MESSAGES:
         assert any(re.fullmatch(message, line) for line in lines), message
     assert lines[-1] == ""
@@ -147,9 +147,9 @@ def run_into_file(folder: Path, *options: str) -> list[str]:
 def test_file_has_plain_lines(tmp_path: Path) -> None:
     lines = run_into_file(check_out(tmp_path))
     assert not any("\x1b" in line or "\r" in line for line in lines)
-    heads = [n for n, line in enumerate(lines) if line.startswith("1 of 3 steps, 1 under way, ")]
+    heads = [n for n, line in enumerate(lines) if line.startswith("0 of 3 steps, 1 under way, ")]
     assert heads
-    assert all(lines[n + 1].startswith("    render_emoji val: ") for n in heads)
+    assert all(lines[n + 1].startswith("    list_emoji: ") for n in heads)
     for message in MESSAGES:
         assert any(re.fullmatch(message, line) for line in lines), message
 
