@@ -2,8 +2,8 @@
 # trains itself.
 
 
-# Loaders, and jobs that wait for no training, take the rest.
-HALF_OF_CORES = max(1, (workflow.cores or 2) // 2)
+# Loaders, and jobs that wait for no training, take the rest. A profile for a cluster names no cores.
+HALF_OF_CORES = max(1, (workflow.resource_settings.cores or 2) // 2)
 REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"
 
 
