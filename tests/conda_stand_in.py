@@ -57,6 +57,18 @@ def link_package(name: str, version: str, packages: Path) -> None:
             Path(cache_from_source(link)).symlink_to(compiled)
 
 
+def write_commands(name: str, folder: Path) -> None:
+    """Write the commands of an installed package, to be run by the Python in the same folder."""
+    for command in distribution(name).entry_points.select(group="console_scripts"):
+        path = folder / command.name
+        # Processes that it spawns import it.
+        start = (
+            f"if __name__ == '__main__':\n    from {command.module} import {command.attr} as main"
+        )
+        path.write_text(f"#!{folder / 'python'}\n{start}\n    main()\n", encoding="utf-8")
+        path.chmod(0o755)
+
+
 def create(file: Path, prefix: Path) -> None:
     """Make an environment of what a file lists below pip, in the versions of the lock."""
     dependencies = yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"]
@@ -67,6 +79,7 @@ def create(file: Path, prefix: Path) -> None:
     (packages,) = prefix.glob("lib/python*/site-packages")
     for name, version in re.findall(r"^ \+ (\S+)==(\S+)$", plan, re.MULTILINE):
         link_package(name, version, packages)
+        write_commands(name, prefix / "bin")
     (packages / "note_starts.py").write_text(NOTE_STARTS, encoding="utf-8")
     (packages / "note_starts.pth").write_text("import note_starts\n", encoding="utf-8")
 
