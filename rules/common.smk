@@ -71,8 +71,8 @@ COMPUTE = STUDY.compute
 # What a job asks for; a machine without GPUs gives none, and "auto" then computes on its processors.
 GPU = 0 if COMPUTE.device == "cpu" else 1
 TRAINING_GPUS = GPU * COMPUTE.training_gpus
-# On few processors the embedder, for which nearly all wait, comes first, then what trainings wait for,
-# then trainings; all else fills the gaps.
+# On a machine with few cores the embedder starts first, because nearly every job waits for it. Then come
+# the jobs that trainings wait for, then the trainings. The other jobs fill the gaps.
 BEFORE_EMBEDDING, BEFORE_TRAINING, TRAINING = 3, 2, 1
 # Two Snakemakes run beside the program of a SLURM job, 200 MB each.
 SNAKEMAKE_MB = 500
@@ -216,10 +216,10 @@ onstart:
             require_no_jobs(Path.cwd())
         except InputError as error:
             raise WorkflowError(str(error))
-    else:
-        # Snakemake 9.27 limits how many jobs begin in a second, and looks again at what could begin a
-        # second after each look. Every finished job adds one that never ends: after a hundred jobs the
-        # main process took a quarter of a core. On one machine the cores are limit enough.
+    # Snakemake 9.27 limits how many jobs start per second. For that it examines all ready jobs again one
+    # second after each time it did so, and every finished job adds such a cycle. On one machine the
+    # cores limit the jobs, and the cycles only cost time (docs/performance.md).
+    if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
     warn_of_lost_records()
     events = JobEvents(
