@@ -2,7 +2,7 @@
 
 Knows what Snakemake asks of conda, and nothing else. Packages of channels are not looked at: the
 Python is that of the tests, and so are the files of the packages. uv says which an environment
-holds: what its file lists, and all that this asks for. Every Python program started in an
+holds: what its file lists, and what these packages require. Every Python program started in an
 environment is noted there.
 """
 
@@ -61,11 +61,14 @@ def write_commands(name: str, folder: Path) -> None:
     """Write the commands of an installed package, to be run by the Python in the same folder."""
     for command in distribution(name).entry_points.select(group="console_scripts"):
         path = folder / command.name
-        # Processes that it spawns import it.
-        start = (
-            f"if __name__ == '__main__':\n    from {command.module} import {command.attr} as main"
+        path.write_text(
+            f"#!{folder / 'python'}\n"
+            "import sys\n"
+            f"from {command.module} import {command.attr} as main\n"
+            "if __name__ == '__main__':  # processes that it spawns import this file\n"
+            "    sys.exit(main())\n",
+            encoding="utf-8",
         )
-        path.write_text(f"#!{folder / 'python'}\n{start}\n    main()\n", encoding="utf-8")
         path.chmod(0o755)
 
 

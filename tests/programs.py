@@ -1,7 +1,9 @@
 """Programs of the workflow as tests run them, and a small dataset for them."""
 
+import atexit
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,8 +73,10 @@ def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -
 
 @cache
 def emoji_list() -> Path:
-    """Return the list of emoji that rendering takes; made once for all tests of a process."""
-    path = Path(tempfile.mkdtemp()) / "emoji.json"
+    """Return the list of emoji that render_emoji.py reads, made once per process of the tests."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "emoji.json"
     run(program("list_emoji", "--out", path))
     return path
 
