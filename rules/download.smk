@@ -50,6 +50,7 @@ rule render_emoji:
     priority: BEFORE_TRAINING
     conda:
         "../envs/emoji.yaml"
+    # The other parts are small: a second process would hardly have started before they are done.
     threads: lambda wildcards: 2 if wildcards.part == "pool" else 1
     params:
         settings=lambda wildcards: options(

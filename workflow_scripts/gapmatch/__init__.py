@@ -22,8 +22,8 @@ IS_PROGRAM = _is_program()
 # garbage among them again and again takes a fifth of a program's start. command_line.fill_process
 # ends that.
 #
-# timm imports wandb where it is installed, as it is beside img2dataset: half a second. No program
-# here reports there.
+# timm imports wandb wherever it is installed, and img2dataset installs it. That takes half a
+# second, and no program here reports to wandb.
 if IS_PROGRAM:
     gc.disable()
     sys.modules["wandb"] = None  # type: ignore[assignment]

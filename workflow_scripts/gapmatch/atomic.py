@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gapmatch.disk_space import telling_no_space
 
-if TYPE_CHECKING:  # every Snakemake imports this module, and needs none
+# Every Snakemake process imports this module, and polars would take it half a second.
+if TYPE_CHECKING:
     import polars as pl
 
 

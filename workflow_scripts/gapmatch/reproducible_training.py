@@ -110,10 +110,10 @@ def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
 
 
 class FusedAdamW(torch.optim.AdamW):
-    """AdamW whose step goes through each parameter once.
+    """AdamW that updates each parameter in one pass.
 
-    With torch's default each of its eight operations does, on a CPU, and the table of 49,408 tokens
-    makes that a third of a small model's training.
+    On a CPU torch's default makes about eight passes. Most parameters of a small model are those of
+    its 49,408 tokens, and the passes take a third of its training (docs/performance.md).
     """
 
     def __init__(self, parameters: Any, **options: Any) -> None:
