@@ -155,6 +155,9 @@ def train(arguments: list[str]) -> None:
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     if options.device == "cpu":
         torch.nn.parallel.DistributedDataParallel = without_device  # type: ignore[misc, assignment]
+        # On a CPU torch's flash attention is slow in bfloat16: without it a step takes three
+        # quarters of the time (docs/performance.md). The switch holds for CPUs too.
+        torch.backends.cuda.enable_flash_sdp("bf16" not in options.precision)
     try:
         with telling_no_space(Path(options.logs, options.name)):
             status = open_clip_train.main.main(arguments)
