@@ -27,6 +27,7 @@ from gapmatch.shards import count_samples, seal
 
 logger = logging.getLogger(__name__)
 
+SCRIPTS = Path(__file__).resolve().parent.parent
 ROUNDS = 3
 """How often img2dataset is started for a chunk before missing shards are an error."""
 POLL_SECONDS = 1.0
@@ -96,8 +97,8 @@ def command(urls: Path, folder: Path, settings: DownloadSettings) -> list[str]:
         "compute_hash": "sha256",
         "enable_wandb": False,
     }
-    program = Path(sys.executable).with_name("img2dataset")
-    return [str(program), *(f"--{key}={value}" for key, value in options.items())]
+    program = [sys.executable, str(SCRIPTS / "run_img2dataset.py")]
+    return [*program, *(f"--{key}={value}" for key, value in options.items())]
 
 
 def fetch(
@@ -129,7 +130,7 @@ def fetch(
     if not rows:
         raise InputError(f"{urls} holds no link: ask for fewer chunks than there are links")
     expected = -(-rows // settings.samples_per_shard)
-    environment = dict(os.environ, NO_ALBUMENTATIONS_UPDATE="1")
+    environment = dict(os.environ)
     if proxy:
         environment |= {"http_proxy": proxy, "no_proxy": "", "NO_PROXY": ""}
     folder.mkdir(parents=True, exist_ok=True)
