@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
+TESTERS := 3# one more than two processors have work for: the cluster's tests mostly wait
 
 .PHONY: help setup lock demo check test lint schema bench clean
 
@@ -40,7 +41,7 @@ check: lint ## Check style and run the unit tests, in a few minutes
 	$(BIN)/pytest tests/unit --numprocesses 2
 
 test: setup ## Run every test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style, types and the workflow's form
 	$(BIN)/ruff check

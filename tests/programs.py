@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from fork_server import fork_python
+
 from gapmatch.shards import read_samples, write_shard
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +35,12 @@ def program(name: str, *arguments: object) -> list[str]:
 
 
 def run(arguments: list[str], status: int = 0) -> str:
-    """Run a command that must end with a status and return what it says."""
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    """Run a program, which must end with a status, and return what it says.
+
+    What it imports is imported already (fork_server.py).
+    """
+    command = [str(fork_python()), *arguments[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     return done.stdout + done.stderr
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fork_server import fork_python
 from programs import ROOT
 
 STUDY = "studies/smoke.yaml"
@@ -41,10 +42,9 @@ def snakemake(*arguments: object, study: Path | str = STUDY) -> list[str]:
 
 
 def run(folder: Path, *arguments: object, study: Path | str = STUDY) -> str:
-    """Run Snakemake in a checkout; it must succeed."""
-    done = subprocess.run(
-        snakemake(*arguments, study=study), cwd=folder, capture_output=True, text=True, check=False
-    )
+    """Run Snakemake in a checkout; it must succeed. Its programs' imports are done already."""
+    command = [str(fork_python()), *snakemake(*arguments, study=study)[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-6000:]
     return said

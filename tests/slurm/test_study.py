@@ -71,7 +71,7 @@ def command(*arguments: str) -> list[str]:
     """Return the command line of Snakemake on the cluster; jobs are short, so it looks often."""
     return [
         *(sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "study.yaml"),
-        *("--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "10"),
+        *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
         *arguments,
     ]
 

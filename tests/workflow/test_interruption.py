@@ -166,10 +166,17 @@ def outputs(results: Path) -> Iterator[Path]:
             yield path
 
 
-def unlock(folder: Path) -> None:
-    """Do what Snakemake asks for after it was killed."""
-    if any((folder / ".snakemake" / "locks").glob("*")):
+def unlock(folder: Path, kills: int) -> None:
+    """Do what Snakemake asks for after it was killed.
+
+    From the third kill on without a start of Snakemake, which would do just this.
+    """
+    locks = list((folder / ".snakemake" / "locks").glob("*"))
+    if locks and kills <= 2:
         run(folder, "--unlock")
+        assert not any(path.exists() for path in locks)
+    for path in locks:
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -217,7 +224,7 @@ def survive(folder: Path, temporary: Path, plan: list[Kill]) -> Survivor:
                 # What it waited for was over too soon: once more, without delay.
                 waiting[0] = replace(waiting[0], delay=0.0)
                 forced = ("--forcerun", waiting[0].rule)
-            unlock(folder)
+            unlock(folder, len(struck))
     return Survivor(folder, struck, temporary)
 
 
