@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from cluster import Cluster
-from smoke_study import NOTHING, RESULTS, STUDY, SUBSETS, TEST_SETS, check_out
+from smoke_study import NOTHING, RESULTS, STUDY, SUBSETS, TEST_SETS, check_out, run
 
 pytestmark = pytest.mark.slurm
 
@@ -30,6 +30,14 @@ GPU_RULES = {
     *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
     *("train", "evaluate", "tabulate_sensitivity"),
 }
+# One table, one figure, and all that other tables and figures are made of: one machine makes these
+# afterwards, from what the cluster made.
+TARGETS = [
+    *(f"{RESULTS}/tables/accuracy.csv", f"{RESULTS}/figures/sensitivity_sketch.png"),
+    f"{RESULTS}/subsets/baseline/certificate.json",
+    *(f"{RESULTS}/similarity/trained/{name}/pool_neighbours.parquet" for name in TEST_SETS),
+]
+MADE_AFTERWARDS = re.compile(r"^(tabulate_\w+|plot_\w+|write_report|all|total) +\d+$")
 CHECKPOINT = RESULTS + "/state/train/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
 TIMES = ("Start", "End")
@@ -57,6 +65,7 @@ class Story:
 
     checkout: Path
     refusal: str = ""
+    afterwards: str = ""
     orphans: set[str] = field(default_factory=set)
     submitted_meanwhile: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
@@ -111,7 +120,7 @@ class Run:
         self.log = folder / "snakemake.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command(), cwd=folder, env=cluster.environment, stdout=log, stderr=log
+                command(*TARGETS), cwd=folder, env=cluster.environment, stdout=log, stderr=log
             )
 
     def wait(self, reached: Callable[[], bool], what: str) -> None:
@@ -267,6 +276,7 @@ def story(cluster: Cluster, results: Path, tmp_path_factory: pytest.TempPathFact
     second.disturb_trainings(measures)
     second.finish()
     story.records = accounting(cluster, folder)
+    story.afterwards = run(folder, study="study.yaml")
     return story
 
 
@@ -277,6 +287,13 @@ def test_subsets_are_those_of_one_machine(story: Story, results: Path) -> None:
         for path in (*paths, results / "subsets" / subset / "summary.json"):
             other = story.checkout / RESULTS / path.relative_to(results)
             assert other.read_bytes() == path.read_bytes(), path
+
+
+def test_one_machine_goes_on_with_what_the_cluster_made(story: Story) -> None:
+    table = story.afterwards.partition("Job stats:")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if re.search(r" \d+$", row)]
+    assert rows
+    assert all(MADE_AFTERWARDS.match(row) for row in rows), table
 
 
 def test_study_is_complete(story: Story, cluster: Cluster) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fork_server import fork_python
 from smoke_study import RESULTS, check_out, run, snakemake
 
 from gapmatch.job_events import show_end
@@ -101,9 +102,9 @@ def resize(full: Path, left: int | None) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(device)], check=True)
 
 
-def execute(full: Path, command: str) -> int:
+def execute(full: Path, command: str, python: str | Path = sys.executable) -> int:
     """Run a job's command as Snakemake does; return its status."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(python).parent), os.environ["PATH"]])
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=full,
@@ -203,7 +204,7 @@ def test_job_says_so_and_goes_on_with_space(
         assert not hidden(results)
         assert_told(full, name)
         resize(full, left=None)
-        assert execute(full, commands[name]) == 0
+        assert execute(full, commands[name], fork_python()) == 0
         assert kept(results).keys() == others.keys() | before.keys()
         assert_same(before)
 
