@@ -162,9 +162,7 @@ class Run:
         ready = [one for one in subsets if (self.folder / CHECKPOINT.format(subset=one)).exists()]
         held = {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
         for subset in held:
-            for pid in programs_with(f"state/train/{subset}/seed0", self.folder):
-                with suppress(ProcessLookupError):  # it has just ended
-                    os.kill(pid, signal.SIGSTOP)
+            signal_programs(f"state/train/{subset}/seed0", self.folder, signal.SIGSTOP)
         return held
 
     def disturb_trainings(self, measures: dict[str, Callable[[str], object]]) -> None:
@@ -198,6 +196,15 @@ def programs_with(argument: str, folder: Path) -> Iterator[int]:
                 and (entry / "cwd").readlink() == folder
             ):
                 yield int(entry.name)
+
+
+def signal_programs(argument: str, folder: Path, number: signal.Signals) -> bool:
+    """Send a signal to the processes of ``programs_with``; return whether there were some."""
+    found = list(programs_with(argument, folder))
+    for pid in found:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
+    return bool(found)
 
 
 def queue(cluster: Cluster, state: str, prefix: str = "rule_") -> Iterator[tuple[str, str]]:
@@ -245,7 +252,9 @@ def story(cluster: Cluster, results: Path, tmp_path_factory: pytest.TempPathFact
     story = Story(folder)
 
     first = Run(cluster, folder)
-    first.wait(lambda: bool(first.running("embed")), "an embedding")
+    # What is stopped cannot end before the next Snakemake has looked.
+    signal_embedding = partial(signal_programs, "embed_chunk.py", folder)
+    first.wait(lambda: signal_embedding(signal.SIGSTOP), "an embedding")
     first.process.kill()
     first.process.wait()
     story.orphans = {job for _, job in queue(cluster, "RUNNING,PENDING")}
@@ -259,6 +268,7 @@ def story(cluster: Cluster, results: Path, tmp_path_factory: pytest.TempPathFact
     # Some may have ended before it looked.
     story.orphans &= {job for _, job in queue(cluster, "RUNNING,PENDING")}
     story.submitted_meanwhile = {job for _, job in queue(cluster, "all")} - known
+    signal_embedding(signal.SIGCONT)
     cluster.wait(lambda: not list(queue(cluster, "RUNNING,PENDING")), "orphans", "slurmctld")
 
     second = Run(cluster, folder)
