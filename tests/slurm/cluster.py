@@ -119,6 +119,23 @@ GRANT ALL ON slurm.* TO slurm@'{loopback}';
 """
 
 
+# Snakemake whose plugin looks at its jobs every other second. By itself it waits ten seconds longer
+# after each look at which none had ended, and users can set only the first wait.
+IN_A_HURRY = (
+    *(sys.executable, "-c"),
+    """
+import sys
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+RemoteExecutor.next_seconds_between_status_checks = property(
+    lambda self: 2, lambda self, seconds: None
+)
+sys.exit(main())
+""",
+)
+
+
 class ClusterError(Exception):
     """The cluster did not do what it was told; the message ends with what the daemon logged."""
 

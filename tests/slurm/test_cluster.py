@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster import ACCOUNT, Cluster, ClusterError
+from cluster import ACCOUNT, IN_A_HURRY, Cluster, ClusterError
 
 pytestmark = pytest.mark.slurm
 
@@ -119,19 +119,9 @@ def test_snakemake_submits_and_retries_with_more_memory(cluster: Cluster, tmp_pa
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     done = subprocess.run(
         [
-            *(
-                sys.executable,
-                "-m",
-                "snakemake",
-                "--executor",
-                "slurm",
-                "--jobs",
-                "4",
-                "--retries",
-                "1",
-            ),
+            *(*IN_A_HURRY, "--executor", "slurm", "--jobs", "4", "--retries", "1"),
             *("--default-resources", "mem_mb=400", "runtime=5", f"slurm_account={ACCOUNT}"),
-            *("--slurm-init-seconds-before-status-checks", "8", "--latency-wait", "5"),
+            *("--latency-wait", "5"),
         ],
         cwd=tmp_path,
         env=cluster.environment,

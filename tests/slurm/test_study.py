@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import Cluster
+from cluster import IN_A_HURRY, Cluster
 from smoke_study import NOTHING, RESULTS, STUDY, SUBSETS, TEST_SETS, check_out, run
 
 pytestmark = pytest.mark.slurm
@@ -79,8 +78,7 @@ class Story:
 def command(*arguments: str) -> list[str]:
     """Return the command line of Snakemake on the cluster; jobs are short, so it looks often."""
     return [
-        *(sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "study.yaml"),
-        *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
+        *(*IN_A_HURRY, "--profile", "slurm", "--configfile", "study.yaml", "--latency-wait", "10"),
         *arguments,
     ]
 
