@@ -1,9 +1,9 @@
 """A Python that has imported what takes programs seconds, and forks for each of them.
 
-A study of the tests starts hundreds of programs, and most of their time went into imports. With
+The tests' studies start hundreds of programs, and imports took most of those programs' time. With
 ``fork_python()`` in place of Python, they and Snakemake run as they are, in a fork of this process.
-Tests of kills, of SLURM and of conda start them as users do; the first compare their results with
-those of a study that ran here.
+Tests of kills, of SLURM and of conda start programs as users do. Those of kills and of SLURM also
+compare their results with those of a study that ran in forks.
 """
 
 import atexit

@@ -119,8 +119,8 @@ GRANT ALL ON slurm.* TO slurm@'{loopback}';
 """
 
 
-# Snakemake whose plugin looks at its jobs every other second. By itself it waits ten seconds longer
-# after each look at which none had ended, and users can set only the first wait.
+# Snakemake whose plugin looks at its jobs every two seconds. Left alone, it waits ten seconds
+# longer each time it finds that no job has ended, and users can set only the first wait.
 IN_A_HURRY = (
     *(sys.executable, "-c"),
     """

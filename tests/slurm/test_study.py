@@ -29,8 +29,8 @@ GPU_RULES = {
     *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
     *("train", "evaluate", "tabulate_sensitivity"),
 }
-# One table, one figure, and all that other tables and figures are made of: one machine makes these
-# afterwards, from what the cluster made.
+# The cluster makes one table, one figure, and all that the other tables and figures are made of.
+# One machine makes those others afterwards.
 TARGETS = [
     *(f"{RESULTS}/tables/accuracy.csv", f"{RESULTS}/figures/sensitivity_sketch.png"),
     f"{RESULTS}/subsets/baseline/certificate.json",
