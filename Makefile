@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
-TESTERS := 3# one more than two processors have work for: the cluster's tests mostly wait
 
 .PHONY: help setup lock demo check test lint schema bench clean
 
@@ -40,8 +39,9 @@ demo: setup ## Run the default study on real images and print where its report l
 check: lint ## Check style and run the unit tests, in a few minutes
 	$(BIN)/pytest tests/unit --numprocesses 2
 
+# Three files at a time suit two processors: the cluster's tests mostly wait.
 test: setup ## Run every test
-	$(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style, types and the workflow's form
 	$(BIN)/ruff check
