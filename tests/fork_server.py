@@ -2,8 +2,8 @@
 
 The tests' studies start hundreds of programs, and imports took most of those programs' time. With
 ``fork_python()`` in place of Python, they and Snakemake run as they are, in a fork of this process.
-Tests of kills, of SLURM and of conda start programs as users do. Those of kills and of SLURM also
-compare their results with those of a study that ran in forks.
+Tests of SLURM, of conda, of the terminal and of single programs that are killed start Python as
+users do. Those of SLURM also compare their results with those of a study that ran in forks.
 """
 
 import atexit
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Never
 
@@ -66,12 +67,20 @@ class Request(NamedTuple):
     files: list[int]
 
 
-def receive(client: socket.socket) -> Request:
-    """Read what a client asks for."""
-    header, files, _, _ = socket.recv_fds(client, 4, 3)
-    (length,) = struct.unpack("!I", header)
-    text = client.recv(length, socket.MSG_WAITALL)
-    return Request(**json.loads(text), files=files)
+def receive(client: socket.socket) -> Request | None:
+    """Read what a client asks for; None if it was killed before it had said so."""
+    files: list[int] = []
+    with suppress(ConnectionError):
+        header, files, _, _ = socket.recv_fds(client, 4, 3)
+        if len(header) == 4:
+            (length,) = struct.unpack("!I", header)
+            text = client.recv(length, socket.MSG_WAITALL)
+            if len(text) == length:
+                return Request(**json.loads(text), files=files)
+    for file in files:
+        os.close(file)
+    client.close()
+    return None
 
 
 class Server:
@@ -98,12 +107,15 @@ class Server:
         """Fork for a new client."""
         client, _ = self.socket.accept()
         request = receive(client)
+        if request is None:
+            return False, None
         pid = os.fork()
         if not pid:
             for other in (client, self.socket, *self.clients.values()):
                 other.close()
             self.selector.close()
             return True, request
+        os.setpgid(pid, pid)  # it and what it starts are killed together
         for file in request.files:
             os.close(file)
         self.clients[pid] = client
@@ -120,20 +132,21 @@ class Server:
         with self.clients.pop(pid) as client:
             if client in self.selector.get_map():
                 self.selector.unregister(client)
-                client.sendall(struct.pack("!i", status))
+                with suppress(ConnectionError):  # it has just been killed
+                    client.sendall(struct.pack("!i", status))
         return False, None
 
     def lose(self, pid: int, client: socket.socket) -> tuple[bool, None]:
-        """End the process of a client that was killed."""
+        """End the process of a client that was killed, and all that it started."""
         if pid in self.clients:  # it may have ended at the same moment
             self.selector.unregister(client)
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
         return False, None
 
     def kill_all(self) -> None:
         """Leave no process behind."""
         for pid in self.clients:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
 
 
 def run(request: Request, client: Path) -> None:
