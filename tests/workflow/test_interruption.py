@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from fork_server import fork_python
 from PIL import Image
 from smoke_study import NOTHING, RESULTS, check_out, read_json, run, snakemake
 
@@ -26,27 +27,35 @@ pytestmark = pytest.mark.workflow
 PATIENCE = 600  # seconds
 LIVING = ("in use", "an earlier run still works there")
 # Rules of every stage, how often each is waited for, and within how many seconds of a job's first
-# sign of life the kill comes.
+# sign of life the kill comes: about as long as the job takes.
 MOMENTS = {
-    "download": {"render_emoji": (1, 3.0), "download": (1, 6.0), "ingest_imagefolder": (1, 2.0)},
-    "embed": {"train_embedder": (2, 20.0), "embed": (2, 4.0)},
+    "download": {"render_emoji": (1, 2.5), "download": (1, 5.0), "ingest_imagefolder": (1, 0.5)},
+    "embed": {"train_embedder": (2, 12.0), "embed": (2, 2.0)},
     "deduplicate": {
-        "cluster": (1, 3.0),
-        "assign_clusters": (1, 3.0),
-        "drop_duplicates": (1, 3.0),
-        "collect_duplicates": (1, 2.0),
+        "cluster": (1, 0.5),
+        "assign_clusters": (1, 0.5),
+        "drop_duplicates": (1, 0.5),
+        "collect_duplicates": (1, 0.3),
     },
-    "search": {"search_reference": (1, 3.0), "search_pool": (1, 3.0), "merge_neighbours": (1, 2.0)},
-    "subset": {"select": (1, 2.0), "certify": (1, 3.0)},
-    "train": {"train": (3, 10.0)},
-    "evaluate": {"evaluate": (2, 4.0)},
+    "search": {"search_reference": (1, 0.5), "search_pool": (1, 0.5), "merge_neighbours": (1, 0.3)},
+    "subset": {"select": (1, 0.3), "certify": (1, 0.3)},
+    "train": {"train": (3, 6.0)},
+    "evaluate": {"evaluate": (2, 0.8)},
     "report": {
-        "tabulate_accuracy": (1, 2.0),
-        "plot_similarity": (1, 2.0),
-        "write_report": (1, 2.0),
+        "tabulate_accuracy": (1, 0.3),
+        "plot_similarity": (1, 1.5),
+        "write_report": (1, 0.4),
     },
 }
-VICTIMS = ("everything", "everything", "snakemake", "program")
+VICTIMS = ("everything", "snakemake", "everything", "program")
+# Snakemake itself, whose programs run in forks (fork_server.py).
+WITH_FORKS = """
+import sys
+from snakemake.cli import main
+
+sys.executable = sys.argv.pop(1)
+sys.exit(main())
+"""
 # What holds times and speeds, or pictures of them.
 UNEQUAL = re.compile(
     r"^(logs|benchmarks)/|/metrics\.csv$|_stats\.json$|\.(pt|png|pdf)$|^report\.html$"
@@ -75,8 +84,13 @@ def kills(seed: int, times: int = 1) -> list[Kill]:
     ]
 
 
-def logs_of(results: Path, rule: str) -> list[Path]:
-    return [*results.glob(f"logs/{rule}.log"), *results.glob(f"logs/{rule}/**/*.log")]
+def is_logged(results: Path, rule: str, since: float) -> bool:
+    """Return whether a job of a rule has logged since a moment."""
+    for path in (*results.glob(f"logs/{rule}.log"), *results.glob(f"logs/{rule}/**/*.log")):
+        with suppress(FileNotFoundError):  # Snakemake deletes it before a job
+            if path.stat().st_mtime > since:
+                return True
+    return False
 
 
 def programs_of(folder: Path) -> list[int]:
@@ -89,7 +103,8 @@ def programs_of(folder: Path) -> list[int]:
             except OSError:
                 continue
             scripts = f"{folder}/workflow_scripts/".encode()
-            if any(word.startswith(scripts) for word in command[:2]):
+            # Python, its options, what asks the fork server; then the program.
+            if any(word.startswith(scripts) for word in command[:4]):
                 found.append(int(entry.name))
     return found
 
@@ -110,27 +125,39 @@ def strike(victim: str, process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def run_until(plan: list[Kill], folder: Path, *arguments: str) -> Kill | None:
-    """Run the study until a job begins that a kill of the plan waits for, and kill.
+    """Run the study until the first kill of the plan is due, and kill.
 
     Returns:
         The kill; None where Snakemake ended before.
     """
-    began = time.time()
+    python, _, _, *rest = snakemake(*arguments)
     end = time.monotonic() + PATIENCE
     with (folder / "snakemake.log").open("wb") as log:
         process = subprocess.Popen(
-            snakemake(*arguments), cwd=folder, stdout=log, stderr=log, start_new_session=True
+            [python, "-c", WITH_FORKS, fork_python(), *rest],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
+    began = None
+    due: dict[Kill, float] = {}
     while process.poll() is None:
-        assert time.monotonic() < end, f"none of these ever came: {plan}"
-        for kill in plan:
-            # A log of an earlier run has an earlier time.
-            if any(path.stat().st_mtime > began for path in logs_of(folder / RESULTS, kill.rule)):
-                time.sleep(kill.delay)
-                if process.poll() is None:
-                    strike(kill.victim, process, folder)
-                    return kill
         time.sleep(0.02)
+        now = time.monotonic()
+        assert now < end, f"none of these ever came: {plan}"
+        if began is None:
+            # Until then what a killed Snakemake started may still write logs.
+            if b"Job stats:" in (folder / "snakemake.log").read_bytes():
+                began = time.time()
+            continue
+        for kill in plan:
+            if kill not in due and is_logged(folder / RESULTS, kill.rule, began):
+                due[kill] = now + kill.delay
+        for kill, moment in due.items():
+            if moment <= now:
+                strike(kill.victim, process, folder)
+                return kill
     return None
 
 
