@@ -6,14 +6,17 @@ holds: what its file lists, and what these packages require. Every Python progra
 environment is noted there.
 """
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
-from importlib.metadata import distribution
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib.metadata import distribution, distributions
 from importlib.util import cache_from_source
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
@@ -40,19 +43,37 @@ def uv(*arguments: str) -> str:
     return done.stderr
 
 
+@functools.cache
+def owners() -> Mapping[PurePath, set[str]]:
+    """Return the installed packages that have files in or below each folder of site-packages."""
+    found = defaultdict(set)
+    for package in distributions():
+        name = package.name
+        for folder in {folder for file in package.files or () for folder in file.parents}:
+            found[folder].add(name)
+    return found
+
+
 def link_package(name: str, version: str, packages: Path) -> None:
-    """Link the files of an installed package, compiled ones too, into another site-packages."""
+    """Link an installed package into another site-packages: a folder that it alone has as a whole.
+
+    With a link for each file, Python would look up each of them anew in every environment, and
+    imports took twice as long.
+    """
     package = distribution(name)
     if package.version != version:
         sys.exit(f"{name} is installed as {package.version}, the environment asks for {version}")
+    entries = set()
     for file in package.files or ():
-        if ".." in file.parts or file.suffix == ".pyc":
-            continue
-        source, link = Path(str(package.locate_file(file))), packages / file
+        if ".." not in file.parts and file.suffix != ".pyc":
+            folders = [folder for folder in file.parents if len(owners()[folder]) == 1]
+            entries.add(folders[-1] if folders else file)
+    for entry in entries:
+        source, link = Path(str(package.locate_file(entry))), packages / entry
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(source)
-        if file.suffix == ".py" and (compiled := Path(cache_from_source(source))).exists():
-            # Or each environment would compile them anew.
+        if source.is_file() and (compiled := Path(cache_from_source(source))).exists():
+            # Or each start would compile it anew.
             Path(cache_from_source(link)).parent.mkdir(exist_ok=True)
             Path(cache_from_source(link)).symlink_to(compiled)
 

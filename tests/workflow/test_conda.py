@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def write_brief_study(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def conda_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondaRun]:
+def conda_run(tmp_path_factory: pytest.TempPathFactory) -> CondaRun:
     """The brief study, run with conda's base active behind this environment in PATH."""
     conda, envs = tmp_path_factory.mktemp("conda"), tmp_path_factory.mktemp("envs")
     install_stand_in(conda)
@@ -106,9 +105,7 @@ def conda_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondaRun]:
             where = ("--file", path, "--prefix", prefixes[path.stem])
             create = ("env", "create", "--quiet", "--no-default-packages", *where)
             subprocess.run([conda / "bin" / "conda", *create], check=True)
-    yield CondaRun(said, prefixes)
-    # 100,000 links: nobody waits for it.
-    subprocess.Popen(["rm", "-rf", envs], start_new_session=True)
+    return CondaRun(said, prefixes)
 
 
 def started(prefix: Path) -> Counter[str]:
