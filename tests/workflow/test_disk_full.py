@@ -196,7 +196,7 @@ def test_job_says_so_and_goes_on_with_space(
         others = kept(results)
         # A page for the log, and half of what the outputs need.
         resize(full, left=PAGE + sum(map(len, before.values())) // 2 // PAGE * PAGE)
-        assert execute(full, commands[name])
+        assert execute(full, commands[name], fork_python())
         made = kept(results).keys() - others.keys()
         assert made < before.keys()
         assert_same({path: before[path] for path in made})
