@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from gapmatch.job_events import LINES, QUEUED_SECONDS, JobEvents, last_lines, last_states
+from gapmatch.job_events import (
+    LINES,
+    QUEUED_SECONDS,
+    JobEvents,
+    last_lines,
+    last_states,
+    show_end,
+)
 from gapmatch.run_estimate import Planned, RunEstimate
 
 
@@ -68,6 +75,11 @@ def test_end_of_the_log_is_shown(tmp_path: Path) -> None:
     assert [line.strip() for line in lines] == [
         f"line {n}" for n in range(100_000 - LINES, 100_000)
     ]
+
+
+def test_end_of_the_log_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "job.log").write_text("caf\u00e9 \x1b[2J\n", encoding="utf-8")
+    assert show_end(str(tmp_path / "job.log")).splitlines()[1] == "    caf\u00e9  [2J"
 
 
 @pytest.mark.parametrize(

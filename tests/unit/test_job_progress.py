@@ -49,6 +49,9 @@ K_MEANS = (
         (K_MEANS, Progress("iteration 3 of at most 20", 68, ("4.0 s/iteration",))),
         ("1it [00:09,  9.94s/it]", None),
         ("read results/3/4 of the pool", None),
+        ("1/2 [00:00<99999999999999:00, 1it/s]", None),
+        (TRAINING.replace("230.123/s, ", "1.2.3/s, "), None),
+        ("1/2 [00:00<00:01, 5\x1b[2Jit/s]", Progress("1/2  [2Jits", 1, ("5  [2Jits/s",))),
     ],
 )
 def test_line(line: str, progress: Progress | None) -> None:
@@ -101,3 +104,9 @@ def test_time_left_by_now() -> None:
 
 def test_empty_log() -> None:
     assert progress_of([]) is None
+
+
+def test_any_line_is_searched_in_no_time() -> None:
+    """Where the search took the square of the length, the first line took minutes."""
+    for line in ("1" * 100_000, "1/2 [" * 20_000, "Train Epoch: 1 [ 1/2 " * 5_000):
+        assert parse(line) is None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gapmatch.disk_space import is_full
-from gapmatch.job_progress import Progress, progress_of, time_text
+from gapmatch.job_progress import Progress, printable, progress_of, time_text
 from gapmatch.run_estimate import Estimate, RunEstimate, UnderWay
 
 LINES = 20
@@ -55,7 +55,7 @@ def show_end(log: str) -> str:
     """
     try:
         lines = last_lines(Path(log)) or ["(empty)"]
-        shown = [f"The end of {log}:", *(f"    {line}" for line in lines)]
+        shown = [f"The end of {log}:", *(f"    {printable(line)}" for line in lines)]
     except OSError as error:
         shown = [f"The log {log} cannot be read: {error.strerror}"]
     if is_full(Path(log).parent):

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 CUT = 60
 """Characters shown of a line that tells no progress."""
-NUMBER = r"\d[\d.]*[kMGT]?"
-TIME = r"(?:\d+ days?, )?\d+:\d\d(?::\d\d)?"
+LONGEST = 1_000
+"""Characters of a line that are looked at."""
+# Bounded: what a log holds is anything, and a search must not take long in a line of digits.
+NUMBER = r"(?<![\d.])\d[\d.]{0,15}[kMGT]?"
+TIME = r"(?:\d{1,6} days?, )?\d{1,6}:\d\d(?::\d\d)?"
 BAR = re.compile(
     rf"(?P<done>{NUMBER})/(?P<total>{NUMBER}) \[[\d:]+<(?P<left>{TIME}|\?), +"
     rf"(?P<rate>{NUMBER}|\?)(?P<inverse>s/)?(?P<unit>[^]/,]+)"
@@ -61,14 +65,20 @@ def time_text(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def printable(text: str) -> str:
+    """Return a text without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _bar(found: re.Match[str]) -> Progress:
     """Return the progress of a tqdm bar."""
-    amount = f"{found['done']}/{found['total']} {found['unit']}s"
+    of = printable(found["unit"])
+    amount = f"{found['done']}/{found['total']} {of}s"
     if found["left"] == "?":
         return Progress(amount)
     full = found["done"] == found["total"]
     left = None if full else seconds_of(found["left"])
-    unit = f"s/{found['unit']}" if found["inverse"] else f"{found['unit']}s/s"
+    unit = f"s/{of}" if found["inverse"] else f"{of}s/s"
     return Progress(amount, left, (f"{found['rate']} {unit}",), full)
 
 
@@ -95,8 +105,9 @@ PARSERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Progress]], ...]
 def parse(line: str) -> Progress | None:
     """Return the progress that a line tells; None where it tells none."""
     for pattern, read in PARSERS:
-        if found := pattern.search(line):
-            return read(found)
+        if found := pattern.search(line[:LONGEST]):
+            with suppress(ValueError):  # it looks like a number, and is none
+                return read(found)
     return None
 
 
@@ -114,5 +125,5 @@ def progress_of(lines: Sequence[str]) -> Progress | None:
     if not lines:
         return None
     text = PREFIX.sub("", lines[-1], count=1).encode("ascii", "replace").decode()
-    shown = "".join(character if character.isprintable() else " " for character in text)
+    shown = printable(text)
     return Progress(shown if len(shown) <= CUT else f"{shown[: CUT - 3]}...")
