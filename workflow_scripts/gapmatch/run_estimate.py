@@ -54,6 +54,24 @@ class Estimate:
         return min(99, int(100 * self.share))
 
 
+@dataclass
+class Taken:
+    """What the jobs of a rule that have ended well took.
+
+    Attributes:
+        jobs: Their number.
+        seconds: Their sum.
+    """
+
+    jobs: int = 0
+    seconds: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Seconds of a job."""
+        return self.seconds / self.jobs
+
+
 class RunEstimate:
     """Weighs the jobs of a run by the seconds that each takes.
 
@@ -63,11 +81,12 @@ class RunEstimate:
 
     def __init__(self, planned: Mapping[str, Planned]) -> None:
         self.planned = planned
-        self.finished: dict[str, list[float]] = defaultdict(list)
+        self.finished: dict[str, Taken] = defaultdict(Taken)
 
     def finish(self, rule: str, seconds: float) -> None:
         """Count a job that has ended well."""
-        self.finished[rule].append(seconds)
+        self.finished[rule].jobs += 1
+        self.finished[rule].seconds += seconds
 
     def estimate(self, passed: float, under_way: Sequence[UnderWay]) -> Estimate | None:
         """Return how far the run is; None before any job has finished.
@@ -79,7 +98,8 @@ class RunEstimate:
             passed: Seconds since the run began.
             under_way: All jobs under way.
         """
-        done = sum(map(sum, self.finished.values())) + sum(job.seconds for job in under_way)
+        done = sum(taken.seconds for taken in self.finished.values())
+        done += sum(job.seconds for job in under_way)
         if not self.finished or not done:
             return None
         weights = {rule: self._seconds(rule, under_way) for rule in self.planned}
@@ -93,13 +113,15 @@ class RunEstimate:
 
     def _waiting(self, rule: str, under_way: Sequence[UnderWay]) -> int:
         """Return how many jobs of a rule have not begun."""
-        begun = len(self.finished.get(rule, ())) + sum(job.rule == rule for job in under_way)
+        begun = sum(job.rule == rule for job in under_way)
+        if rule in self.finished:
+            begun += self.finished[rule].jobs
         return max(0, self.planned[rule].jobs - begun)
 
     def _seconds(self, rule: str, under_way: Sequence[UnderWay]) -> float:
         """Return the seconds of a job of a rule: what others took, else tell, else are expected."""
         if rule in self.finished:
-            return mean(self.finished[rule])
+            return self.finished[rule].mean
         told = [
             job.seconds + job.left for job in under_way if job.rule == rule and job.left is not None
         ]
@@ -113,12 +135,12 @@ class RunEstimate:
         """
         runtime = self.planned[rule].runtime
         shares = [
-            mean(seconds) / allowed
-            for name, seconds in self.finished.items()
+            taken.mean / allowed
+            for name, taken in self.finished.items()
             if name in self.planned and (allowed := self.planned[name].runtime)
         ]
         if runtime is None or not shares:
-            return mean(map(mean, self.finished.values()))
+            return mean(taken.mean for taken in self.finished.values())
         return runtime * mean(shares)
 
 
