@@ -1,6 +1,7 @@
 """How programs end: all that was said is out, and the status tells how it went."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from programs import ROOT, program
 
 PROCESS = """
 import atexit, gc, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from gapmatch import command_line
 
 command_line.IS_PROGRAM = True
@@ -19,9 +21,16 @@ def main():
     assert gc.isenabled()
     print("main")
     threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+    ThreadPoolExecutor(1).submit(time.sleep, 0)  # its threads wait for work until they are told
     {ending}
 
 command_line.fill_process(main)
+"""
+CLOSED = """
+from gapmatch import command_line
+
+command_line.IS_PROGRAM = True
+command_line.run(lambda: None)
 """
 
 
@@ -68,3 +77,17 @@ def test_nothing_follows_the_last_word_of_a_program(
     else:
         assert len(done.stderr.splitlines()) <= 1, "a line that it begins, and no more"
         assert done.stdout.rstrip().endswith("(.json)")
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_is_no_error(closed: int) -> None:
+    # Subcommands of a shell alone are started without one of their streams.
+    command = shlex.join([sys.executable, "-c", CLOSED])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {closed}>&-"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")},
+    )
+    assert done.returncode == 0, done.stderr

@@ -109,3 +109,10 @@ def test_terminal_that_cannot_erase(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = logging.Logger("snakemake")
     logger.addHandler(logging.StreamHandler(Terminal()))
     assert take_terminal(logger) is None
+
+
+def test_closed_stderr_is_no_terminal() -> None:
+    logger = logging.Logger("snakemake")
+    logger.addHandler(logging.StreamHandler())
+    logger.handlers[0].stream = None  # type: ignore[attr-defined]  # as Python does where it is closed
+    assert take_terminal(logger) is None

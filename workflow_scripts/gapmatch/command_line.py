@@ -57,13 +57,12 @@ def fill_process(main: Callable[[], None]) -> None:
 
 def _end_process(status: int) -> Never:
     """End this process without freeing its objects one by one."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # as Python does: waits for threads
     atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):  # as in ``_begin_log``; programs flush what is data
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a log on a full disk; programs flush what is data
+            if stream:  # None where it is closed
+                stream.flush()
     os._exit(status)
 
 
@@ -80,7 +79,7 @@ def _with_clean_errors(main: Callable[[], None]) -> None:
 
 def _begin_log() -> None:
     """Write a line to an empty log: its block then has room for a message on a full disk."""
-    with suppress(OSError, ValueError):  # stderr may be closed, or no file
+    with suppress(OSError, ValueError, AttributeError):  # stderr may be closed, or no file
         log = os.fstat(sys.stderr.fileno())
         if stat.S_ISREG(log.st_mode) and not log.st_size:
             logger.info("%s begins", Path(sys.argv[0]).name)

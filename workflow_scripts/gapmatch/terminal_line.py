@@ -69,8 +69,9 @@ def take_terminal(logger: logging.Logger) -> TerminalLine | None:
     if os.environ.get("TERM") == "dumb":  # it cannot erase
         return None
     for handler in logger.handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
-            line = TerminalLine(handler.stream)
+        stream = getattr(handler, "stream", None)  # None where stderr is closed
+        if isinstance(handler, logging.StreamHandler) and stream and stream.isatty():
+            line = TerminalLine(stream)
             handler.setStream(line)
             return line
     return None
