@@ -49,6 +49,12 @@ def test_measuring_leaves_torch_its_threads() -> None:
     assert torch.get_num_threads() == before
 
 
+def test_a_clock_too_coarse_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.thread_time", lambda: 0.5)
+    assert bfloat16_gain() == 1
+    assert training_precision("auto", CPU).name == "fp32"
+
+
 MEASURE = """
 import torch
 from gapmatch.precision import training_precision

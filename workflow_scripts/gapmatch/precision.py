@@ -55,6 +55,7 @@ def bfloat16_gain(dim: int = 512) -> float:
     """Return how many times as fast as in float32 one thread multiplies in bfloat16.
 
     It measures the thread's own time, in turn, so that what else the machine does changes little.
+    Where the clock is too coarse for that it returns 1.
 
     Args:
         dim: Length of the vectors that are multiplied.
@@ -68,7 +69,7 @@ def bfloat16_gain(dim: int = 512) -> float:
             half.measure()
             if number + 1 >= FEW_ROUNDS and half.fastest > HOPELESS * full.fastest:
                 break
-        return full.fastest / half.fastest
+        return full.fastest / half.fastest if half.fastest else 1.0
     finally:
         torch.set_num_threads(threads)
 
