@@ -24,7 +24,9 @@ def claim_and_release(state: Path, identity: str) -> None:
     os.close(claim_state(state, identity))
 
 
-def test_work_of_the_same_job_is_kept_and_of_another_removed(tmp_path: Path) -> None:
+def test_work_of_the_same_job_is_kept_and_of_another_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     state = tmp_path / "a" / "state"
     claim_and_release(state, "same")
     (state / "shards").mkdir()
@@ -32,7 +34,9 @@ def test_work_of_the_same_job_is_kept_and_of_another_removed(tmp_path: Path) -> 
     (state / "file").write_bytes(b"x")
     claim_and_release(state, "same")
     assert (state / "shards" / "00000.tar").exists()
+    assert "deleted" not in caplog.text
     claim_and_release(state, "other")
+    assert f"{state} is of other data or settings: it is deleted" in caplog.text
     assert {path.name for path in state.iterdir()} == {LOCK, "identity.json"}
 
 

@@ -45,6 +45,8 @@ def claim_state(state: Path, identity: str) -> int:
     if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == identity:
         logger.info("continuing in %s", state)
         return lock
+    if marker.exists():
+        logger.warning("%s is of other data or settings: it is deleted", state)
     for entry in state.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
