@@ -119,6 +119,11 @@ class FusedAdamW(torch.optim.AdamW):
     def __init__(self, parameters: Any, **options: Any) -> None:
         super().__init__(parameters, fused=True, **options)
 
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Go on from the state of another AdamW too: its groups say that they are not fused."""
+        groups = [{**group, "fused": True, "foreach": None} for group in state_dict["param_groups"]]
+        super().load_state_dict({**state_dict, "param_groups": groups})
+
 
 def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
     """Create a model whose convolutions work on channels last, and its transforms.
