@@ -12,8 +12,9 @@ import struct
 import sys
 from contextlib import suppress
 
+CLIENT = "fork_client.py"
 ITSELF = "python"
-"""Name under which it is installed, beside the server's socket."""
+"""What starts it, beside it and the server's socket."""
 SOCKET = "socket"
 # These change what others import, before they are imported.
 NOT_PRELOADED = {"run_img2dataset.py"}

@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Never
 
-from fork_client import ITSELF, SOCKET
+from fork_client import CLIENT, ITSELF, SOCKET
 
 # What programs import, and Snakemake. Nothing of this project: a checkout imports its own.
 PRELOADED = (
@@ -40,9 +40,10 @@ READY = b"ready\n"
 def fork_python() -> Path:
     """Start a server, once per process of the tests; return what to run instead of Python."""
     folder = Path(tempfile.mkdtemp(prefix="fork"))
+    shutil.copy(Path(__file__).with_name(CLIENT), folder)
     client = folder / ITSELF
-    text = Path(__file__).with_name("fork_client.py").read_text(encoding="utf-8")
-    client.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
+    ask = f'exec "{sys.executable}" -IS "{folder / CLIENT}" "$@"'
+    client.write_text(f"#!/bin/sh\n{ask}\n", encoding="utf-8")
     client.chmod(0o755)
     server = subprocess.Popen(
         [sys.executable, __file__, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -160,6 +161,7 @@ def run(request: Request, client: Path) -> None:
         os.dup2(file, number)
         os.close(file)
     sys.executable = str(client)
+    tempfile.tempdir = None  # imports have asked for it
     # OpenMP read its own variable when it was loaded.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     first, *rest = request.arguments
@@ -183,7 +185,11 @@ def main(folder: Path) -> None:
     server = Server(folder / SOCKET)
     sys.stdout.buffer.write(READY)
     sys.stdout.flush()
-    request = server.serve()
+    try:
+        request = server.serve()
+    except BaseException:  # as Ctrl-C
+        server.kill_all()
+        raise
     status = 0
     if request is None:
         server.kill_all()
@@ -202,9 +208,7 @@ def main(folder: Path) -> None:
 
 def end_process(status: int) -> Never:
     """End this process as Python does, but do not free what was imported."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

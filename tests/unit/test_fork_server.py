@@ -13,9 +13,10 @@ from fork_client import SOCKET
 from fork_server import fork_python
 
 SHOW = """\
-import os, sys
+import os, sys, tempfile
 import torch
 print(sys.argv, os.getcwd(), os.environ["TOLD"], torch.get_num_threads(), __name__)
+print(tempfile.gettempdir())
 print(sys.stdin.read(), file=sys.stderr)
 sys.exit(7)
 """
@@ -33,14 +34,14 @@ def test_arguments_folder_environment_and_files(python: str, tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable if python == "python" else fork_python(), "show.py", "one", "two"],
         cwd=tmp_path,
-        env=os.environ | {"TOLD": "yes", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"TOLD": "yes", "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)},
         input="asked",
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 7
-    assert done.stdout == f"['show.py', 'one', 'two'] {tmp_path} yes 1 __main__\n"
+    assert done.stdout == f"['show.py', 'one', 'two'] {tmp_path} yes 1 __main__\n{tmp_path}\n"
     assert done.stderr == "asked\n"
 
 

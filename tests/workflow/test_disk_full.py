@@ -239,7 +239,7 @@ def test_training_keeps_its_latest_checkpoint(full: Path, commands: dict[str, st
         assert [path.name for path in checkpoints.iterdir()] == ["epoch_latest.pt"]
         assert torch.load(checkpoints / "epoch_latest.pt", weights_only=True)["epoch"] == 1
         resize(full, left=None)
-        assert execute(full, commands[TRAINING]) == 0
+        assert execute(full, commands[TRAINING], fork_python()) == 0
         log = (results / "logs" / f"{TRAINING}.log").read_text(encoding="utf-8")
         assert "Start epoch 1" in log
         assert "Start epoch 0" not in log
@@ -252,15 +252,7 @@ def test_run_fails_clearly_and_goes_on_with_space(full: Path) -> None:
     with without(full, [CHUNK]) as before:
         others = kept(results)
         resize(full, left=sum(map(len, before.values())) // 2)
-        done = subprocess.run(
-            snakemake(f"{RESULTS}/{CHUNK}"),
-            cwd=full,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode
+        said = run(full, f"{RESULTS}/{CHUNK}", status=1)
         assert len(MESSAGE.findall(said)) == 1, said
         assert not (results / CHUNK).exists()
         del others[results / "config.json"]  # written when a run begins

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from smoke_study import RESULTS, STUDY, check_out, snakemake
+from smoke_study import RESULTS, STUDY, check_out, run, snakemake
 
 from gapmatch.job_events import last_lines
 from gapmatch.terminal_line import ERASE
@@ -52,11 +52,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         text.replace("min_success_rate: 0.8", "min_success_rate: 1.0"), encoding="utf-8"
     )
     target = f"{RESULTS}/data/pool/00000"
-    done = subprocess.run(
-        snakemake(target, study=study), cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode
-    return folder, done.stdout + done.stderr
+    return folder, run(folder, target, study=study, status=1)
 
 
 def test_failed_job_shows_the_end_of_its_log(failed: tuple[Path, str]) -> None:
@@ -133,13 +129,13 @@ def test_terminal_has_a_line_that_is_rewritten(tmp_path: Path) -> None:
     assert lines[-2].startswith("Elapsed time: ")
 
 
-def run_into_file(folder: Path, *options: str) -> list[str]:
+def run_into_file(folder: Path) -> list[str]:
     """Run the small jobs with all messages in a file and return its lines."""
     said = folder / "said.txt"
     environment = os.environ | {"PYTHONPATH": str(folder / "workflow_scripts")}
     with said.open("w", encoding="utf-8") as file:
         subprocess.run(
-            in_a_hurry(*options), cwd=folder, env=environment, stderr=file, stdout=file, check=True
+            in_a_hurry(), cwd=folder, env=environment, stderr=file, stdout=file, check=True
         )
     return said.read_text(encoding="utf-8").splitlines()
 
@@ -155,5 +151,6 @@ def test_file_has_plain_lines(tmp_path: Path) -> None:
 
 
 def test_quiet_run_tells_no_progress(tmp_path: Path) -> None:
-    lines = run_into_file(check_out(tmp_path), "--quiet", "progress")
-    assert not any("steps" in line for line in lines)
+    written = run_in_terminal(in_a_hurry("--quiet", "progress"), check_out(tmp_path))
+    assert ERASE not in written
+    assert "steps" not in written
