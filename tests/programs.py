@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -56,8 +57,22 @@ def run_here(name: str, *arguments: object) -> None:
         sys.argv = before
 
 
+def living(group: int) -> list[int]:
+    """Return the processes of a group that run: those that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just gone
+            state, _, its_group = path.read_text(encoding="utf-8").rpartition(") ")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                found.append(int(path.parent.name))
+    return found
+
+
 def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -> None:
-    """Run a command in ``folder``; kill it and all its processes as soon as ``reached`` says so."""
+    """Run a command in ``folder``; kill it and all its processes as soon as ``reached`` says so.
+
+    It returns when all of them are gone: the last ones may still hold a lock for a moment.
+    """
     process = subprocess.Popen(
         arguments,
         cwd=folder,
@@ -75,6 +90,9 @@ def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    while living(process.pid):
+        assert time.monotonic() < end, "its processes do not end"
+        time.sleep(0.01)
 
 
 @cache
