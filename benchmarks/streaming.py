@@ -1,22 +1,24 @@
-"""Measure streaming a subset through the filter against reading the same subset written out.
+"""Measure reading a subset out of the pool's shards against reading the same subset written out.
 
-Every epoch of a training reads its shards. Streamed, all of the pool passes by and the subset's
-samples go on; written out, only they are read, but the disk holds them once more per subset.
+Every epoch of a training reads its shards. Out of the pool's, what is not kept is skipped; written
+out, the subset lies together, but the disk holds it once more. The peer is webdataset's reader.
 """
 
 import argparse
 import io
-import os
 import tarfile
 import tempfile
+from collections import deque
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from timing import in_turn, machine, table
+from webdataset.tariterators import tar_file_iterator
 
-from gapmatch.streaming import TrainingShard, stream
+from gapmatch.shards import read_samples, write_shard
+from gapmatch.streaming import TrainingShard, kept_members
 
 
 def make_shard(path: Path, samples: int, size: int) -> list[str]:
@@ -32,10 +34,15 @@ def make_shard(path: Path, samples: int, size: int) -> list[str]:
     return keys
 
 
-def drain(source: TrainingShard) -> None:
-    """Stream a shard to nowhere."""
-    with Path(os.devnull).open("wb") as sink:
-        stream(source, sink)
+def read(source: TrainingShard) -> None:
+    """Read what a training set keeps of a shard."""
+    deque(kept_members(source), maxlen=0)
+
+
+def read_by_webdataset(tar: Path) -> None:
+    """Read a shard as webdataset does."""
+    with tar.open("rb") as file:
+        deque(tar_file_iterator(file), maxlen=0)
 
 
 def main() -> None:
@@ -57,33 +64,20 @@ def main() -> None:
             frame = pl.DataFrame({"image_path": chosen})
             frame.with_columns(shard=pl.lit(shard.name)).write_parquet(kept)
             written = Path(folder) / f"written_{keep}.tar"
-            sources = {
-                "streamed": TrainingShard(shard, len(chosen), kept),
-                "written": TrainingShard(written, len(chosen), None),
+            wanted = set(chosen)
+            write_shard(written, (one for one in read_samples(shard) if one[0] in wanted))
+            readers = {
+                "pool": partial(read, TrainingShard(shard, len(chosen), kept)),
+                "written": partial(read, TrainingShard(written, len(chosen), None)),
+                "webdataset": partial(read_by_webdataset, written),
             }
-            with written.open("wb") as file:
-                stream(sources["streamed"], file)
-            readers = {name: partial(drain, source) for name, source in sources.items()}
             seconds = in_turn(readers, args.rounds)
-            rates = {name: len(chosen) / value for name, value in seconds.items()}
-            lines.append(
-                [
-                    keep,
-                    f"{rates['streamed']:,.0f}",
-                    f"{rates['written']:,.0f}",
-                    f"{shard.stat().st_size / written.stat().st_size:.1f}",
-                ]
-            )
+            lines.append([keep, *(f"{len(chosen) / seconds[name]:,.0f}" for name in readers)])
     print(
-        f"Samples that arrive per second and process, from a shard of {args.samples:,} samples of "
+        f"Samples that one process reads per second, of a shard of {args.samples:,} samples of "
         f"{args.bytes / 1000:.0f} kB in the page cache. {machine()}.\n"
     )
-    columns = [
-        "keep",
-        "streamed, samples/s",
-        "written out, samples/s",
-        "bytes read, streamed : written",
-    ]
+    columns = ["keep", "out of the pool", "written out", "written out, by webdataset"]
     print(table(columns, lines))
 
 

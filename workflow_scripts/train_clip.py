@@ -97,9 +97,8 @@ def main() -> None:
 
     state = arguments.state.absolute()
     lock = claim_state(state, training.fingerprint(settings, shards))
-    manifest = state / "shards.json"
-    write_manifest(manifest, shards)
-    training.run(training.command(settings, manifest, state), lock, state)
+    write_manifest(state / training.MANIFEST, shards)
+    training.run(training.command(settings, shards, state), lock, state)
 
     weights, skipped = training.verify(state, settings, samples)
     metrics = training.read_metrics(state, settings, samples)

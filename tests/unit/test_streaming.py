@@ -1,22 +1,25 @@
 """A subset of a pool as a stream: exactly the kept samples, in order, or an error."""
 
 import hashlib
-import io
-import os
-import subprocess
-import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 import pytest
 
 from gapmatch.chunks import Chunk, Shard
 from gapmatch.errors import InputError
-from gapmatch.shards import Members, read_samples, write_shard
-from gapmatch.streaming import TrainingShard, kept_shards, read_manifest, stream, write_manifest
+from gapmatch.shards import Members, write_shard
+from gapmatch.streaming import (
+    TrainingShard,
+    kept_members,
+    kept_shards,
+    read_manifest,
+    write_manifest,
+)
 
-PROGRAM = Path(__file__).parents[2] / "workflow_scripts" / "stream_shard.py"
 KEPT = ["000000002", "000000003", "000000011"]
 
 
@@ -40,72 +43,52 @@ def shard(tmp_path: Path) -> Path:
     return path
 
 
-def run(manifest: Path, number: int = 0) -> subprocess.CompletedProcess[bytes]:
-    arguments = [sys.executable, str(PROGRAM), "--manifest", str(manifest), "--shard", str(number)]
-    return subprocess.run(arguments, capture_output=True, check=False)
+def sample_files(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
+    return [
+        (f"{number:09d}.{extension}", data)
+        for number in numbers
+        for extension, data in content(number).items()
+    ]
 
 
-def read(data: bytes, folder: Path) -> list[tuple[str, Members]]:
-    path = folder / "streamed.tar"
-    path.write_bytes(data)
-    return list(read_samples(path))
-
-
-def test_the_program_writes_the_kept_samples_in_the_order_of_the_shard(
-    shard: Path, tmp_path: Path
-) -> None:
+def test_kept_samples_come_in_the_order_of_the_shard(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", KEPT)
-    manifest = tmp_path / "manifest.json"
-    write_manifest(
-        manifest, [TrainingShard(shard, 12, None), TrainingShard(shard, len(KEPT), kept)]
-    )
-    everything, subset, beyond = (run(manifest, number) for number in range(3))
-    assert everything.stdout == shard.read_bytes()
-    assert (everything.returncode, subset.returncode) == (0, 0), subset.stderr
-    assert read(subset.stdout, tmp_path) == [(key, content(int(key))) for key in KEPT]
-    assert beyond.returncode == 2
-    assert b"--shard is 2" in beyond.stderr
-    assert b"lists 2 shards" in beyond.stderr
+    everything = kept_members(TrainingShard(shard, 12, None))
+    subset = kept_members(TrainingShard(shard, len(KEPT), kept))
+    assert list(everything) == sample_files(range(12))
+    assert list(subset) == sample_files(map(int, KEPT))
+
+
+def test_what_is_not_kept_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = tmp_path / "00000.tar"
+    write_shard(shard, ((f"{number:09d}", content(number, 1 << 20)) for number in range(12)))
+    kept = write_kept(tmp_path / "kept.parquet", KEPT)
+    read = []
+    extract = tarfile.TarFile.extractfile
+
+    def watched(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
+        read.append(member.name)
+        return extract(archive, member)
+
+    monkeypatch.setattr(tarfile.TarFile, "extractfile", watched)
+    names = [name for name, _ in kept_members(TrainingShard(shard, len(KEPT), kept))]
+    assert read == names == [name for name, _ in sample_files(map(int, KEPT))]
 
 
 def test_a_kept_sample_that_is_not_there_is_an_error(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", [*KEPT, "000000099"])
-    manifest = tmp_path / "manifest.json"
-    write_manifest(manifest, [TrainingShard(shard, 4, kept)])
-    done = run(manifest)
-    assert done.returncode == 2
-    assert b"lacks 1 of the 4 samples" in done.stderr
-    assert b"among them 000000099" in done.stderr
+    lacks = "lacks 1 of the 4 samples .* among them 000000099"
+    with pytest.raises(InputError, match=lacks):
+        list(kept_members(TrainingShard(shard, 4, kept)))
 
 
 def test_a_shard_cut_short_is_an_error(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", KEPT)
     data = shard.read_bytes()
-    for cut in range(512, 11 * 3072 + 2, 1021):  # before the last kept sample's picture ends
+    for cut in range(0, 11 * 3072 + 2, 1021):  # before the last kept sample's picture ends
         shard.write_bytes(data[:cut])
-        with pytest.raises((InputError, tarfile.TarError)):
-            stream(TrainingShard(shard, len(KEPT), kept), io.BytesIO())
-
-
-@pytest.mark.parametrize("filtered", [False, True])
-def test_a_reader_that_leaves_is_no_error(tmp_path: Path, filtered: bool) -> None:
-    shard = tmp_path / "00000.tar"
-    write_shard(shard, ((f"{number:09d}", content(number, 1 << 20)) for number in range(12)))
-    kept = write_kept(tmp_path / "kept.parquet", KEPT) if filtered else None
-    write_manifest(tmp_path / "manifest.json", [TrainingShard(shard, 3, kept)])
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), "--manifest", tmp_path / "manifest.json", "--shard", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    os.read(process.stdout.fileno(), 1000)
-    process.stdout.close()
-    errors = process.stderr.read()
-    process.stderr.close()
-    assert process.wait() == 141
-    assert errors == b""
+        with pytest.raises(InputError, match=str(shard)):
+            list(kept_members(TrainingShard(shard, len(KEPT), kept)))
 
 
 def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> None:

@@ -16,9 +16,7 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +30,12 @@ from torch.utils.data import get_worker_info
 
 from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
-from gapmatch.streaming import shard_of
+from gapmatch.streaming import TrainingShard, kept_members, read_manifest
 from gapmatch.time_left import TimeLeft
-from gapmatch.training import LOADER_LOG
+from gapmatch.training import LOADER_LOG, MANIFEST
 
 # open_clip's functions are replaced by ones that call them.
-read_shards = open_clip_train.data.tarfile_to_samples_nothrow
+group_files = open_clip_train.data.group_by_keys_nothrow
 create_model = open_clip_train.main.create_model_and_transforms
 DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
 
@@ -88,20 +86,30 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
         return super().run(src)  # type: ignore[no-any-return]
 
 
-def whole_shards(streams: Iterator[Any]) -> Iterator[Any]:
-    """Yield the samples of streamed shards; each must come whole.
+def kept_samples(
+    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard]
+) -> Iterator[dict[str, Any]]:
+    """Yield the kept samples of shards; each must come whole.
 
-    A stream that fails late only closes its pipe, which looks like the end of a tar.
+    It stands in the place of open_clip's reader of tars, whose ``pipe:`` sources start a program
+    for each shard and epoch.
+
+    Args:
+        sources: The shards' positions in ``shards``, each as a "url".
+        shards: All shards of the training set.
 
     Raises:
-        InputError: A shard gave another number of samples than it has.
+        InputError: A shard cannot be read, or gave another number of samples than it has.
     """
-    samples = read_shards(streams, handler=webdataset.reraise_exception)
-    for url, of_shard in groupby(samples, key=itemgetter("__url__")):
+    for source in sources:
+        shard = shards[int(source["url"])]
+        files = (
+            {"fname": name, "data": content, "__url__": str(shard.tar)}
+            for name, content in kept_members(shard)
+        )
         count = 0
-        for count, sample in enumerate(of_shard, start=1):  # noqa: B007
+        for count, sample in enumerate(group_files(files), start=1):  # noqa: B007
             yield sample
-        shard = shard_of(url)
         if count != shard.samples:
             raise InputError(
                 f"{shard.tar} gave {count} samples instead of {shard.samples}: it cannot be read "
@@ -149,11 +157,14 @@ def train(arguments: list[str]) -> None:
     disk, and only who deletes them can say it.
     """
     options = parse_args(arguments)
+    os.environ["POLARS_MAX_THREADS"] = "1"  # else each loader has as many as the machine has cores
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
     SeededShardShuffle.folder = Path(options.logs, options.name)
     open_clip_train.data.detshuffle2 = SeededShardShuffle
-    open_clip_train.data.tarfile_to_samples_nothrow = whole_shards
+    open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
+        kept_samples, shards=read_manifest(Path(options.logs, MANIFEST))
+    )
     open_clip_train.main.create_model_and_transforms = create_channels_last
     torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
     # The module random, not an instance: it is the one that seed_worker seeds.

@@ -1,18 +1,10 @@
-"""Reading a training set without copying it: shards of the pool pass through a filter.
+"""Reading a training set without copying it: of each shard of the pool, what a subset kept."""
 
-open_clip reads ``pipe:`` sources; each is a program that writes one tar to its output. Here that
-program is stream_shard.py, and the tar holds the samples of a shard that the subset kept.
-"""
-
-import io
 import json
-import shlex
-import shutil
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -60,7 +52,7 @@ def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
 
 
 def write_manifest(path: Path, shards: Iterable[TrainingShard]) -> None:
-    """Write the list of a training set's shards; stream_shard.py is called with an index in it."""
+    """Write the list of a training set's shards."""
     rows = [
         {
             "tar": str(shard.tar.absolute()),
@@ -81,43 +73,44 @@ def read_manifest(path: Path) -> list[TrainingShard]:
     ]
 
 
-def shard_of(url: str) -> TrainingShard:
-    """Return the shard that a source of the form ``pipe:… --manifest FILE --shard N`` streams."""
-    words = shlex.split(url)
-    manifest, position = (words[words.index(name) + 1] for name in ("--manifest", "--shard"))
-    return read_manifest(Path(manifest))[int(position)]
-
-
-def stream(shard: TrainingShard, output: BinaryIO) -> None:
-    """Write the kept samples of a shard to ``output`` as a tar, in the shard's order.
-
-    Raises:
-        InputError: The shard is empty, or a kept sample is not in it.
-    """
-    if not shard.tar.stat().st_size:
-        raise InputError(f"{shard.tar} is empty, expected a tar of {shard.samples} samples or more")
+def kept_keys(shard: TrainingShard) -> set[str] | None:
+    """Return the keys of the samples of a shard that are trained on; None is all of them."""
     if shard.kept is None:
-        with shard.tar.open("rb") as source:
-            shutil.copyfileobj(source, output, 1 << 20)
-        return
-    keys = set(
+        return None
+    return set(
         pl.scan_parquet(shard.kept)
         .filter(pl.col("shard") == shard.tar.name)
         .select("image_path")
         .collect()["image_path"]
     )
+
+
+def kept_members(shard: TrainingShard) -> Iterator[tuple[str, bytes]]:
+    """Read the files of a shard's kept samples, in the shard's order; others are not read.
+
+    Yields:
+        Name and content of a file.
+
+    Raises:
+        InputError: The shard cannot be read, or a kept sample is not in it.
+    """
+    keys = kept_keys(shard)
     found = set()
-    with (
-        tarfile.open(shard.tar, "r|") as source,
-        tarfile.open(fileobj=output, mode="w|") as target,
-    ):
-        for member in source:
-            key, _ = split_name(member.name)
-            if key in keys and member.isfile():
-                found.add(key)
-                content = source.extractfile(member)
-                target.addfile(member, io.BytesIO(content.read()) if content else None)
-    if missing := keys - found:
+    try:
+        # "r:" is an uncompressed tar: what is not kept is skipped by seeking, not by reading.
+        with tarfile.open(shard.tar, "r:") as archive:
+            while member := archive.next():
+                archive.members = []  # type: ignore[attr-defined]  # would keep all that it saw
+                key, _ = split_name(member.name)
+                if (keys is None or key in keys) and member.isfile():
+                    found.add(key)
+                    content = archive.extractfile(member)
+                    yield member.name, content.read() if content else b""
+    except (OSError, tarfile.TarError) as error:
+        raise InputError(
+            f"{shard.tar} cannot be read to its end ({error}): it was changed after it was embedded"
+        ) from error
+    if keys is not None and (missing := keys - found):
         raise InputError(
             f"{shard.tar} lacks {len(missing)} of the {len(keys)} samples that {shard.kept} keeps, "
             f"among them {min(missing)}: the shard changed after it was embedded"

@@ -17,13 +17,15 @@ import torch
 
 from gapmatch.disk_space import is_full, no_space
 from gapmatch.errors import InputError
-from gapmatch.streaming import TrainingShard, read_manifest
+from gapmatch.streaming import TrainingShard
 from gapmatch.weights import load_weights, not_finite
 
 logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 EXPERIMENT = "run"
+MANIFEST = "shards.json"
+"""The list of the training set's shards, in the folder of the logs."""
 LOADER_LOG = "loader-{rank}-{worker}.log"
 """What the loader WORKER of the process RANK could not read, epoch by epoch."""
 EPOCH_OR_SKIPPED = re.compile(r"Start epoch (\d+)$|Handling webdataset error", re.MULTILINE)
@@ -149,31 +151,21 @@ def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
     return hashlib.sha256(json.dumps([values, rows], sort_keys=True).encode()).hexdigest()
 
 
-def command(settings: Settings, manifest: Path, logs: Path) -> list[str]:
-    """Return the command line that trains: open_clip_train's own arguments behind ours."""
-    shards = read_manifest(manifest)
-    stream = [
-        sys.executable,
-        str(SCRIPTS / "stream_shard.py"),
-        "--manifest",
-        str(manifest.absolute()),
-    ]
-    quoted = shlex.join(stream)
-    if re.search(r"[{}]|::", quoted):
-        raise InputError(
-            f"{quoted} holds braces or '::', which webdataset would expand: "
-            "move the project or its environment to a path without them"
-        )
+def command(settings: Settings, shards: list[TrainingShard], logs: Path) -> list[str]:
+    """Return the command line that trains: open_clip_train's own arguments behind ours.
+
+    Its training data are positions in the list of shards, MANIFEST in the folder of its logs
+    (``reproducible_training.kept_samples``).
+    """
     launcher = [sys.executable]
     if settings.gpus > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
         # Behind "--", or it takes our --logs for one of its own options, cut short.
         launcher += ["--nproc-per-node", str(settings.gpus), "--"]
-    last = len(shards) - 1
     return [
         *launcher,
         str(SCRIPTS / "run_open_clip.py"),
-        *("--train-data", f"pipe:{quoted} --shard {{0..{last}}}"),
+        *("--train-data", f"{{0..{len(shards) - 1}}}"),
         *("--train-num-samples", str(sum(shard.samples for shard in shards))),
         *("--dataset-type", "webdataset"),
         *("--model", settings.model),
