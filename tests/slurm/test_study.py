@@ -102,7 +102,7 @@ def prepare(folder: Path, embedder: Path) -> None:
         study["embedders"]["trained"] = checkpoint
         study["test_sets"] = {TEST_SET: study["test_sets"][TEST_SET]}
         study["figures"]["id_test_set"] = TEST_SET
-        study["training"]["epochs"] = 4
+        study["training"]["epochs"] = 10  # some seconds between the first checkpoint and the end
 
     edit(folder / "study.yaml", change_study)
 
@@ -159,12 +159,12 @@ class Run:
         Returns:
             Job by subset, of those that are held.
         """
-        jobs = self.running("train")
         ready = [one for one in subsets if (self.folder / CHECKPOINT.format(subset=one)).exists()]
-        held = {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
-        for subset in held:
+        for subset in ready:
             signal_programs(f"state/train/{subset}/seed0", self.folder, signal.SIGSTOP)
-        return held
+        # Asked last: beside other programs the answer may take longer than an epoch.
+        jobs = self.running("train")
+        return {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
 
     def disturb_trainings(self, measures: dict[str, Callable[[str], object]]) -> None:
         """Do to the training of each subset what is said, to one after the other.

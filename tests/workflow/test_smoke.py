@@ -1,6 +1,7 @@
 """The smoke study from end to end: counts, certificates, tables and the report."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,15 +146,21 @@ def test_nothing_of_unfinished_work_is_left(results: Path) -> None:
     assert not [path for path in (results / "state").rglob("*") if path.is_file()]
 
 
-def test_second_run_does_nothing(checkout: Path) -> None:
-    assert NOTHING in run(checkout)
+@pytest.fixture(scope="module")
+def copied(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout: Snakemake locks where it works, and other tests copy the checkout."""
+    return shutil.copytree(checkout, tmp_path_factory.mktemp("smoke") / "copy", symlinks=True)
 
 
-def test_snakemake_report_needs_no_network(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_run_does_nothing(copied: Path) -> None:
+    assert NOTHING in run(copied)
+
+
+def test_snakemake_report_needs_no_network(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
-    page = checkout / "snakemake_report.html"
-    run(checkout, "--report", page)
+    page = copied / "snakemake_report.html"
+    run(copied, "--report", page)
     text = page.read_text(encoding="utf-8")
     assert "similarity_gap.png" in text
     assert "accuracy.csv" in text
