@@ -56,6 +56,7 @@ rule embed:
         workers=COMPUTE.embedding_workers,
     params:
         embedder=embedder_options,
+        use=lambda wildcards: "test" if wildcards.dataset in TEST_SETS else "training",
         checkpoint=lambda _, input: (
             options(checkpoint=input.weights) if input.weights else ""
         ),
@@ -65,7 +66,8 @@ rule embed:
     message:
         "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
     shell:
-        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} {params.embedder} {params.checkpoint} "
+        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} --use {params.use} "
+        "{params.embedder} {params.checkpoint} "
         "--device {resources.device} --batch-size {resources.batch_size} "
         "--workers {resources.workers} --state {params.state} --img-emb {output.embeddings} "
         "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"

@@ -9,6 +9,7 @@ from gapmatch import embedding
 from gapmatch.chunks import read_chunk
 from gapmatch.command_line import run
 from gapmatch.image_encoders import add_encoder_arguments, chosen_encoder
+from gapmatch.image_stream import Use
 from gapmatch.resumption import claim_state
 
 
@@ -16,6 +17,13 @@ def main() -> None:
     """Embed the chunk and write embeddings, metadata and the list of rejected samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunk", type=Path, required=True, help="folder of the chunk's shards")
+    parser.add_argument(
+        "--use",
+        type=Use,
+        choices=list(Use),
+        required=True,
+        help="what for: a training needs captions, a test labels",
+    )
     add_encoder_arguments(parser)
     parser.add_argument("--batch-size", type=int, default=256, help="images per batch")
     parser.add_argument("--workers", type=int, default=1, help="processes that decode images")
@@ -35,6 +43,7 @@ def main() -> None:
         encoder=encoder,
         batch_size=arguments.batch_size,
         workers=arguments.workers,
+        use=arguments.use,
     )
     shards = embedding.embed_chunk(
         chunk, lambda shard, progress: embed(shard, progress=progress), arguments.state

@@ -15,7 +15,7 @@ from gapmatch.embedding import METADATA_SCHEMA, REJECTED_SCHEMA
 from gapmatch.errors import InputError
 from gapmatch.given_embeddings import find, given_files, require_same_model, write_given
 from gapmatch.image_encoders import add_encoder_arguments, chosen_encoder
-from gapmatch.image_stream import describe_shard
+from gapmatch.image_stream import Use, describe_shard
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ def describe(chunk: Chunk) -> pl.DataFrame:
     rows = []
     with tqdm(total=chunk.samples, unit="sample", mininterval=5, desc="samples") as bar:
         for shard in chunk.shards:
-            found = [asdict(sample) for sample in describe_shard(shard.path)]
+            found = [asdict(sample) for sample in describe_shard(shard.path, Use.TRAINING)]
             if len(found) != shard.samples:
                 raise InputError(
                     f"{shard.path} holds {len(found)} samples, its chunk.json says "
-                    f"{shard.samples}: the shard changed or is damaged"
+                    f"{shard.samples}: the shard changed after it was listed"
                 )
             rows.append(pl.DataFrame(found, schema={**METADATA_SCHEMA, "reason": pl.String}))
             bar.update(len(found))
@@ -52,17 +52,21 @@ def main() -> None:
     chunk = read_chunk(arguments.chunk)
     files = given_files(arguments.given)
     samples = describe(chunk)
+    unusable = samples.filter(pl.col("reason").is_not_null())
+    samples = samples.filter(pl.col("reason").is_null())
     places = find(files, samples["image_path"])
     if not places.found.any():
         raise InputError(
-            f"{arguments.given} has no embedding of the {chunk.samples} samples of chunk "
-            f"{chunk.chunk}: expected their keys, such as {samples['image_path'][0]!r}, in "
-            "metadata's column image_path"
+            f"{arguments.given} has no embedding of the {len(samples)} samples of chunk "
+            f"{chunk.chunk} that can be used: expected their keys, such as "
+            f"{samples['image_path'].head(1).to_list()}, in metadata's column image_path"
         )
-    require_same_model(chunk, files, places, chosen_encoder(arguments))
+    require_same_model(chunk, samples["image_path"], files, places, chosen_encoder(arguments))
     logger.info("%d of %d samples have an embedding", places.found.sum(), chunk.samples)
     found = pl.Series(places.found)
-    lost = samples.filter(~found).with_columns(reason=pl.lit(f"no embedding in {arguments.given}"))
+    without = samples.filter(~found)
+    without = without.with_columns(reason=pl.lit(f"no embedding in {arguments.given}"))
+    lost = pl.concat([unusable, without])
     write_given(arguments.img_emb, files, places)
     write_parquet(arguments.metadata, samples.filter(found).select(*METADATA_SCHEMA))
     write_parquet(arguments.rejected, lost.select(*REJECTED_SCHEMA))

@@ -12,7 +12,7 @@ from gapmatch.atomic import atomic_directory
 from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.command_line import run
 from gapmatch.errors import InputError
-from gapmatch.shards import count_samples
+from gapmatch.shard_samples import count_samples
 
 
 def samples_of(tar: Path) -> int:

@@ -113,6 +113,7 @@ def main() -> None:
             "pool_samples": sum(shard.samples for shard in pool),
             "reference_samples": sum(shard.samples for shard in reference),
             "skipped": skipped,
+            "seen": samples * settings.epochs - skipped,
             "epochs": settings.epochs,
             "model": settings.model,
             "precision": precision.name,

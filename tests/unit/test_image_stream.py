@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gapmatch import image_stream
-from gapmatch.image_stream import Sample, decode_image, shard_batches
+from gapmatch.image_stream import Sample, Use, decode_image, describe_shard, shard_batches
 from gapmatch.shards import Members, write_shard
 
 
@@ -31,9 +31,9 @@ BROKEN: dict[str, tuple[Members, str]] = {
     "000000003": ({"png": b"no picture", "txt": b"c"}, "no image of a known format (JPEG"),
     "000000005": ({"jpg": encoded(9, "JPEG")[:-40]}, "OSError: Truncated File Read"),
     "000000006": ({"txt": b"caption alone"}, "no image: expected one of jpg"),
-    "000000008": ({"png": encoded(8), "cls": b"dog"}, "invalid literal"),
-    "000000009": ({"png": encoded(9), "json": b"{"}, "Expecting property name"),
-    "000000010": ({"png": encoded(10), "json": b"[]"}, "its json is no object"),
+    "000000008": ({"png": encoded(8), "cls": b"dog"}, "its label (cls) is 'dog'"),
+    "000000009": ({"png": encoded(9), "cls": b"2147483648"}, "expected the number of a class"),
+    "000000010": ({"png": encoded(10), "cls": b"-1"}, "expected the number of a class"),
     "000000011": ({"png": encoded(11, "EPS")}, "no image of a known format (JPEG"),
 }
 
@@ -57,7 +57,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(shard: Path, batch_size: int, workers: int) -> tuple[list[Sample], torch.Tensor]:
-    batches = list(shard_batches(shard, to_tensor, batch_size, workers))
+    batches = list(shard_batches(shard, to_tensor, batch_size, workers, Use.TEST))
     assert all(len(samples) <= batch_size for samples, _ in batches)
     for samples, pixels in batches:
         assert len(pixels) == sum(sample.reason is None for sample in samples)
@@ -96,11 +96,38 @@ def test_too_large_images_are_rejected_undecoded(
     shard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_stream, "MAX_PIXELS", 29)
-    samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0)))
+    samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0, Use.TEST)))
     assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
     assert len(pixels) == 0
     monkeypatch.setattr(image_stream, "MAX_PIXELS", 30)
     assert decode_image(encoded(1)).size == (6, 5)
+
+
+def test_a_training_needs_a_caption_and_nothing_of_other_metadata(tmp_path: Path) -> None:
+    image = {"png": encoded(1)}
+    members: list[Members] = [
+        {**image, "txt": b"a cat", "json": b"[]", "cls": b"dog"},
+        {**image, "txt": b"a cat", "json": b"{", "cls": b"99999999999"},
+        {**image, "txt": b"a cat", "json": b'{"class_name": 3, "style": "line"}', "cls": b"4"},
+        {**image, "txt": b""},
+        image,
+        {**image, "txt": "caf\u00e9".encode("latin-1")},
+        {"txt": b"a cat", "2.jpg": b"x"},
+    ]
+    write_shard(tmp_path / "0.tar", [(f"{key}", one) for key, one in enumerate(members)])
+    trained = list(describe_shard(tmp_path / "0.tar", Use.TRAINING))
+    assert [(one.label, one.style, one.class_name) for one in trained[:3]] == [
+        (None, None, None),
+        (None, None, None),
+        (4, "line", None),
+    ]
+    reasons = [one.reason or "" for one in trained]
+    assert reasons[:4] == [""] * 4
+    assert reasons[4] == "no caption: expected a file txt beside the image"
+    assert reasons[5] == "its caption is not UTF-8 (byte 3)"
+    assert "found 2.jpg, txt (the first dot of a name ends the key)" in reasons[6]
+    tested = [one.reason for one in describe_shard(tmp_path / "0.tar", Use.TEST)]
+    assert [bool(reason) for reason in tested] == [True, True, False, False, False, False, True]
 
 
 @settings(max_examples=200)

@@ -40,7 +40,7 @@ def test_names_that_are_paths_are_refused(tmp_path: Path, name: str) -> None:
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
     with pytest.raises(InputError, match=r"expected plain files named KEY\.EXTENSION"):
-        shards.count_samples(tmp_path / "a.tar")
+        list(shards.read_samples(tmp_path / "a.tar"))
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_links_devices_and_folders_are_refused(tmp_path: Path, kind: bytes) -> N
         member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
     with pytest.raises(InputError, match="expected plain files"):
-        shards.count_samples(tmp_path / "a.tar")
+        list(shards.read_samples(tmp_path / "a.tar"))
 
 
 def test_large_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards.write_shard(tmp_path / "a.tar", [("0", {"txt": b"x" * 100})])
     monkeypatch.setattr(shards, "MAX_MEMBER_BYTES", 99)
     with pytest.raises(InputError, match="has 100 bytes, at most 99"):
-        shards.count_samples(tmp_path / "a.tar")
+        list(shards.read_samples(tmp_path / "a.tar"))
 
 
 def test_a_tar_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_a_tar_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
     for size in [*range(0, end, 37), 512, 1024, 2048, 3072, end - 1]:
         tar.write_bytes(data[:size])
         with pytest.raises(InputError, match="damaged or cut short"):
-            shards.count_samples(tar)
+            list(shards.read_samples(tar))
     tar.write_bytes(data[:end])
-    assert shards.count_samples(tar) == 3
+    assert len(list(shards.read_samples(tar))) == 3
 
 
 @pytest.mark.parametrize("member", [0, 1, 2])
@@ -83,4 +83,4 @@ def test_a_damaged_header_is_no_end(tmp_path: Path, member: int) -> None:
     data[member * 1024 + 150] ^= 0xFF  # in the header's checksum
     tar.write_bytes(data)
     with pytest.raises(InputError, match="damaged or cut short"):
-        shards.count_samples(tar)
+        list(shards.read_samples(tar))

@@ -2,7 +2,6 @@
 
 import hashlib
 import tarfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +13,7 @@ from gapmatch.errors import InputError
 from gapmatch.shards import Members, write_shard
 from gapmatch.streaming import (
     TrainingShard,
-    kept_members,
+    kept_samples,
     kept_shards,
     read_manifest,
     write_manifest,
@@ -43,52 +42,57 @@ def shard(tmp_path: Path) -> Path:
     return path
 
 
-def sample_files(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
-    return [
-        (f"{number:09d}.{extension}", data)
-        for number in numbers
-        for extension, data in content(number).items()
-    ]
+def read(shard: TrainingShard) -> list[tuple[str, Members]]:
+    return [(sample.key, sample.members) for sample in kept_samples(shard)]
 
 
 def test_kept_samples_come_in_the_order_of_the_shard(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", KEPT)
-    everything = kept_members(TrainingShard(shard, 12, None))
-    subset = kept_members(TrainingShard(shard, len(KEPT), kept))
-    assert list(everything) == sample_files(range(12))
-    assert list(subset) == sample_files(map(int, KEPT))
+    assert read(TrainingShard(shard, 12, None)) == [(f"{n:09d}", content(n)) for n in range(12)]
+    assert read(TrainingShard(shard, len(KEPT), kept)) == [(key, content(int(key))) for key in KEPT]
 
 
-def test_what_is_not_kept_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shard = tmp_path / "00000.tar"
-    write_shard(shard, ((f"{number:09d}", content(number, 1 << 20)) for number in range(12)))
+def test_what_is_not_kept_is_not_read(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = write_kept(tmp_path / "kept.parquet", KEPT)
-    read = []
+    opened = []
     extract = tarfile.TarFile.extractfile
 
     def watched(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
-        read.append(member.name)
+        opened.append(member.name)
         return extract(archive, member)
 
     monkeypatch.setattr(tarfile.TarFile, "extractfile", watched)
-    names = [name for name, _ in kept_members(TrainingShard(shard, len(KEPT), kept))]
-    assert read == names == [name for name, _ in sample_files(map(int, KEPT))]
+    read(TrainingShard(shard, len(KEPT), kept))
+    assert opened == [f"{key}.{extension}" for key in KEPT for extension in content(0)]
 
 
 def test_a_kept_sample_that_is_not_there_is_an_error(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", [*KEPT, "000000099"])
-    lacks = "lacks 1 of the 4 samples .* among them 000000099"
-    with pytest.raises(InputError, match=lacks):
-        list(kept_members(TrainingShard(shard, 4, kept)))
+    with pytest.raises(InputError, match=r"lacks 1 of the 4 samples .* among them 000000099"):
+        read(TrainingShard(shard, 4, kept))
+
+
+def test_a_sample_too_many_is_an_error(shard: Path) -> None:
+    with pytest.raises(InputError, match="holds 12 samples instead of 11"):
+        read(TrainingShard(shard, 11, None))
+
+
+def test_of_a_key_that_stands_twice_the_first_is_trained_on(tmp_path: Path) -> None:
+    samples = [(key, content(n)) for n, key in enumerate(["a", "b", "a"])]
+    write_shard(tmp_path / "00000.tar", samples)
+    kept = write_kept(tmp_path / "kept.parquet", ["a", "b"])
+    assert read(TrainingShard(tmp_path / "00000.tar", 2, kept)) == samples[:2]
 
 
 def test_a_shard_cut_short_is_an_error(shard: Path, tmp_path: Path) -> None:
     kept = write_kept(tmp_path / "kept.parquet", KEPT)
     data = shard.read_bytes()
-    for cut in range(0, 11 * 3072 + 2, 1021):  # before the last kept sample's picture ends
+    for cut in range(0, 12 * 3072 + 2, 1021):
         shard.write_bytes(data[:cut])
-        with pytest.raises(InputError, match=str(shard)):
-            list(kept_members(TrainingShard(shard, len(KEPT), kept)))
+        with pytest.raises(InputError, match=f"{shard} is damaged or cut short"):
+            read(TrainingShard(shard, len(KEPT), kept))
 
 
 def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> None:

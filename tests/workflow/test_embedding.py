@@ -16,6 +16,7 @@ from gapmatch import embedding
 from gapmatch.chunks import Shard, read_chunk
 from gapmatch.errors import InputError
 from gapmatch.image_encoders import clip_encoder
+from gapmatch.image_stream import Use
 from gapmatch.shards import read_samples
 from gapmatch.weights import save_weights
 
@@ -51,7 +52,7 @@ def command(chunk: Path, weights: Path, out: Path, batch_size: int = 4) -> list[
     return program(
         "embed_chunk",
         *("--chunk", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
-        *("--batch-size", batch_size, "--workers", 1, "--state", out / "state"),
+        *("--use", "test", "--batch-size", batch_size, "--workers", 1, "--state", out / "state"),
         *("--img-emb", out / OUTPUTS[0], "--metadata", out / OUTPUTS[1]),
         *("--rejected", out / OUTPUTS[2]),
     )
@@ -140,7 +141,7 @@ def test_shard_that_lost_samples_is_refused(chunk: Path, weights: Path) -> None:
     shard = read_chunk(chunk).shards[0]
     encoder = clip_encoder(MODEL, CPU, None, weights)
     with pytest.raises(InputError, match=r"holds 6 samples, its chunk\.json says 7"):
-        embedding.embed_shard(Shard(shard.path, 7), encoder, 4, 0, lambda _: None)
+        embedding.embed_shard(Shard(shard.path, 7), encoder, 4, 0, Use.TEST, lambda _: None)
 
 
 def test_features_of_timm(chunk: Path, broken: str, tmp_path: Path) -> None:

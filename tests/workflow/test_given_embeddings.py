@@ -51,7 +51,16 @@ def options(chunk: Path, weights: Path, out: Path) -> list[object]:
 @pytest.fixture(scope="module")
 def embedded(chunk: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("embedded")
-    run(program("embed_chunk", *options(chunk, weights, out), "--state", out / "state"))
+    run(
+        program(
+            "embed_chunk",
+            *options(chunk, weights, out),
+            "--use",
+            "training",
+            "--state",
+            out / "state",
+        )
+    )
     return out
 
 
@@ -139,7 +148,10 @@ def spoil_folder(given: Path, weights: Path) -> Path:
     ("spoil", "message"),
     [
         (spoil_model, "embeddings of another model or of other images"),
-        (spoil_keys, "has no embedding of the 48 samples of chunk 00000: expected their keys"),
+        (
+            spoil_keys,
+            "has no embedding of the 48 samples of chunk 00000 that can be used",
+        ),
         (spoil_twice, "metadata_7.parquet has a key that stands twice"),
         (spoil_length, "expected a row for each embedding"),
         (spoil_metadata, "metadata_1.parquet does not exist (1 of 2 are missing)"),

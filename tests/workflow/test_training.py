@@ -14,6 +14,7 @@ from gapmatch import training
 from gapmatch.chunks import read_chunk
 from gapmatch.errors import InputError
 from gapmatch.reproducible_training import FusedAdamW
+from gapmatch.shards import read_samples, write_shard
 from gapmatch.streaming import TrainingShard, kept_shards
 from gapmatch.weights import load_weights, not_finite, save_weights
 
@@ -124,7 +125,7 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
     logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
     skipped = [training.count_skipped(log.read_text(encoding="utf-8")) for log in logs]
     assert min(skipped) > 0
-    assert f"error: {sum(skipped)} samples could not be read in {EPOCHS} epochs of 48" in said
+    assert f"error: {sum(skipped)} samples could not be used in {EPOCHS} epochs of 48" in said
     weights = load_weights(logs[0].parent / "checkpoints" / f"epoch_{EPOCHS}.pt")
     assert not not_finite(weights)
 
@@ -133,7 +134,7 @@ def test_unreadable_image_beyond_the_limit_fails_the_run(reference: Path, tmp_pa
     chunk = Path(shutil.copytree(reference, tmp_path / "chunk"))
     spoil(chunk / "00001.tar", 3)
     last = run(command(chunk, tmp_path, 0, 0.02), status=2).splitlines()[-1]
-    assert last.startswith(f"error: {EPOCHS} samples could not be read in {EPOCHS} epochs of 48")
+    assert last.startswith(f"error: {EPOCHS} samples could not be used in {EPOCHS} epochs of 48")
     assert "training.max_skipped (0.02)" in last
     assert not (tmp_path / "model.pt").exists()
 
@@ -147,6 +148,40 @@ def test_shard_cut_short_ends_the_run(reference: Path, bytes_left: int, tmp_path
     said = run(command(chunk, tmp_path, 0, 1.0), status=2)
     assert said.splitlines()[-1].startswith("error: open_clip_train failed with status")
     assert f"InputError: {shard.absolute()} " in said
+
+
+def without_captions(reference: Path, folder: Path, every: int) -> Path:
+    """Copy a chunk; of every n-th sample the caption is left out."""
+    chunk = Path(shutil.copytree(reference, folder / "chunk"))
+    for tar in chunk.glob("*.tar"):
+        samples = list(read_samples(tar))
+        for _, members in samples[::every]:
+            del members["txt"]
+        write_shard(tar, samples)
+    return chunk
+
+
+def test_shards_without_captions_end_the_run(reference: Path, tmp_path: Path) -> None:
+    """Their loader would go through them for ever."""
+    chunk = without_captions(reference, tmp_path, every=1)
+    said = run(command(chunk, tmp_path, 0, 1.0), status=2)
+    assert "a loader got 0 samples with image and caption out of its shards" in said
+    log = tmp_path / "state" / training.EXPERIMENT / "loader-0-0.log"
+    told = log.read_text(encoding="utf-8")
+    assert f"{training.SKIPPED} 000000000 of {chunk.absolute()}/00000.tar: no caption" in told
+
+
+def test_samples_that_are_not_seen_are_not_told_as_trained_on(
+    reference: Path, tmp_path: Path
+) -> None:
+    chunk = without_captions(reference, tmp_path, every=2)
+    last = run(command(chunk, tmp_path, 0, 0.02), status=2).splitlines()[-1]
+    skipped = 24 * EPOCHS
+    assert last.startswith(
+        f"error: {skipped} samples could not be used in {EPOCHS} epochs of 48, so {skipped} of "
+        f"{48 * EPOCHS} were seen"
+    )
+    assert "training.max_skipped (0.02)" in last
 
 
 SETTINGS = training.Settings(
@@ -218,7 +253,7 @@ def test_skipped_samples_of_an_interrupted_epoch_count_once() -> None:
 
 
 def test_verify_refuses_too_many_skipped(finished: Path) -> None:
-    with pytest.raises(InputError, match=r"2 samples could not be read.*max_skipped"):
+    with pytest.raises(InputError, match=r"2 samples could not be used.*max_skipped"):
         training.verify(finished, SETTINGS, 99)
 
 

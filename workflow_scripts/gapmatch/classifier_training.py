@@ -19,7 +19,7 @@ from gapmatch.atomic import atomic_path
 from gapmatch.chunks import Chunk
 from gapmatch.classifiers import pretrained_config
 from gapmatch.errors import InputError
-from gapmatch.image_stream import shard_batches
+from gapmatch.image_stream import Use, shard_batches
 from gapmatch.weights import autocast, not_finite
 
 MAX_IMAGES = 100_000
@@ -98,7 +98,9 @@ def read_images(chunks: Sequence[Chunk], side: int, workers: int) -> Images:
     blocks, labels, skipped = [], [], 0
     with tqdm(total=samples, unit="image", mininterval=5, desc="decode") as bar:
         for shard in (shard for chunk in chunks for shard in chunk.shards):
-            for batch, pixels in shard_batches(shard.path, square, DECODED_AT_ONCE, workers):
+            for batch, pixels in shard_batches(
+                shard.path, square, DECODED_AT_ONCE, workers, Use.TEST
+            ):
                 read = [sample for sample in batch if sample.reason is None]
                 blocks += [pixels] if read else []
                 labels += [sample.label for sample in read]

@@ -23,7 +23,8 @@ from gapmatch.atomic import write_text
 from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.disk_space import is_full, no_space, telling_no_space
 from gapmatch.errors import InputError
-from gapmatch.shards import count_samples, seal
+from gapmatch.shard_samples import count_samples
+from gapmatch.shards import seal
 
 logger = logging.getLogger(__name__)
 
@@ -227,7 +228,11 @@ def _run(
 ) -> None:
     """Run img2dataset with its worker processes as one group, so that all can be stopped."""
     process = subprocess.Popen(
-        arguments, env=environment, stdout=sys.stderr, start_new_session=True
+        arguments,
+        env=environment,
+        stdout=sys.stderr,
+        start_new_session=True,
+        preexec_fn=ending_with_this_process(),
     )
     try:
         while process.poll() is None:

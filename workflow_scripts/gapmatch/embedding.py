@@ -15,7 +15,7 @@ from gapmatch.chunks import Chunk, Shard
 from gapmatch.embedding_files import join_embeddings, write_embeddings
 from gapmatch.errors import InputError
 from gapmatch.image_encoders import ImageEncoder
-from gapmatch.image_stream import Sample, shard_batches
+from gapmatch.image_stream import Sample, Use, shard_batches
 from gapmatch.weights import autocast
 
 METADATA_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -70,6 +70,7 @@ def embed_shard(
     encoder: ImageEncoder,
     batch_size: int,
     workers: int,
+    use: Use,
     progress: Callable[[int], object],
 ) -> Embedded:
     """Embed the images of one shard in the order of its tar.
@@ -78,7 +79,7 @@ def embed_shard(
         InputError: The tar does not hold as many samples as its manifest says.
     """
     blocks, kept, rejected = [], [], []
-    for samples, pixels in shard_batches(shard.path, encoder.preprocess, batch_size, workers):
+    for samples, pixels in shard_batches(shard.path, encoder.preprocess, batch_size, workers, use):
         if len(pixels):
             with autocast(encoder.device):
                 features = encoder.encode(pixels.to(encoder.device, non_blocking=True))
@@ -89,7 +90,8 @@ def embed_shard(
     if len(kept) + len(rejected) != shard.samples:
         raise InputError(
             f"{shard.path} holds {len(kept) + len(rejected)} samples, its chunk.json says "
-            f"{shard.samples}: the shard changed or is damaged; delete its chunk and fetch it again"
+            f"{shard.samples}: the shard changed after it was listed, or its _stats.json is of "
+            "another; delete the chunk's folder to have it listed or fetched again"
         )
     return Embedded(
         _stack(blocks), _frame(kept, METADATA_SCHEMA), _frame(rejected, REJECTED_SCHEMA)
@@ -144,14 +146,19 @@ def join_shards(
     """Write the three files of a chunk from those of its shards.
 
     Raises:
-        InputError: No shard holds an image that could be read.
+        InputError: No shard holds a sample that can be used.
     """
     known, lost = (
         pl.concat([pl.read_parquet(stem.with_suffix(suffix)) for stem in stems])
         for suffix in (METADATA, REJECTED)
     )
     if known.is_empty():
-        raise InputError(f"chunk {chunk.chunk} of {chunk.dataset} holds no image that can be read")
+        reasons = lost["reason"].value_counts(sort=True)
+        told = "; ".join(f"{number:,} samples: {why}" for why, number in reasons.head(3).rows())
+        raise InputError(
+            f"chunk {chunk.chunk} of {chunk.dataset} holds no sample that can be used: "
+            f"{told or 'its shards are empty'}"
+        )
     join_embeddings(embeddings, [stem.with_suffix(EMBEDDINGS) for stem in stems])
     write_parquet(metadata, known)
     write_parquet(rejected, lost)

@@ -19,7 +19,7 @@ from gapmatch.chunks import Chunk
 from gapmatch.embedding_files import embedding_path, metadata_path, normalised, open_embeddings
 from gapmatch.errors import InputError
 from gapmatch.image_encoders import ImageEncoder
-from gapmatch.image_stream import shard_batches
+from gapmatch.image_stream import Use, shard_batches
 from gapmatch.result_files import count_rows, read_columns
 from gapmatch.weights import autocast
 
@@ -135,24 +135,40 @@ def write_given(path: Path, files: Sequence[GivenFile], places: Places) -> None:
 
 @torch.no_grad()
 def require_same_model(
-    chunk: Chunk, files: Sequence[GivenFile], places: Places, encoder: ImageEncoder
+    chunk: Chunk,
+    keys: pl.Series,
+    files: Sequence[GivenFile],
+    places: Places,
+    encoder: ImageEncoder,
 ) -> None:
     """Check that given embeddings are the model's, on the first samples of the chunk.
+
+    Args:
+        chunk: The chunk.
+        keys: Keys of its samples whose embeddings are looked for, in order.
+        files: The given files.
+        places: Where the embeddings of ``keys`` are.
+        encoder: The model.
 
     Raises:
         InputError: They are of another model.
     """
-    samples, pixels = next(shard_batches(chunk.shards[0].path, encoder.preprocess, CHECKED, 0))
-    read = [place for place, sample in enumerate(samples) if sample.reason is None]
-    chosen = [order for order, place in enumerate(read) if places.found[place]]
+    batches = shard_batches(
+        chunk.shards[0].path, encoder.preprocess, CHECKED, workers=0, use=Use.TRAINING
+    )
+    samples, pixels = next(batches)
+    known = {key: place for place, key in enumerate(keys.head(CHECKED)) if places.found[place]}
+    read = [sample.image_path for sample in samples if sample.reason is None]
+    chosen = [order for order, key in enumerate(read) if key in known]
     if not chosen:
         return
     with autocast(encoder.device):
         own = encoder.encode(pixels[chosen].to(encoder.device)).float().cpu().numpy()
+    checked = [known[read[order]] for order in chosen]
     given = np.stack(
         [
-            open_embeddings(files[places.file[read[order]]].embeddings)[places.row[read[order]]]
-            for order in chosen
+            open_embeddings(files[places.file[place]].embeddings)[places.row[place]]
+            for place in checked
         ]
     )
     expected = f"expected those of {encoder.name}, of the pool's images"

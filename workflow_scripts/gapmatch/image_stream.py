@@ -4,21 +4,32 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-import webdataset
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
+from gapmatch.image_extensions import IMAGE_FORMATS
+from gapmatch.shard_samples import ShardSample, caption_of, image_of, shard_samples
+from gapmatch.shards import Members
 
 MAX_PIXELS = 100_000_000
 """Larger images are rejected before they are decoded."""
 MAX_ASPECT_RATIO = 100
 """More elongated ones too: preprocessing scales the shorter side to the model's input."""
+MAX_LABEL = 2**31 - 1
+"""Labels are stored in 32 bits."""
+
+
+class Use(StrEnum):
+    """What samples are for: a training needs their captions, a test their labels."""
+
+    TRAINING = "training"
+    TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -54,61 +65,83 @@ def decode_image(data: bytes) -> Image.Image:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
-def _describe(raw: dict[str, Any], shard: str) -> Sample:
-    """Return what is known of a sample without decoding its image."""
-    label, reason = None, None
-    metadata: dict[str, Any] = {}
+def _problem(raw: ShardSample, use: Use) -> str | None:
+    """Return why a sample is of no use, as far as its image need not be decoded to tell."""
+    if raw.reason:
+        return raw.reason
     try:
-        metadata = _read_metadata(raw)
-        label = int(raw["cls"]) if "cls" in raw else None
+        image_of(raw.members)
+        if use is Use.TRAINING:
+            caption_of(raw.members)
+        else:
+            _label_of(raw.members)
     except ValueError as error:
-        reason = str(error)
+        return str(error)
+    return None
+
+
+def _label_of(members: Members) -> int | None:
+    """Return a sample's label, if it has one.
+
+    Raises:
+        ValueError: It is no number of a class.
+    """
+    if "cls" not in members:
+        return None
+    text = members["cls"].decode("utf-8", errors="replace").strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
+        raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
+    return int(text)
+
+
+def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
+    """Return what is known of a sample without decoding its image."""
+    metadata = _read_metadata(raw.members)
     return Sample(
-        image_path=raw["__key__"],
+        image_path=raw.key,
         shard=shard,
-        caption=raw.get("txt", b"").decode("utf-8", errors="replace"),
-        label=label,
+        caption=raw.members.get("txt", b"").decode("utf-8", errors="replace"),
+        label=_known_label(raw.members),
         class_name=metadata.get("class_name"),
         style=metadata.get("style"),
-        reason=reason,
+        reason=_problem(raw, use),
     )
 
 
+def _known_label(members: Members) -> int | None:
+    try:
+        return _label_of(members)
+    except ValueError:
+        return None
+
+
 def _read_sample(
-    raw: dict[str, Any], shard: str, preprocess: Callable[[Image.Image], torch.Tensor]
+    raw: ShardSample, shard: str, preprocess: Callable[[Image.Image], torch.Tensor], use: Use
 ) -> tuple[Sample, torch.Tensor | None]:
-    sample = _describe(raw, shard)
+    sample = _describe(raw, shard, use)
     if sample.reason is not None:
         return sample, None
     try:
-        data = next((raw[ext] for ext in IMAGE_EXTENSIONS if ext in raw), None)
-        if data is None:
-            raise ValueError(f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}")
-        return sample, preprocess(decode_image(data))
+        return sample, preprocess(decode_image(image_of(raw.members)[1]))
     except ValueError as error:
         return replace(sample, reason=str(error)), None
 
 
-def _read_metadata(raw: dict[str, Any]) -> dict[str, Any]:
-    metadata = json.loads(raw["json"]) if "json" in raw else {}
-    if not isinstance(metadata, dict):
-        raise ValueError("its json is no object")
-    return metadata
+def _read_metadata(members: Members) -> dict[str, str]:
+    """Return the texts of a sample's json; what other tools write there may be anything."""
+    try:
+        found = json.loads(members.get("json", b"{}"))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
-def _raw_samples(shard: Path) -> Iterator[dict[str, Any]]:
-    # Not webdataset.WebDataset: it would deal the one shard to one worker.
-    return iter(
-        webdataset.DataPipeline(
-            webdataset.SimpleShardList([str(shard)]), webdataset.tarfile_to_samples()
-        )
-    )
-
-
-def describe_shard(shard: Path) -> Iterator[Sample]:
+def describe_shard(shard: Path, use: Use) -> Iterator[Sample]:
     """Yield the samples of a shard in the order of its tar; images are not decoded."""
-    for raw in _raw_samples(shard):
-        yield _describe(raw, shard.name)
+    for raw in shard_samples(shard):
+        yield _describe(raw, shard.name, use)
 
 
 class _ShardBatches(IterableDataset[Any]):
@@ -119,19 +152,24 @@ class _ShardBatches(IterableDataset[Any]):
     """
 
     def __init__(
-        self, shard: Path, preprocess: Callable[[Image.Image], torch.Tensor], batch_size: int
+        self,
+        shard: Path,
+        preprocess: Callable[[Image.Image], torch.Tensor],
+        batch_size: int,
+        use: Use,
     ) -> None:
         self.shard = shard
         self.preprocess = preprocess
         self.batch_size = batch_size
+        self.use = use
 
     def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         # Decoded one by one: images as they are stored may be larger than the model's input.
         mine = (
-            _read_sample(raw, self.shard.name, self.preprocess)
-            for number, raw in enumerate(_raw_samples(self.shard))
+            _read_sample(raw, self.shard.name, self.preprocess, self.use)
+            for number, raw in enumerate(shard_samples(self.shard))
             if number // self.batch_size % step == first
         )
         while read := list(islice(mine, self.batch_size)):
@@ -145,6 +183,7 @@ def shard_batches(
     preprocess: Callable[[Image.Image], torch.Tensor],
     batch_size: int,
     workers: int,
+    use: Use,
 ) -> Iterator[tuple[list[Sample], torch.Tensor]]:
     """Decode a shard batch by batch, in the order of its tar.
 
@@ -153,9 +192,10 @@ def shard_batches(
         preprocess: PIL image to (3, h, w) float32.
         batch_size: Samples per batch.
         workers: Decoding processes; 0 decodes in this one. The result does not depend on it.
+        use: What the samples are for.
 
     Yields:
         The batch's samples, and the pixels (b, 3, h, w) of those without a ``reason``, in order.
     """
-    dataset = _ShardBatches(shard, preprocess, batch_size)
+    dataset = _ShardBatches(shard, preprocess, batch_size, use)
     yield from DataLoader(dataset, batch_size=None, num_workers=workers)

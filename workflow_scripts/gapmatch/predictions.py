@@ -12,7 +12,7 @@ from tqdm import tqdm
 from gapmatch.chunks import Chunk
 from gapmatch.clip_models import Preprocess
 from gapmatch.errors import InputError
-from gapmatch.image_stream import Sample, shard_batches
+from gapmatch.image_stream import Sample, Use, shard_batches
 
 BATCH_SIZE = 256
 """Fixed, because accuracy drifts by about 0.001 with the batch size."""
@@ -55,7 +55,9 @@ def predict(
     ranked: list[npt.NDArray[np.int64]] = []
     with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
         for shard in chunk.shards:
-            for batch, pixels in shard_batches(shard.path, preprocess, BATCH_SIZE, workers):
+            for batch, pixels in shard_batches(
+                shard.path, preprocess, BATCH_SIZE, workers, Use.TEST
+            ):
                 if len(pixels):
                     ranked.append(_best(score(pixels)))
                 samples += [sample for sample in batch if sample.reason is None]

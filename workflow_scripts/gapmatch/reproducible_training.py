@@ -16,7 +16,7 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,12 @@ from torch.utils.data import get_worker_info
 
 from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
-from gapmatch.streaming import TrainingShard, kept_members, read_manifest
+from gapmatch.shard_samples import caption_of, image_of
+from gapmatch.streaming import TrainingShard, kept_samples, read_manifest
 from gapmatch.time_left import TimeLeft
-from gapmatch.training import LOADER_LOG, MANIFEST
+from gapmatch.training import AGAIN, LOADER_LOG, MANIFEST, SKIPPED
 
 # open_clip's functions are replaced by ones that call them.
-group_files = open_clip_train.data.group_by_keys_nothrow
 create_model = open_clip_train.main.create_model_and_transforms
 DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
 
@@ -49,8 +49,8 @@ def seed_worker(seed: int, epoch: int) -> None:
     torch.manual_seed(state)
 
 
-def log_epoch(folder: Path, epoch: int) -> None:
-    """Begin an epoch in this loader's log, and let the log take all that is logged from now on."""
+def log_line(folder: Path, line: str) -> None:
+    """Write a line to this loader's log, and let the log take all that is logged from now on."""
     worker = get_worker_info()
     name = LOADER_LOG.format(rank=os.environ.get("RANK", "0"), worker=worker.id if worker else 0)
     path = (folder / name).absolute()
@@ -59,7 +59,26 @@ def log_epoch(folder: Path, epoch: int) -> None:
         root.addHandler(logging.FileHandler(path, encoding="utf-8"))
     # Not by the logger: the other logs would have the line once for each loader.
     with path.open("a", encoding="utf-8") as file:
-        file.write(f"Start epoch {epoch}\n")
+        file.write(f"{line}\n")
+
+
+class CountedTransform:
+    """A transform of images that counts those that came through in this process."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def counting(self, transform: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
+        """Return a transform that does what another does, and counts."""
+
+        def counted(image: Any) -> torch.Tensor:
+            self.images += 1
+            return transform(image)
+
+        return counted
+
+
+COUNTED = CountedTransform()
 
 
 class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
@@ -71,25 +90,42 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
 
     folder: Path
     """Where the loaders' logs are."""
+    batch_size: int
+    """Samples of a batch."""
 
     def __init__(self, bufsize: int, initial: int, **options: Any) -> None:
         super().__init__(bufsize=sys.maxsize, initial=sys.maxsize, **options)
         self.begun = -1
 
     def run(self, src: Iterator[Any]) -> Iterator[Any]:
-        """Shuffle the shards of the epoch."""
+        """Shuffle the shards of the epoch.
+
+        A loader that comes to the end of its shards before the end of the epoch begins again.
+
+        Raises:
+            InputError: It came there without a batch, and would begin again for ever.
+        """
         epoch = self.epoch.get_value()
-        if epoch != self.begun:  # a loader that has come to its end begins the epoch again
-            log_epoch(self.folder, epoch)
+        if epoch != self.begun:
+            log_line(self.folder, f"Start epoch {epoch}")
             self.begun = epoch
+        elif COUNTED.images < self.batch_size:
+            raise InputError(
+                f"a loader got {COUNTED.images} samples with image and caption out of its shards, "
+                f"less than a batch ({self.batch_size}): {self.folder}/loader-*.log tells what "
+                "the others lack"
+            )
+        else:
+            log_line(self.folder, AGAIN)
+        COUNTED.images = 0
         seed_worker(self.seed, epoch)
         return super().run(src)  # type: ignore[no-any-return]
 
 
-def kept_samples(
+def trainable_samples(
     sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the kept samples of shards; each must come whole.
+    """Yield the samples of shards that have an image and a caption; log each that has not.
 
     It stands in the place of open_clip's reader of tars, whose ``pipe:`` sources start a program
     for each shard and epoch.
@@ -99,22 +135,25 @@ def kept_samples(
         shards: All shards of the training set.
 
     Raises:
-        InputError: A shard cannot be read, or gave another number of samples than it has.
+        InputError: A shard cannot be read to its end, or has other samples than it had.
     """
     for source in sources:
         shard = shards[int(source["url"])]
-        files = (
-            {"fname": name, "data": content, "__url__": str(shard.tar)}
-            for name, content in kept_members(shard)
-        )
-        count = 0
-        for count, sample in enumerate(group_files(files), start=1):  # noqa: B007
-            yield sample
-        if count != shard.samples:
-            raise InputError(
-                f"{shard.tar} gave {count} samples instead of {shard.samples}: it cannot be read "
-                "to its end, or was changed"
-            )
+        for sample in kept_samples(shard):
+            try:
+                if sample.reason:
+                    raise ValueError(sample.reason)
+                extension, image = image_of(sample.members)
+                caption = caption_of(sample.members)
+            except ValueError as error:
+                logging.warning("%s %s of %s: %s", SKIPPED, sample.key, shard.tar, error)
+                continue
+            yield {
+                "__key__": sample.key,
+                "__url__": str(shard.tar),
+                extension: image,
+                "txt": caption.encode(),
+            }
 
 
 class FusedAdamW(torch.optim.AdamW):
@@ -134,12 +173,13 @@ class FusedAdamW(torch.optim.AdamW):
 
 
 def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
-    """Create a model whose convolutions work on channels last, and its transforms.
+    """Create a model whose convolutions work on channels last, and transforms, the first counted.
 
     ResNets train a quarter faster so on a CPU, and on GPUs in half precision; others as before.
     """
     model, train_transform, transform = create_model(*arguments, **options)
-    return model.to(memory_format=torch.channels_last), train_transform, transform
+    counted = COUNTED.counting(train_transform)
+    return model.to(memory_format=torch.channels_last), counted, transform
 
 
 def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -> torch.nn.Module:
@@ -161,9 +201,10 @@ def train(arguments: list[str]) -> None:
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
     SeededShardShuffle.folder = Path(options.logs, options.name)
+    SeededShardShuffle.batch_size = options.batch_size
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
-        kept_samples, shards=read_manifest(Path(options.logs, MANIFEST))
+        trainable_samples, shards=read_manifest(Path(options.logs, MANIFEST))
     )
     open_clip_train.main.create_model_and_transforms = create_channels_last
     torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]

@@ -39,17 +39,20 @@ def read_samples(tar: Path) -> Iterator[tuple[str, Members]]:
                     key, members = name, {}
                 content = archive.extractfile(member)
                 members[extension.lower()] = content.read() if content else b""
-        _check_end(tar, archive.offset)
+        check_end(tar, archive.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise InputError(f"{tar} is damaged or cut short ({error}): fetch it again") from error
     if key is not None:
         yield key, members
 
 
-def _check_end(tar: Path, offset: int) -> None:
+def check_end(tar: Path, offset: int) -> None:
     """Refuse a tar that does not end with an empty block where its reader stopped.
 
     tarfile takes a damaged header, and a file cut between two members, for a proper end.
+
+    Raises:
+        tarfile.ReadError: It does not.
     """
     with tar.open("rb") as file:
         file.seek(offset)
@@ -64,15 +67,6 @@ def _check_member(tar: Path, member: tarfile.TarInfo) -> None:
         raise InputError(
             f"{tar}: {member.name} has {member.size} bytes, at most {MAX_MEMBER_BYTES} are read"
         )
-
-
-def count_samples(tar: Path) -> int:
-    """Return the number of samples of a shard that can be read to its end.
-
-    Raises:
-        InputError: It cannot.
-    """
-    return sum(1 for _ in read_samples(tar))
 
 
 def write_shard(tar: Path, samples: Iterable[tuple[str, Members]]) -> int:

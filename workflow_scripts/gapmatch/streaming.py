@@ -1,7 +1,6 @@
 """Reading a training set without copying it: of each shard of the pool, what a subset kept."""
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import polars as pl
 from gapmatch.atomic import write_json
 from gapmatch.chunks import Chunk
 from gapmatch.errors import InputError
-from gapmatch.shards import split_name
+from gapmatch.shard_samples import ShardSample, shard_samples
 
 
 @dataclass(frozen=True)
@@ -85,33 +84,28 @@ def kept_keys(shard: TrainingShard) -> set[str] | None:
     )
 
 
-def kept_members(shard: TrainingShard) -> Iterator[tuple[str, bytes]]:
-    """Read the files of a shard's kept samples, in the shard's order; others are not read.
-
-    Yields:
-        Name and content of a file.
+def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:
+    """Read the samples of a shard that are trained on, in its order; files of others are not read.
 
     Raises:
-        InputError: The shard cannot be read, or a kept sample is not in it.
+        InputError: The shard cannot be read to its end, or has other samples than it had.
     """
     keys = kept_keys(shard)
-    found = set()
-    try:
-        # "r:" is an uncompressed tar: what is not kept is skipped by seeking, not by reading.
-        with tarfile.open(shard.tar, "r:") as archive:
-            while member := archive.next():
-                archive.members = []  # type: ignore[attr-defined]  # would keep all that it saw
-                key, _ = split_name(member.name)
-                if (keys is None or key in keys) and member.isfile():
-                    found.add(key)
-                    content = archive.extractfile(member)
-                    yield member.name, content.read() if content else b""
-    except (OSError, tarfile.TarError) as error:
+    missing = set(keys or ())
+    count = 0
+    for sample in shard_samples(shard.tar, keys):
+        # Of a key that stands twice the first is what was embedded.
+        if keys is None or sample.key in missing:
+            missing.discard(sample.key)
+            count += 1
+            yield sample
+    if missing:
         raise InputError(
-            f"{shard.tar} cannot be read to its end ({error}): it was changed after it was embedded"
-        ) from error
-    if keys is not None and (missing := keys - found):
+            f"{shard.tar} lacks {len(missing)} of the {shard.samples} samples that {shard.kept} "
+            f"keeps, among them {min(missing)}: the shard changed after it was embedded"
+        )
+    if count != shard.samples:
         raise InputError(
-            f"{shard.tar} lacks {len(missing)} of the {len(keys)} samples that {shard.kept} keeps, "
-            f"among them {min(missing)}: the shard changed after it was embedded"
+            f"{shard.tar} holds {count} samples instead of {shard.samples}: it changed after it "
+            "was listed"
         )

@@ -28,7 +28,14 @@ MANIFEST = "shards.json"
 """The list of the training set's shards, in the folder of the logs."""
 LOADER_LOG = "loader-{rank}-{worker}.log"
 """What the loader WORKER of the process RANK could not read, epoch by epoch."""
-EPOCH_OR_SKIPPED = re.compile(r"Start epoch (\d+)$|Handling webdataset error", re.MULTILINE)
+SKIPPED = "Skipped sample"
+"""Begins the line of a loader's log that tells a sample without image or caption."""
+AGAIN = "Once more through the shards"
+"""Begins another pass of a loader in the same epoch, which only fills the last batches."""
+EPOCH_OR_SKIPPED = re.compile(
+    rf"Start epoch (?P<epoch>\d+)$|(?P<again>{AGAIN})|Handling webdataset error|{SKIPPED}",
+    re.MULTILINE,
+)
 PROGRESS = re.compile(
     r"Train Epoch: (?P<epoch>\d+) \[\s*(?P<samples>\d+)/\d+ .*?(?P<rate>[\d.e+]+)/s,.*?"
     r"LR: (?P<lr>[\d.]+) Logit Scale: (?P<logit_scale>[\d.]+).*?"
@@ -195,7 +202,12 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         NoSpaceError: It failed on a full disk.
     """
     logger.info("running %s", shlex.join(arguments))
-    status = subprocess.run(arguments, check=False, pass_fds=(lock,)).returncode
+    status = subprocess.run(
+        arguments,
+        check=False,
+        pass_fds=(lock,),
+        preexec_fn=ending_with_this_process(),
+    ).returncode
     if status:
         # torchrun has a status of its own.
         full = status == errno.ENOSPC or is_full(state)
@@ -208,15 +220,18 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
 def count_skipped(log: str) -> int:
     """Return how many samples a loader could not read, by its log (``reproducible_training``).
 
-    An epoch that was interrupted is logged again from its start; its last time counts.
+    An epoch that was interrupted is logged again from its start; its last time counts. Of an
+    epoch's passes through the shards the first counts.
     """
     skipped: dict[str, int] = {}
-    epoch = ""
+    epoch, counts = "", True
     for match in EPOCH_OR_SKIPPED.finditer(log):
-        if match[1]:
-            epoch = match[1]
+        if match["epoch"]:
+            epoch, counts = match["epoch"], True
             skipped[epoch] = 0
-        else:
+        elif match["again"]:
+            counts = False
+        elif counts:
             skipped[epoch] = skipped.get(epoch, 0) + 1
     return sum(skipped.values())
 
@@ -238,7 +253,7 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
     """Check that the training came to its end with all its samples.
 
     Returns:
-        The weights, and the number of samples that could not be read.
+        The weights, and the number of samples that could not be used, over all epochs.
 
     Raises:
         InputError: The last checkpoint is of another epoch or not finite, or too many samples
@@ -261,11 +276,13 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
     skipped = sum(
         count_skipped(path.read_text(encoding="utf-8", errors="replace")) for path in logs
     )
-    if skipped > settings.max_skipped * samples * settings.epochs:
+    asked = samples * settings.epochs
+    if skipped > settings.max_skipped * asked:
         raise InputError(
-            f"{skipped} samples could not be read in {settings.epochs} epochs of {samples}, more "
-            f"than training.max_skipped ({settings.max_skipped}) allows: see "
-            f"{state / EXPERIMENT / 'loader-*.log'}"
+            f"{skipped} samples could not be used in {settings.epochs} epochs of {samples}, so "
+            f"{asked - skipped} of {asked} were seen; training.max_skipped "
+            f"({settings.max_skipped}) allows fewer: {state / EXPERIMENT / 'loader-*.log'} tells "
+            "what they lack"
         )
     return weights, skipped
 
