@@ -68,10 +68,13 @@ def living(group: int) -> list[int]:
     return found
 
 
-def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -> None:
+def kill_when(
+    reached: Callable[[], bool], arguments: list[str], folder: Path, *, alone: bool = False
+) -> None:
     """Run a command in ``folder``; kill it and all its processes as soon as ``reached`` says so.
 
-    It returns when all of them are gone: the last ones may still hold a lock for a moment.
+    With ``alone`` it alone is killed; the others are to end by themselves. It returns when all of
+    them are gone: the last ones may still hold a lock for a moment.
     """
     process = subprocess.Popen(
         arguments,
@@ -88,7 +91,7 @@ def kill_when(reached: Callable[[], bool], arguments: list[str], folder: Path) -
             time.sleep(0.01)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
         process.wait()
     while living(process.pid):
         assert time.monotonic() < end, "its processes do not end"

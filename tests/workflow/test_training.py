@@ -87,6 +87,15 @@ def test_killed_run_continues_to_the_same_weights(
     assert equal(tmp_path / "model.pt", undisturbed / "model.pt")
 
 
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_killed_alone_it_leaves_no_training_behind(
+    reference: Path, gpus: int, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state" / training.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
+    arguments = [*command(reference, tmp_path, 0), "--epochs", "1000", "--gpus", str(gpus)]
+    kill_when(checkpoint.exists, arguments, tmp_path, alone=True)
+
+
 def test_state_of_torchs_own_adamw_goes_on_fused() -> None:
     """As an earlier version left it: unfused, which a scaler of gradients does not go with."""
     earlier = torch.nn.Linear(3, 2)

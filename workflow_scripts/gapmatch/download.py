@@ -23,6 +23,7 @@ from gapmatch.atomic import write_text
 from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.disk_space import is_full, no_space, telling_no_space
 from gapmatch.errors import InputError
+from gapmatch.process_lifetime import ending_with_this_process
 from gapmatch.shard_samples import count_samples
 from gapmatch.shards import seal
 

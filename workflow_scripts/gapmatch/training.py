@@ -17,6 +17,7 @@ import torch
 
 from gapmatch.disk_space import is_full, no_space
 from gapmatch.errors import InputError
+from gapmatch.process_lifetime import ending_with_this_process
 from gapmatch.streaming import TrainingShard
 from gapmatch.weights import load_weights, not_finite
 
