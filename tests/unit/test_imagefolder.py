@@ -1,6 +1,7 @@
 """Folders of images per class, packed into shards and listed in place."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,37 @@ def ingest(root: Path, out: Path, chunk: str = "00000", chunks: int = 1) -> Path
     )
     assert done.returncode == 0, done.stderr
     return out
+
+
+def test_hidden_folders_and_files_are_no_classes_and_no_images(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images, names = list_images(root, None)
+    (root / ".ipynb_checkpoints").mkdir()
+    shutil.copy(images[0].path, root / ".ipynb_checkpoints")
+    shutil.copy(images[0].path, root / "n01_tench" / "._0.jpg")
+    shutil.copy(images[0].path, root / "n01_tench" / "0.gif")
+    caplog.clear()
+    assert list_images(root, None) == (images, names)
+    assert f"{root}: 4 files are no images (.txt: 3, .gif: 1)" in caplog.text
+
+
+def test_links_that_lead_nowhere_are_named(root: Path) -> None:
+    link = root / "n03_hen" / "9.jpg"
+    link.symlink_to(root / "n03_hen" / "0.jpg")
+    assert link in [image.path for image in list_images(root, None)[0]]
+    link.unlink()
+    link.symlink_to("nowhere.jpg")
+    with pytest.raises(InputError, match=f"1 of 13 images are links that lead nowhere.*{link}"):
+        list_images(root, None)
+
+
+@pytest.mark.parametrize("name", [3, None, ["tench"], " "])
+def test_class_names_are_texts(root: Path, name: object) -> None:
+    names = dict.fromkeys(FOLDERS, "a fish") | {"n01_tench": name}
+    (root / "classes.json").write_text(json.dumps(names), encoding="utf-8")
+    with pytest.raises(InputError, match=r"classes\.json names the class of .*'n01_tench'"):
+        list_images(root, None)
 
 
 def test_chunks_hold_every_image_once_unchanged(root: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import logging
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.errors import InputError
 from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from gapmatch.shards import Members, write_shard
+
+logger = logging.getLogger(__name__)
 
 CLASS_NAMES = "classes.json"
 IMAGES = "images.parquet"
@@ -31,15 +35,19 @@ class LabelledImage:
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file's name says that it is an image."""
-    return path.suffix.lower().removeprefix(".") in IMAGE_EXTENSIONS
+    """Return whether a file's name says that it is an image; hidden files are none."""
+    return path.suffix.lower().removeprefix(".") in IMAGE_EXTENSIONS and not _hidden(path)
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".")
 
 
 def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImage], list[str]]:
     """List the images below ``root``; labels are the positions of the sorted folders.
 
     Args:
-        root: Holds one folder per class.
+        root: Holds one folder per class. What is hidden (``.ipynb_checkpoints``) is passed over.
         class_names: JSON that maps folder names to class names. Without it ROOT/classes.json
             where it exists, else the folder names with spaces for '_'.
 
@@ -47,18 +55,29 @@ def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImag
         The images by folder and name, and the class names by label.
 
     Raises:
-        InputError: There is no folder or no image, or a folder has no class name.
+        InputError: There is no folder or no image, a folder has no class name, or an image is a
+            link that leads nowhere.
     """
     if not root.is_dir():
         raise InputError(f"{root} is no folder: expected one folder of images per class in it")
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not _hidden(path))
     names = _names(root, class_names, [folder.name for folder in folders])
-    images = [
-        LabelledImage(path, label, names[label])
-        for label, folder in enumerate(folders)
-        for path in sorted(folder.iterdir())
-        if is_image(path)
-    ]
+    images, others = [], Counter[str]()
+    for label, folder in enumerate(folders):
+        for path in sorted(folder.iterdir()):
+            if is_image(path):
+                images.append(LabelledImage(path, label, names[label]))
+            elif not _hidden(path):
+                others["folder" if path.is_dir() else path.suffix or "no extension"] += 1
+    if others:
+        kinds = ", ".join(f"{kind}: {number:,}" for kind, number in others.most_common(5))
+        logger.warning("%s: %d files are no images (%s)", root, others.total(), kinds)
+    lost = [image.path for image in images if image.path.is_symlink() and not image.path.exists()]
+    if lost:
+        raise InputError(
+            f"{root}: {len(lost)} of {len(images)} images are links that lead nowhere, among them "
+            f"{lost[0]}; mend or delete them"
+        )
     empty = sorted(
         {folder.name for folder in folders} - {image.path.parent.name for image in images}
     )
@@ -77,11 +96,18 @@ def _names(root: Path, class_names: Path | None, folders: Sequence[str]) -> list
         return [folder.replace("_", " ") for folder in folders]
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
-        return [str(names[folder]) for folder in folders]
+        chosen = [names[folder] for folder in folders]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is no JSON object of class names by folder: {error}") from None
     except KeyError as error:
         raise InputError(f"{path} has no class name for the folder {error} of {root}") from None
+    for folder, name in zip(folders, chosen, strict=True):
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(
+                f"{path} names the class of the folder {folder!r} {name!r}: expected a text, which "
+                "templates turn into captions"
+            )
+    return chosen
 
 
 def image_styles(root: Path) -> dict[str, str]:

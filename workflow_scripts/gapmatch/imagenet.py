@@ -139,7 +139,9 @@ def _some(names: Sequence[object]) -> str:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir())
+    return sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
