@@ -33,23 +33,28 @@ def slice_links(
         raise InputError(f"{source} holds no parquet file: expected lists of links")
     if not files[0].exists():
         raise InputError(f"{source} does not exist: expected a parquet file or a folder of them")
-    links = pl.scan_parquet(files)
+    # One by one: files of a list may differ in their other columns, and in types of strings.
+    links = pl.concat([_links(file, url_column, caption_column) for file in files])
+    rows = links.select(pl.len()).collect().item()
+    first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
+    return links.slice(first, last - first).collect()
+
+
+def _links(file: Path, url_column: str, caption_column: str) -> pl.LazyFrame:
+    """Return the columns url and caption of a file, as strings."""
     try:
+        links = pl.scan_parquet(file)
         known = links.collect_schema().names()
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{files[0]} is no parquet file: {error}") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{file} is no parquet file: {error}") from None
     for key, column in (("url_column", url_column), ("caption_column", caption_column)):
         if column not in known:
             raise InputError(
-                f"{files[0]} has no column {column!r} (pool.source.{key}); it has: "
-                f"{', '.join(known)}"
+                f"{file} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
             )
-    rows = links.select(pl.len()).collect().item()
-    first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
-    return (
-        links.select(pl.col(url_column).alias("url"), pl.col(caption_column).alias("caption"))
-        .slice(first, last - first)
-        .collect()
+    return links.select(
+        pl.col(url_column).cast(pl.String).alias("url"),
+        pl.col(caption_column).cast(pl.String).alias("caption"),
     )
 
 

@@ -150,6 +150,13 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "5",
             "at most the number of shards, 4",
         ),
+        (
+            "pool",
+            {"source": {"kind": "shards", "shards": "/data/*.tar"}, "chunks": 5},
+            "pool.source.shards",
+            "'/data/*.tar'",
+            "expected brace notation",
+        ),
         ("compute.engine", "gpu", "compute.engine", "'gpu'", "'fused'"),
         (
             "subsets.baseline.method",

@@ -1,5 +1,7 @@
 """Folders of unfinished work: kept for the same job, emptied for another, locked while in use."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -44,6 +46,20 @@ def test_work_without_a_marker_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "left").write_bytes(b"x")
     claim_and_release(tmp_path, "same")
     assert not (tmp_path / "left").exists()
+
+
+def test_a_file_system_without_locks_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(lock: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    claim_and_release(tmp_path, "same")
+    (tmp_path / "file").write_bytes(b"x")
+    claim_and_release(tmp_path, "same")
+    assert (tmp_path / "file").exists()
+    assert f"{tmp_path}: the file system has no locks (No locks available)" in caplog.text
 
 
 def test_a_state_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:

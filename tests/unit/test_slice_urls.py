@@ -64,3 +64,16 @@ def test_a_missing_list_or_column_is_named(tmp_path: Path) -> None:
         InputError, match=r"no column 'url' \(pool\.source\.url_column\); it has: TEXT, URL"
     ):
         slice_links(tmp_path, 0, 1, "url", "TEXT")
+
+
+def test_files_of_a_list_may_differ_in_other_columns(tmp_path: Path) -> None:
+    links = write_lists(tmp_path, [3, 4])
+    second = tmp_path / "part-001.parquet"
+    changed = pl.read_parquet(second).select(
+        pl.lit(7).alias("WIDTH"), pl.col("URL").cast(pl.Categorical), "TEXT"
+    )
+    changed.write_parquet(second)
+    assert slice_links(tmp_path, 0, 1, "URL", "TEXT").equals(links)
+    changed.drop("TEXT").write_parquet(second)
+    with pytest.raises(InputError, match=r"part-001\.parquet has no column 'TEXT'"):
+        slice_links(tmp_path, 0, 1, "URL", "TEXT")

@@ -1,5 +1,6 @@
 """Folders of unfinished work: what a killed job left is continued only if it is the same job."""
 
+import errno
 import fcntl
 import json
 import logging
@@ -13,6 +14,8 @@ from gapmatch.errors import InputError
 logger = logging.getLogger(__name__)
 
 LOCK = "lock"
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems say that are mounted without locks: NFS, Lustre, and others."""
 
 
 def claim_state(state: Path, identity: str) -> int:
@@ -41,6 +44,14 @@ def claim_state(state: Path, identity: str) -> int:
             f"{state} is in use: a process of an earlier run still works there (fuser "
             f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
         ) from None
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        logger.warning(
+            "%s: the file system has no locks (%s): nothing keeps a second run out of the folder",
+            state,
+            error.strerror,
+        )
     marker = state / "identity.json"
     if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == identity:
         logger.info("continuing in %s", state)

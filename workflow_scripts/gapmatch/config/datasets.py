@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from gapmatch.config.section import Fraction, Section
 
@@ -33,6 +33,16 @@ class ShardsSource(Section):
     shards: str = Field(
         description="Paths of the tar files in brace notation: /data/laion/{00000..41407}.tar."
     )
+
+    @field_validator("shards")
+    @classmethod
+    def _no_pattern(cls, value: str) -> str:
+        if set("*?[") & set(value):
+            raise ValueError(
+                "expected brace notation, /data/{00000..00999}.tar: what * or ? stand for may "
+                "change between two runs"
+            )
+        return value
 
 
 class ImageFolderSource(Section):

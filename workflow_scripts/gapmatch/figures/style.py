@@ -34,6 +34,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.4,
     "pdf.fonttype": 42,  # text stays text
+    "text.parse_math": False,  # captions and names hold dollar signs
     "figure.dpi": 150,
 }
 PANEL_WIDTH = 2.7  # inches
