@@ -8,6 +8,7 @@ rule write_report:
         summaries=SUMMARIES,
         certificates=CERTIFICATES,
         accuracy=f"{RESULTS}/tables/accuracy.csv",
+        differences=f"{RESULTS}/tables/differences.csv",
         tables=expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
         figures=expand(f"{RESULTS}/figures/{{name}}.png", name=FIGURES),
         data=[folder for dataset in DATASETS for folder in data(dataset)],
@@ -45,7 +46,7 @@ rule write_report:
     shell:
         "python {SCRIPTS}/write_report.py --study {params.study} --config {params.config} "
         "--commit $(git -C {SCRIPTS} rev-parse HEAD || echo unknown) "
-        "--accuracy {input.accuracy} --template {input.template} --captions {params.captions} "
+        "--accuracy {input.accuracy} --differences {input.differences} --template {input.template} --captions {params.captions} "
         "--sets {params.baseline} {params.gap_matched} {params.reference_only} "
         "--summaries {input.summaries} "
         "--certificates {input.certificates} --chunks {params.chunks} "

@@ -56,6 +56,7 @@ COMPARED = list(dict.fromkeys(itertools.chain(*AGREEMENT)))
 TABLES = [
     "table1",
     "accuracy",
+    "differences",
     "subsets",
     "duplicates",
     *(["agreement"] if AGREEMENT else []),
@@ -141,6 +142,36 @@ rule tabulate_accuracy:
     shell:
         "python {SCRIPTS}/tabulate_accuracy.py --evaluations {params.evaluations} "
         "--models {params.models} --test-sets {params.test_sets} "
+        "--caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+rule tabulate_differences:
+    input:
+        evaluations=evaluations(SUBSETS),
+        predictions=predictions(SUBSETS),
+        caption=f"{CAPTIONS}/table_differences.rst",
+    output:
+        table("differences"),
+    log:
+        f"{RESULTS}/logs/tabulate_differences.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_differences.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        evaluations=EVALUATIONS,
+        models=lambda _, input: models(SUBSETS),
+        test_sets=lambda _, input: TEST_SETS,
+        sets=options(
+            baseline=STUDY.figures.baseline,
+            reference_only=STUDY.figures.reference_only,
+        ),
+        out=f"{RESULTS}/tables/differences",
+    message:
+        "Table of differences to the baseline"
+    shell:
+        "python {SCRIPTS}/tabulate_differences.py --evaluations {params.evaluations} "
+        "--models {params.models} --test-sets {params.test_sets} {params.sets} "
         "--caption {input.caption} --out {params.out} > {log} 2>&1"
 
 

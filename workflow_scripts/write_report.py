@@ -8,6 +8,7 @@ from gapmatch.accuracy import read_accuracy
 from gapmatch.atomic import write_text
 from gapmatch.command_line import run
 from gapmatch.counts import count_datasets
+from gapmatch.differences import read_differences
 from gapmatch.result_files import named_path, read_certificates, read_object, read_subsets
 
 
@@ -21,6 +22,7 @@ def main() -> None:
         commit=arguments.commit,
         accuracy=read_accuracy(arguments.accuracy),
         sets=arguments.sets,
+        differences=read_differences(arguments.differences),
         subsets=read_subsets(arguments.summaries),
         certificates=read_certificates(arguments.certificates),
         datasets=count_datasets(arguments.chunks, dict(arguments.embeddings)),
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     one_file = {
         "--config": "resolved config as JSON",
         "--accuracy": "CSV that tabulate_accuracy.py wrote",
+        "--differences": "CSV that tabulate_differences.py wrote",
         "--captions": "folder with FIGURE.rst and table_TABLE.rst",
         "--template": "Jinja2 template of the report",
         "--out": "HTML file to write",

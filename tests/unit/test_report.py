@@ -12,6 +12,7 @@ from PIL import Image
 from gapmatch import report
 from gapmatch.accuracy import COLUMNS, accuracy_matrix, accuracy_table, over_seeds
 from gapmatch.counts import DatasetCounts, count_datasets, subset_reconciles
+from gapmatch.differences import Difference
 from gapmatch.errors import InputError
 from gapmatch.headline import headline_sentences
 from gapmatch.result_files import Subset, read_certificates, read_evaluations, read_subsets
@@ -77,6 +78,7 @@ def made_report(
         "commit": "0123abc",
         "accuracy": accuracy,
         "sets": ["baseline", "sketch_pruned", "reference_only"],
+        "differences": [],
         "subsets": subsets,
         "certificates": read_certificates(sorted(results.glob("subsets/*/certificate.json"))),
         "datasets": counts(results),
@@ -142,16 +144,36 @@ def hand_made(top1: dict[str, float]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
+def difference(name: str, low: float, high: float, remains: float | None = None) -> Difference:
+    share = (remains, remains, remains)
+    told = low > 0 or high < 0
+    return Difference(name, "sketch", (low + high) / 2, low, high, told, 500, 1, *share)
+
+
 def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
     table = hand_made({"baseline": 0.6, "reference_only": 0.1, "sketch_pruned": 0.5})
-    sentences = headline_sentences(table, subsets)
+    rows = [
+        difference("reference_only", -0.54, -0.46),
+        difference("sketch_pruned", -0.14, -0.06, 0.8),
+    ]
+    sentences = headline_sentences(table, subsets, rows)
     assert "60.0 % (56.0\N{EN DASH}64.0)" in sentences[0]
-    assert "80 % of the 50.0 points" in sentences[-1]
+    assert "50.0 points (46.0\N{EN DASH}54.0) below baseline" in sentences[1]
+    assert "10.0 points (6.0\N{EN DASH}14.0) below baseline; 80 % (80 to 80)" in sentences[-1]
     pruned = next(subset for subset in subsets if subset.subset == "sketch_pruned")
     assert f"{pruned.pruned:,} of {pruned.pool:,}" in sentences[-1]
-    worse = hand_made({"baseline": 0.1, "reference_only": 0.3, "sketch_pruned": 0.5})
-    assert "points" not in " ".join(headline_sentences(worse, subsets))
-    assert headline_sentences(hand_made({"sketch_pruned": 0.5}), subsets) == []
+    assert headline_sentences(hand_made({"sketch_pruned": 0.5}), subsets, []) == []
+
+
+def test_headline_tells_no_difference_that_may_be_none(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.035, "reference_only": 0.025, "sketch_pruned": 0.035})
+    rows = [
+        difference("reference_only", -0.03, 0.01),
+        difference("sketch_pruned", -0.02, 0.02),
+    ]
+    sentences = headline_sentences(table, subsets, rows)
+    assert "not distinguishable from baseline (-1.0 points, 95 % interval -3.0" in sentences[1]
+    assert sentences[-1].endswith("-2.0 to +2.0).")
 
 
 def test_counts_reconcile_and_losses_are_seen(results: Path, subsets: list[Subset]) -> None:

@@ -26,7 +26,8 @@ CHUNKS = "{00000,00001}"
 V2 = {"source": {"kind": "emoji", "part": "v2"}}
 # Where accuracies are shown, and where subsets are shown.
 OF_ALL_MODELS = """
-    tabulate_accuracy tabulate_table1 plot_accuracy_by_size plot_effective_robustness write_report
+    tabulate_accuracy tabulate_differences tabulate_table1
+    plot_accuracy_by_size plot_effective_robustness write_report
 """
 # Drawn where a near- or far-pruned subset is steered by some of the test sets but not by all.
 TRANSFER = "plot_transfer_by_size"

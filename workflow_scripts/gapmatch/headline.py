@@ -5,23 +5,29 @@ from collections.abc import Sequence
 import polars as pl
 
 from gapmatch.accuracy import over_seeds, select_sets, with_interval
+from gapmatch.differences import Difference, signed
 from gapmatch.result_files import Subset
 from gapmatch.tables import percent
 
 
 def headline_sentences(
-    accuracy: pl.DataFrame, subsets: Sequence[Subset], sets: Sequence[str] | None = None
+    accuracy: pl.DataFrame,
+    subsets: Sequence[Subset],
+    differences: Sequence[Difference],
+    sets: Sequence[str] | None = None,
 ) -> list[str]:
     """For the most telling test set: baseline, gap-matched and reference-only accuracy.
 
     The test set is the one that the first gap-matched training set with a single test set was
-    matched to, otherwise the first of the table. The share that remains is
-    (gap-matched - reference only) / (baseline - reference only), at least 0, given where the
-    baseline is better than the reference alone.
+    matched to, otherwise the first of the table. What a training set has above or below the
+    baseline is told with its interval. The share that remains is
+    (gap-matched - reference only) / (baseline - reference only), given where the baseline is
+    distinguishably better than the reference alone.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
         subsets: Summaries, for methods and counts.
+        differences: ``differences.differences``.
         sets: Training sets to speak of; all for None.
 
     Returns:
@@ -37,35 +43,60 @@ def headline_sentences(
         row["training_set"]: row
         for row in means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
     }
+    against = {row.training_set: row for row in differences if row.test_set == test_set}
     baseline = next(
         (here[s.subset] for s in spoken if s.method == "all" and s.subset in here), None
     )
-    alone = next((here[s.subset] for s in spoken if s.method == "none" and s.subset in here), None)
     if baseline is None:
         return []
+    name = baseline["training_set"]
     sentences = [
-        f"On {test_set} (n = {baseline['n']:,}), {baseline['training_set']}, trained on the whole "
-        f"pool and the reference, reaches {_cell(baseline)} top-1 accuracy."
+        f"On {test_set} (n = {baseline['n']:,}), {name}, trained on the whole pool and the "
+        f"reference, reaches {_cell(baseline)} top-1 accuracy."
     ]
+    alone = next((s.subset for s in spoken if s.method == "none" and s.subset in here), None)
     if alone is not None:
-        sentences.append(f"The reference alone ({alone['training_set']}) reaches {_cell(alone)}.")
-    for subset in matched:
-        if subset.subset not in here:
-            continue
-        mean = here[subset.subset]
-        text = (
-            f"{subset.subset}, without the {subset.pruned:,} of {subset.pool:,} pool images that "
-            f"gap matching prunes for {', '.join(subset.test_sets)}, reaches {_cell(mean)}"
+        sentences.append(
+            f"The reference alone ({alone}) reaches {_cell(here[alone])}"
+            f"{_compared(against.get(alone), name)}."
         )
-        gain = baseline["top1"] - alone["top1"] if alone is not None else 0.0
-        if alone is not None and gain > 0:
-            share = max(0.0, (mean["top1"] - alone["top1"]) / gain)
-            text += (
-                f": {100 * share:.0f} % of the {percent(gain)} points by which the baseline is "
-                "better than the reference alone remain"
+    for subset in matched:
+        if subset.subset in here:
+            row = against.get(subset.subset)
+            sentences.append(
+                f"{subset.subset}, without the {subset.pruned:,} of {subset.pool:,} pool images "
+                f"that gap matching prunes for {', '.join(subset.test_sets)}, reaches "
+                f"{_cell(here[subset.subset])}{_compared(row, name)}{_remaining(row, name)}."
             )
-        sentences.append(f"{text}.")
     return sentences
+
+
+def _compared(row: Difference | None, baseline: str) -> str:
+    """What a training set has above or below the baseline, to end a sentence with."""
+    if row is None:
+        return ""
+    if not row.distinguishable:
+        return (
+            f", not distinguishable from {baseline} ({signed(row.difference)} points, 95 % "
+            f"interval {signed(row.low)} to {signed(row.high)})"
+        )
+    side = "above" if row.difference > 0 else "below"
+    bounds = sorted((abs(row.low), abs(row.high)))
+    return (
+        f", {percent(abs(row.difference))} points ({percent(bounds[0])}\N{EN DASH}"
+        f"{percent(bounds[1])}) {side} {baseline}"
+    )
+
+
+def _remaining(row: Difference | None, baseline: str) -> str:
+    """The share of the baseline's gain that remains, where it was measured."""
+    if row is None or row.remains is None:
+        return ""
+    low, high = (100 * (bound or 0.0) for bound in (row.remains_low, row.remains_high))
+    return (
+        f"; {100 * row.remains:.0f} % ({low:.0f} to {high:.0f}) of what {baseline} has above the "
+        "reference alone remains"
+    )
 
 
 def _cell(mean: dict[str, float | None]) -> str:

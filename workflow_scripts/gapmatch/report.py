@@ -14,6 +14,7 @@ import polars as pl
 from gapmatch.accuracy import accuracy_matrix, select_sets
 from gapmatch.captions import caption_of
 from gapmatch.counts import DatasetCounts, subset_reconciles
+from gapmatch.differences import Difference
 from gapmatch.errors import InputError
 from gapmatch.headline import headline_sentences
 from gapmatch.result_files import Subset
@@ -136,6 +137,7 @@ def render(
     commit: str,
     accuracy: pl.DataFrame,
     sets: Sequence[str] | None,
+    differences: Sequence[Difference],
     subsets: Sequence[Subset],
     certificates: Mapping[str, Mapping[str, Any]],
     datasets: Sequence[DatasetCounts],
@@ -151,6 +153,7 @@ def render(
         commit: Commit of the workflow.
         accuracy: ``accuracy.accuracy_table``.
         sets: Training sets of the headline; all for None.
+        differences: ``differences.differences``.
         subsets: Summaries in the order of the study.
         certificates: Certificates by subset.
         datasets: Counts by dataset.
@@ -176,7 +179,7 @@ def render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,
-        sentences=headline_sentences(accuracy, subsets, sets),
+        sentences=headline_sentences(accuracy, subsets, differences, sets),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
         certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),

@@ -1,5 +1,6 @@
 """Intervals, correlations and fits behind the tables and figures; every result is deterministic."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
+REPLICATES = 10_000
 
 
 def bootstrap_interval(correct: NDArray[np.bool_], level: float = LEVEL) -> tuple[float, float]:
@@ -52,6 +54,45 @@ def seed_interval(correct: NDArray[np.bool_], level: float = LEVEL) -> tuple[flo
     """
     bounds = [bootstrap_interval(column, level) for column in correct.T]
     low, high = np.mean(bounds, axis=0)
+    return float(low), float(high)
+
+
+def paired_bootstrap(
+    correct: Sequence[NDArray[np.bool_]], replicates: int = REPLICATES
+) -> NDArray[np.float64]:
+    """Bootstrap replicates of the accuracies of several training sets on the same images.
+
+    Each replicate draws the images with replacement, the same for all training sets, and of each
+    training set its seeds; a training set with one seed shows no variation over seeds. Images on
+    which all models do alike are interchangeable: their numbers are drawn instead of them
+    (multinomial), which is the same and bounded in memory.
+
+    Args:
+        correct: For each training set (images, seeds); all of the same images.
+        replicates: How many to draw; the generator's seed is fixed.
+
+    Returns:
+        (replicates, training sets) fractions.
+    """
+    rng = np.random.default_rng(0)
+    images = len(correct[0])
+    patterns, numbers = np.unique(np.hstack(correct), axis=0, return_counts=True)
+    drawn = rng.multinomial(images, numbers / images, size=replicates)
+    models = drawn @ patterns.astype(np.float64) / images
+    last = np.cumsum([columns.shape[1] for columns in correct])
+    means = []
+    for columns in np.split(models, last[:-1], axis=1):
+        seeds = rng.integers(columns.shape[1], size=columns.shape)
+        means.append(np.take_along_axis(columns, seeds, axis=1).mean(axis=1))
+    return np.column_stack(means)
+
+
+def percentile_interval(
+    replicates: NDArray[np.float64], level: float = LEVEL
+) -> tuple[float, float]:
+    """Return the percentile interval of bootstrap replicates (Efron & Tibshirani 1993)."""
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(replicates, [tail, 1.0 - tail])
     return float(low), float(high)
 
 
