@@ -18,7 +18,7 @@ from timing import in_turn, machine, table
 from webdataset.tariterators import tar_file_iterator
 
 from gapmatch.shards import read_samples, write_shard
-from gapmatch.streaming import TrainingShard, kept_members
+from gapmatch.streaming import TrainingShard, kept_samples
 
 
 def make_shard(path: Path, samples: int, size: int) -> list[str]:
@@ -36,7 +36,7 @@ def make_shard(path: Path, samples: int, size: int) -> list[str]:
 
 def read(source: TrainingShard) -> None:
     """Read what a training set keeps of a shard."""
-    deque(kept_members(source), maxlen=0)
+    deque(kept_samples(source), maxlen=0)
 
 
 def read_by_webdataset(tar: Path) -> None:
