@@ -29,7 +29,7 @@ lock: setup ## Pin requirements.in and everything below it anew
 	$(BIN)/python envs/uv_like_pip.py pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
 
-demo: setup ## Run the default study on real images and print where its report lies
+demo: setup ## Run the default study on real images and print where its report is
 	@echo "Elsewhere this took 6 minutes on two cores with bfloat16 instructions (AMD EPYC, Zen 4), 8 to 12 with AVX2 alone."
 	$(BIN)/snakemake --cores all
 	@$(BIN)/python workflow_scripts/print_headline.py --accuracy results/emoji/tables/accuracy.csv \

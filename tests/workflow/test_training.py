@@ -213,8 +213,8 @@ SETTINGS = training.Settings(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 49}, r"may get 48 samples, less than a batch \(49\).*training\.batch_size"),
-        ({"gpus": 2, "batch_size": 34}, r"2 loaders; one may get 16 samples, less than a batch"),
+        ({"batch_size": 49}, r"get 48 samples, fewer than a batch \(49\).*training\.batch_size"),
+        ({"gpus": 2, "batch_size": 34}, r"2 loaders; one may get 16 samples, fewer than a batch"),
         ({"gpus": 4, "workers": 2}, r"has 3 shards for 4 loaders.*download\.samples_per_shard"),
         ({"gpus": 3}, r"training\.batch_size is 16, expected a multiple of the 3 GPUs"),
     ],

@@ -114,8 +114,8 @@ def parse(line: str) -> Progress | None:
 def progress_of(lines: Sequence[str]) -> Progress | None:
     """Return how far a job is, from the last lines of its log; None where there are none.
 
-    It is what the last of them tells that tells any. Where that is over (a bar is full) and other
-    lines follow, or where none tells any, it is the start of the last line.
+    The last line with progress decides. If it is complete (a full bar) and others follow, or no
+    line has any, it is the start of the last line.
     """
     for line in reversed(lines):
         if found := parse(line):

@@ -1,7 +1,7 @@
 """The arithmetic in which this machine computes fastest, found by measuring.
 
 Processors without bfloat16 instructions emulate them: on AVX2 alone a product in bfloat16 takes
-some fifty times as long as in float32. Older GPUs emulate bfloat16 as well.
+5 to 50 times as long as in float32. Older GPUs emulate bfloat16 as well.
 """
 
 import time

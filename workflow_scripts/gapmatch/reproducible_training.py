@@ -112,8 +112,8 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
         elif COUNTED.images < self.batch_size:
             raise InputError(
                 f"a loader got {COUNTED.images} samples with image and caption out of its shards, "
-                f"less than a batch ({self.batch_size}): {self.folder}/loader-*.log tells what "
-                "the others lack"
+                f"fewer than a batch ({self.batch_size}): see {self.folder}/loader-*.log for the "
+                "others"
             )
         else:
             log_line(self.folder, AGAIN)
@@ -175,7 +175,7 @@ class FusedAdamW(torch.optim.AdamW):
 def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
     """Create a model whose convolutions work on channels last, and transforms, the first counted.
 
-    ResNets train a quarter faster so on a CPU, and on GPUs in half precision; others as before.
+    On a CPU this trains ResNets a quarter faster, others as before (GPUs: not measured).
     """
     model, train_transform, transform = create_model(*arguments, **options)
     counted = COUNTED.counting(train_transform)
@@ -193,8 +193,8 @@ def train(arguments: list[str]) -> None:
     A shard that comes in part ends the run, which can go on from its checkpoint. open_clip would
     train without the rest of the shard and repeat other samples instead, logging little or nothing.
 
-    Where the disk is full it exits with status ENOSPC and says nothing: its checkpoints fill the
-    disk, and only who deletes them can say it.
+    On a full disk it exits silently with status ENOSPC: its checkpoints fill the disk; the caller
+    deletes them and then reports it.
     """
     options = parse_args(arguments)
     os.environ["POLARS_MAX_THREADS"] = "1"  # else each loader has as many as the machine has cores

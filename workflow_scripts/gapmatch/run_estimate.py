@@ -119,7 +119,7 @@ class RunEstimate:
         return max(0, self.planned[rule].jobs - begun)
 
     def _seconds(self, rule: str, under_way: Sequence[UnderWay]) -> float:
-        """Return the seconds of a job of a rule: what others took, else tell, else are expected."""
+        """Return a job's seconds: as finished jobs took, as running logs say, or as expected."""
         if rule in self.finished:
             return self.finished[rule].mean
         told = [

@@ -12,9 +12,9 @@ from gapmatch.terminal_line import TerminalLine
 TICK_SECONDS = 2.0
 """Logs are read, and the line of a terminal rewritten, so often."""
 SETTLE_SECONDS = 0.1
-"""The line of a terminal is back so long after a message, which others may follow."""
+"""Wait after a message before redrawing the line: others may follow."""
 PLAIN_SECONDS = 25.0
-"""Plain lines follow each other so often: slow disks and all, at least every half minute."""
+"""Time between plain lines: even on slow disks, one at least every half minute."""
 LOGS_READ = 20
 """Logs read in a tick. A cluster may have hundreds of jobs: their logs are read in turn."""
 JOBS_LISTED = 5

@@ -29,7 +29,7 @@ class TrainingShard:
 
 
 def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
-    """List the shards of a chunk of which something is kept.
+    """List the shards of a chunk that hold kept samples.
 
     Args:
         chunk: The chunk.
@@ -94,7 +94,7 @@ def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:
     missing = set(keys or ())
     count = 0
     for sample in shard_samples(shard.tar, keys):
-        # Of a key that stands twice the first is what was embedded.
+        # If a key occurs twice, the first sample was embedded.
         if keys is None or sample.key in missing:
             missing.discard(sample.key)
             count += 1

@@ -132,7 +132,7 @@ def starvation(settings: Settings, shards: list[TrainingShard]) -> str:
         return ""
     return (
         f"the training set has {len(shards)} shards for {loaders} loaders; one may get {smallest} "
-        f"samples, less than a batch ({per_process})"
+        f"samples, fewer than a batch ({per_process})"
     )
 
 
@@ -163,7 +163,7 @@ def command(settings: Settings, shards: list[TrainingShard], logs: Path) -> list
     """Return the command line that trains: open_clip_train's own arguments behind ours.
 
     Its training data are positions in the list of shards, MANIFEST in the folder of its logs
-    (``reproducible_training.kept_samples``).
+    (``reproducible_training.trainable_samples``).
     """
     launcher = [sys.executable]
     if settings.gpus > 1:
@@ -221,8 +221,8 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
 def count_skipped(log: str) -> int:
     """Return how many samples a loader could not read, by its log (``reproducible_training``).
 
-    An epoch that was interrupted is logged again from its start; its last time counts. Of an
-    epoch's passes through the shards the first counts.
+    An epoch that was interrupted is logged again from its start; only the last attempt counts. Of
+    several passes in an epoch, the first counts.
     """
     skipped: dict[str, int] = {}
     epoch, counts = "", True
@@ -282,8 +282,7 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
         raise InputError(
             f"{skipped} samples could not be used in {settings.epochs} epochs of {samples}, so "
             f"{asked - skipped} of {asked} were seen; training.max_skipped "
-            f"({settings.max_skipped}) allows fewer: {state / EXPERIMENT / 'loader-*.log'} tells "
-            "what they lack"
+            f"({settings.max_skipped}) is exceeded: see {state / EXPERIMENT / 'loader-*.log'}"
         )
     return weights, skipped
 
