@@ -327,7 +327,7 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     assert set(after) == set(before), "results of removed subsets stay, and nothing is added"
     assert {path for path in after if after[path] != before[path]} == spelled_out(
         f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
-            tables/{{accuracy,subsets,pruned,table1}}.{{csv,md,tex}}
+            tables/{{accuracy,differences,subsets,pruned,table1}}.{{csv,md,tex}}
             tables/{{similarity_gap,similarity_pruned,accuracy_by_similarity}}.csv
             tables/neighbours_{TESTS}.parquet
             figures/similarity_{{gap,pruned}}.{{png,pdf,csv}}
