@@ -30,7 +30,7 @@ lock: setup ## Pin requirements.in and everything below it anew
 		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
 
 demo: setup ## Run the default study on real images and print where its report is
-	@echo "Elsewhere this took 6 minutes on two cores with bfloat16 instructions (AMD EPYC, Zen 4), 8 to 12 with AVX2 alone."
+	@echo "Elsewhere this took 4 minutes on two cores of a new processor (AMD EPYC, Zen 5), at most 12 on an older one with AVX2 alone."
 	$(BIN)/snakemake --cores all
 	@$(BIN)/python workflow_scripts/print_headline.py --accuracy results/emoji/tables/accuracy.csv \
 		--report results/emoji/report.html \

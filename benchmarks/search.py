@@ -170,7 +170,7 @@ def main() -> None:
         f"{args.rounds} rounds in turn. {machine()}.\n"
     )
     columns = ["dim", "tests", "chunk", "who", "rows given", "seconds", "GFLOP/s of the product"]
-    print(table([*columns, "of the bare product", "fused is faster by"], lines))
+    print(table([*columns, "of the bare product", "fused speedup"], lines))
 
 
 if __name__ == "__main__":
