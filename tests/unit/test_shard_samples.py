@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
+from webdataset import tariterators
 
 from gapmatch import shard_samples
 from gapmatch.errors import InputError
@@ -95,6 +95,25 @@ def test_a_compressed_shard_is_named_as_such(tmp_path: Path) -> None:
         count_samples(tar)
 
 
+def test_a_member_of_negative_size_ends_the_reading(tmp_path: Path) -> None:
+    """It would lead back to its own header, for ever (CVE-2025-8194)."""
+    tar = write(tmp_path / "0.tar", [("a.jpg", b"1"), ("b.jpg", b"2"), ("c.jpg", b"3")])
+    data = bytearray(tar.read_bytes())
+    header = data[1024:1536]
+    header[124:136] = (256**12 - 512).to_bytes(12, "big")  # base-256, two's complement
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    data[1024:1536] = header
+    tar.write_bytes(data)
+    with pytest.raises(InputError, match="a member that ends before it begins"):
+        count_samples(tar)
+
+
+def test_a_shard_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"0\.tar cannot be read \(.*No such file"):
+        count_samples(tmp_path / "0.tar")
+
+
 def test_a_shard_cut_short_is_an_error(tmp_path: Path) -> None:
     tar = write(tmp_path / "0.tar", [(f"{n}.txt", b"x" * 300) for n in range(3)])
     data = tar.read_bytes()
@@ -119,8 +138,10 @@ def test_samples_whose_files_lie_together_are_webdatasets(
 ) -> None:
     members = [(f"{key}.{extension}", key.encode()) for key, extension in sorted(names)]
     tar = write(tmp_path_factory.mktemp("shards") / "0.tar", members)
-    expected = [
-        (one.pop("__key__"), {name: data for name, data in one.items() if name[0] != "_"}, None)
-        for one in webdataset.tarfile_to_samples()([{"url": str(tar)}])
-    ]
+    with tar.open("rb") as file:
+        files = tariterators.tar_file_expander([{"url": str(tar), "stream": file}])
+        expected = [
+            (one.pop("__key__"), {name: data for name, data in one.items() if name[0] != "_"}, None)
+            for one in tariterators.group_by_keys(files)
+        ]
     assert read(tar) == expected

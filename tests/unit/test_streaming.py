@@ -74,6 +74,16 @@ def test_a_kept_sample_that_is_not_there_is_an_error(shard: Path, tmp_path: Path
         read(TrainingShard(shard, 4, kept))
 
 
+def test_names_of_subset_files_are_no_patterns(shard: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "[a]*?"
+    folder.mkdir()
+    kept = write_kept(folder / "kept.parquet", KEPT)
+    assert len(read(TrainingShard(shard, len(KEPT), kept))) == len(KEPT)
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"kept\.parquet cannot be read"):
+        read(TrainingShard(shard, len(KEPT), kept))
+
+
 def test_a_sample_too_many_is_an_error(shard: Path) -> None:
     with pytest.raises(InputError, match="holds 12 samples instead of 11"):
         read(TrainingShard(shard, 11, None))

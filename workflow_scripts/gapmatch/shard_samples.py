@@ -70,8 +70,10 @@ def _opened(tar: Path) -> Iterator[tarfile.TarFile]:
         # "r:" is an uncompressed tar: what is not wanted is skipped by seeking, not by reading.
         with tarfile.open(tar, "r:") as archive:
             yield archive
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError) as error:
         raise InputError(f"{tar} is damaged or cut short ({error}): fetch it again") from error
+    except OSError as error:
+        raise InputError(f"{tar} cannot be read ({error})") from error
 
 
 def _sample_files(tar: Path, archive: tarfile.TarFile) -> Iterator[_Files]:
@@ -81,6 +83,8 @@ def _sample_files(tar: Path, archive: tarfile.TarFile) -> Iterator[_Files]:
     end = 0
     while member := archive.next():
         archive.members = []  # type: ignore[attr-defined]  # would keep all that it saw
+        if archive.offset <= end:
+            raise tarfile.ReadError(f"a member that ends before it begins, at byte {end}")
         end = archive.offset
         if not member.isreg() or not is_sample_file(member.name):
             continue

@@ -37,7 +37,9 @@ def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
     """
     if kept is None:
         return [TrainingShard(shard.path, shard.samples, None) for shard in chunk.shards]
-    counts = dict(pl.scan_parquet(kept).group_by("shard").agg(pl.len()).collect().iter_rows())
+    counts = dict(
+        pl.scan_parquet(kept, glob=False).group_by("shard").agg(pl.len()).collect().iter_rows()
+    )
     unknown = set(counts) - {shard.path.name for shard in chunk.shards}
     if unknown:
         raise InputError(
@@ -73,15 +75,18 @@ def read_manifest(path: Path) -> list[TrainingShard]:
 
 
 def kept_keys(shard: TrainingShard) -> set[str] | None:
-    """Return the keys of the samples of a shard that are trained on; None is all of them."""
+    """Return the keys of the samples of a shard that are trained on; None is all of them.
+
+    Raises:
+        InputError: The subset's file cannot be read.
+    """
     if shard.kept is None:
         return None
-    return set(
-        pl.scan_parquet(shard.kept)
-        .filter(pl.col("shard") == shard.tar.name)
-        .select("image_path")
-        .collect()["image_path"]
-    )
+    try:
+        kept = pl.scan_parquet(shard.kept, glob=False).filter(pl.col("shard") == shard.tar.name)
+        return set(kept.select("image_path").collect()["image_path"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{shard.kept} cannot be read ({error}): make the subset again") from error
 
 
 def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:
