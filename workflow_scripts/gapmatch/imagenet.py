@@ -15,7 +15,7 @@ import scipy.io
 from timm.data.imagenet_info import ImageNetInfo
 
 from gapmatch.errors import InputError
-from gapmatch.imagefolder import LabelledImage, is_image
+from gapmatch.imagefolder import LabelledImage, is_hidden, is_image
 
 WORDNET_IDS: list[str] = ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
 INDEX = {wordnet_id: index for index, wordnet_id in enumerate(WORDNET_IDS)}
@@ -139,9 +139,7 @@ def _some(names: Sequence[object]) -> str:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(
-        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
