@@ -393,11 +393,6 @@ def test_images_are_bounded_and_flattened(tmp_path: Path, monkeypatch: pytest.Mo
         shard_images.read_images({"evil.tar": path}, {("evil.tar", "a")}, 20)
 
 
-def test_keys_are_split_as_webdataset_does() -> None:
-    assert shard_images.split_name("a.b/c.seg.PNG") == ("a.b/c", "seg.png")
-    assert shard_images.split_name("000.jpg") == ("000", "jpg")
-
-
 def swept(**differences: object) -> TrainingSet:
     alike = {
         "subset": "a", "method": "gap_match", "test_sets": ("sketch",), "rank": 1, "offset": 0.0,

@@ -84,3 +84,8 @@ def test_a_damaged_header_is_no_end(tmp_path: Path, member: int) -> None:
     tar.write_bytes(data)
     with pytest.raises(InputError, match="damaged or cut short"):
         list(shards.read_samples(tar))
+
+
+def test_keys_are_split_as_webdataset_does() -> None:
+    assert shards.split_name("a.b/c.seg.PNG") == ("a.b/c", "seg.png")
+    assert shards.split_name("000.jpg") == ("000", "jpg")

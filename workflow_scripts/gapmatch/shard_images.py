@@ -1,16 +1,15 @@
 """Reading a few images out of webdataset shards, without extracting anything to disk."""
 
 import io
-import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from gapmatch.errors import InputError
-from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
+from gapmatch.image_extensions import IMAGE_FORMATS
 from gapmatch.result_files import read_object
-from gapmatch.shards import split_name
+from gapmatch.shard_samples import image_of, shard_samples
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
@@ -46,7 +45,7 @@ def read_images(
         if shard not in shards:
             raise InputError(f"shard {shard} is in no chunk.json that was named; name its chunk")
         keys = {key for name, key in wanted if name == shard}
-        for key, data in _members(shards[shard], keys):
+        for key, data in _images(shards[shard], keys):
             images[shard, key] = decode(data, side, f"{shards[shard]}: {key}")
     missing = sorted(set(wanted) - set(images))
     if missing:
@@ -55,26 +54,21 @@ def read_images(
     return images
 
 
-def _members(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Key and bytes of the image members of a tar, stopping once every key was met."""
+def _images(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Key and bytes of the images of a shard's samples, stopping once every key was met."""
     left = set(keys)
-    try:
-        # "r:" is an uncompressed tar: other members are skipped by seeking, not by reading
-        with tarfile.open(path, "r:") as archive:
-            for member in archive:
-                key, suffix = split_name(member.name)
-                if key not in left or suffix not in IMAGE_EXTENSIONS or not member.isreg():
-                    continue
-                if member.size > MAX_BYTES:
-                    raise InputError(f"{path}: {member.name} is larger than {MAX_BYTES} bytes")
-                opened = archive.extractfile(member)
-                if opened is not None:
-                    yield key, opened.read()
-                left.discard(key)
-                if not left:
-                    return
-    except (OSError, tarfile.TarError) as error:
-        raise InputError(f"{path}: cannot be read as a tar file ({error})") from error
+    for sample in shard_samples(path, keys):
+        if sample.key in left and sample.reason is None:
+            try:
+                _, data = image_of(sample.members)
+            except ValueError as error:
+                raise InputError(f"{path}: {sample.key}: {error}") from error
+            if len(data) > MAX_BYTES:
+                raise InputError(f"{path}: {sample.key} is larger than {MAX_BYTES} bytes")
+            yield sample.key, data
+            left.discard(sample.key)
+        if not left:
+            return
 
 
 def decode(data: bytes, side: int, origin: str) -> Image.Image:
