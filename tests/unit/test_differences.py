@@ -91,6 +91,18 @@ def test_what_remains_of_the_gain() -> None:
     assert 0.7 < pruned.remains_low < 0.8 < pruned.remains_high < 0.9
 
 
+@settings(max_examples=60, deadline=None)
+@given(lost=st.integers(0, 30), seed=st.integers(0, 20))
+def test_a_share_is_told_where_the_gain_is_distinguishable(lost: int, seed: int) -> None:
+    baseline = drawn(0.5, 200, seed)
+    alone = baseline.copy()
+    alone[np.flatnonzero(baseline)[:lost]] = False
+    models = {"b": baseline, "r": alone, "p": drawn(0.4, 200, seed + 1)}
+    rows = differences([evaluation(name, one) for name, one in models.items()], "b", "r")
+    reference, pruned = rows
+    assert (pruned.remains is not None) == reference.distinguishable
+
+
 def test_seeds_that_differ_widen_the_interval() -> None:
     baseline = [evaluation("b", drawn(0.5, seed=9), seed) for seed in (0, 1)]
     alike = [evaluation("p", drawn(0.4, seed=8), seed) for seed in (0, 1)]

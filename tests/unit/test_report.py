@@ -165,6 +165,16 @@ def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
     assert headline_sentences(hand_made({"sketch_pruned": 0.5}), subsets, []) == []
 
 
+def test_headline_says_that_a_share_may_be_none(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.6, "reference_only": 0.1, "sketch_pruned": 0.14})
+    share = (0.09, 0.0, 0.19)
+    row = Difference("sketch_pruned", "sketch", -0.46, -0.5, -0.4, True, 500, 1, *share)
+    assert headline_sentences(table, subsets, [row])[-1].endswith(
+        "; 9 % (0 to 19) of what baseline has above the reference alone remains, which is not "
+        "distinguishable from nothing."
+    )
+
+
 def test_headline_tells_no_difference_that_may_be_none(subsets: list[Subset]) -> None:
     table = hand_made({"baseline": 0.035, "reference_only": 0.025, "sketch_pruned": 0.035})
     rows = [

@@ -90,9 +90,14 @@ def differences(
         correct = _by_training_set(evaluations, test_set)
         if baseline not in correct:
             raise InputError(f"{baseline}, the baseline, was not evaluated on {test_set}")
+        gains = False
+        if alone in correct and alone is not None:
+            reference = _compared(correct, alone, test_set, baseline)
+            gains = reference.high < 0
         for name in correct:
             if name != baseline:
-                rows.append(_compared(correct, name, test_set, baseline, alone))
+                shared = alone if gains and name != alone else None
+                rows.append(_compared(correct, name, test_set, baseline, shared))
     return rows
 
 
@@ -121,19 +126,19 @@ def _compared(
     name: str,
     test_set: str,
     baseline: str,
-    alone: str | None,
+    alone: str | None = None,
 ) -> Difference:
-    compared = [baseline, name] + ([alone] if alone in correct and alone is not None else [])
+    """Compare a training set with the baseline; with ``alone``, by what it shares of the gain."""
+    compared = [baseline, name, *([alone] if alone else [])]
     means = [float(correct[one].mean()) for one in compared]
     replicates = paired_bootstrap([correct[one] for one in compared])
     low, high = percentile_interval(replicates[:, 1] - replicates[:, 0])
     share: tuple[float | None, float | None, float | None] = (None, None, None)
-    if len(compared) == 3 and name != alone:
+    if alone:
         gain = replicates[:, 0] - replicates[:, 2]
-        if percentile_interval(gain)[0] > 0:
-            # A replicate without gain has no share; with the interval above zero they are few.
-            kept = (replicates[:, 1] - replicates[:, 2])[gain > 0] / gain[gain > 0]
-            share = ((means[1] - means[2]) / (means[0] - means[2]), *percentile_interval(kept))
+        # A replicate without gain has no share; where the gain is distinguishable they are few.
+        kept = (replicates[:, 1] - replicates[:, 2])[gain > 0] / gain[gain > 0]
+        share = ((means[1] - means[2]) / (means[0] - means[2]), *percentile_interval(kept))
     return Difference(
         name,
         test_set,

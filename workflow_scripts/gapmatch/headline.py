@@ -93,9 +93,10 @@ def _remaining(row: Difference | None, baseline: str) -> str:
     if row is None or row.remains is None:
         return ""
     low, high = (100 * (bound or 0.0) for bound in (row.remains_low, row.remains_high))
+    doubt = "" if low > 0 else ", which is not distinguishable from nothing"
     return (
         f"; {100 * row.remains:.0f} % ({low:.0f} to {high:.0f}) of what {baseline} has above the "
-        "reference alone remains"
+        f"reference alone remains{doubt}"
     )
 
 
