@@ -46,7 +46,8 @@ rule write_report:
     shell:
         "python {SCRIPTS}/write_report.py --study {params.study} --config {params.config} "
         "--commit $(git -C {SCRIPTS} rev-parse HEAD || echo unknown) "
-        "--accuracy {input.accuracy} --differences {input.differences} --template {input.template} --captions {params.captions} "
+        "--accuracy {input.accuracy} --differences {input.differences} "
+        "--template {input.template} --captions {params.captions} "
         "--sets {params.baseline} {params.gap_matched} {params.reference_only} "
         "--summaries {input.summaries} "
         "--certificates {input.certificates} --chunks {params.chunks} "

@@ -131,7 +131,7 @@ def _read_metadata(members: Members) -> dict[str, str]:
     """Return the texts of a sample's json; what other tools write there may be anything."""
     try:
         found = json.loads(members.get("json", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

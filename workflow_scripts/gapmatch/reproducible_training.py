@@ -62,14 +62,14 @@ def log_line(folder: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-class CountedTransform:
-    """A transform of images that counts those that came through in this process."""
+class ImageCount:
+    """Counts the images that come through a transform in this process."""
 
     def __init__(self) -> None:
         self.images = 0
 
     def counting(self, transform: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
-        """Return a transform that does what another does, and counts."""
+        """Return a transform that does what ``transform`` does, and counts."""
 
         def counted(image: Any) -> torch.Tensor:
             self.images += 1
@@ -78,7 +78,7 @@ class CountedTransform:
         return counted
 
 
-COUNTED = CountedTransform()
+COUNTED = ImageCount()
 
 
 class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
@@ -144,7 +144,7 @@ def trainable_samples(
                 if sample.reason:
                     raise ValueError(sample.reason)
                 extension, image = image_of(sample.members)
-                caption = caption_of(sample.members)
+                caption_of(sample.members)
             except ValueError as error:
                 logging.warning("%s %s of %s: %s", SKIPPED, sample.key, shard.tar, error)
                 continue
@@ -152,7 +152,7 @@ def trainable_samples(
                 "__key__": sample.key,
                 "__url__": str(shard.tar),
                 extension: image,
-                "txt": caption.encode(),
+                "txt": sample.members["txt"],
             }
 
 

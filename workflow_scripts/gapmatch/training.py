@@ -112,8 +112,8 @@ def checked(settings: Settings, shards: list[TrainingShard]) -> Settings:
             return fewer
         logger.info(problem)
     raise InputError(
-        f"{problem}: lower training.batch_size, or make more and smaller shards "
-        "(download.samples_per_shard)"
+        f"{problem}: lower training.batch_size (of an embedder embedders.NAME.batch_size), or make "
+        "more and smaller shards (download.samples_per_shard, where they are fetched)"
     )
 
 
@@ -282,7 +282,8 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
         raise InputError(
             f"{skipped} samples could not be used in {settings.epochs} epochs of {samples}, so "
             f"{asked - skipped} of {asked} were seen; training.max_skipped "
-            f"({settings.max_skipped}) is exceeded: see {state / EXPERIMENT / 'loader-*.log'}"
+            f"({settings.max_skipped}), of an embedder embedders.NAME.max_skipped, is exceeded: "
+            f"see {state / EXPERIMENT / 'loader-*.log'}"
         )
     return weights, skipped
 
