@@ -38,6 +38,7 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/inspect.smk"
 
 
 # The paper's figures and Table 1, by their numbers there.

@@ -1,5 +1,6 @@
 # The report: every number, table and figure of the study in one file.
 
+PAGE = f"{RESOURCES}/page.html.j2"  # what every page's template extends
 DATASETS = ["pool", "reference", *TEST_SETS]
 
 
@@ -14,6 +15,7 @@ rule write_report:
         data=[folder for dataset in DATASETS for folder in data(dataset)],
         metadata=[path for dataset in DATASETS for path in metadata(dataset)],
         template=f"{RESOURCES}/report.html.j2",
+        page=PAGE,
         captions=expand(
             f"{CAPTIONS}/{{name}}.rst",
             name=[f"table_{re.sub('^audit_.*', 'audit', name)}" for name in TABLES]

@@ -7,7 +7,7 @@ import polars as pl
 
 from gapmatch.atomic import atomic_path
 from gapmatch.command_line import run
-from gapmatch.errors import InputError
+from gapmatch.links import link_files, read_links
 
 
 def slice_links(
@@ -28,34 +28,11 @@ def slice_links(
     Raises:
         InputError: There is no parquet file, or a column is missing.
     """
-    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
-    if not files:
-        raise InputError(f"{source} holds no parquet file: expected lists of links")
-    if not files[0].exists():
-        raise InputError(f"{source} does not exist: expected a parquet file or a folder of them")
     # One by one: files of a list may differ in their other columns, and in types of strings.
-    links = pl.concat([_links(file, url_column, caption_column) for file in files])
+    links = pl.concat([read_links(file, url_column, caption_column) for file in link_files(source)])
     rows = links.select(pl.len()).collect().item()
     first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
     return links.slice(first, last - first).collect()
-
-
-def _links(file: Path, url_column: str, caption_column: str) -> pl.LazyFrame:
-    """Return the columns url and caption of a file, as strings."""
-    try:
-        links = pl.scan_parquet(file)
-        known = links.collect_schema().names()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file} is no parquet file: {error}") from None
-    for key, column in (("url_column", url_column), ("caption_column", caption_column)):
-        if column not in known:
-            raise InputError(
-                f"{file} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
-            )
-    return links.select(
-        pl.col(url_column).cast(pl.String).alias("url"),
-        pl.col(caption_column).cast(pl.String).alias("caption"),
-    )
 
 
 def main() -> None:

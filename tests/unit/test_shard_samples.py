@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,3 +146,17 @@ def test_samples_whose_files_lie_together_are_webdatasets(
             for one in tariterators.group_by_keys(files)
         ]
     assert read(tar) == expected
+
+
+def test_the_documented_command_packs_a_shard_anew(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    (command,) = [line for line in page.splitlines() if line.startswith("mkdir unpacked && tar")]
+    apart = [("b.jpg", b"1"), ("x/a.jpg", b"2"), ("b.txt", b"3"), ("x/a.txt", b"4")]
+    tar = write(tmp_path / "00000.tar", apart)
+    assert [reason is None for *_, reason in read(tar)] == [True, True, False, False]
+    (tmp_path / "00000.tar.gz").write_bytes(gzip.compress(tar.read_bytes()))
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True)  # noqa: S602 - our own docs
+    assert sorted(read(tar)) == [
+        ("b", {"jpg": b"1", "txt": b"3"}, None),
+        ("x/a", {"jpg": b"2", "txt": b"4"}, None),
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from smoke_study import NOTHING, SUBSETS, TEST_SETS, read_json, run
+from smoke_study import NOTHING, RESULTS, SUBSETS, TEST_SETS, read_json, run
 
 from gapmatch.certificate import TOLERANCE
 
@@ -154,6 +154,22 @@ def copied(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_second_run_does_nothing(copied: Path) -> None:
     assert NOTHING in run(copied)
+
+
+def test_inspect_looks_at_the_data_each_time(copied: Path) -> None:
+    said = run(copied, "inspect")
+    assert "no errors, no warnings" in said
+    assert "links: 170 in 2 files" in said
+    (broken, *_) = sorted((copied / RESULTS / "emoji" / "val").glob("*/*.jpg"))
+    broken.write_bytes(b"<html>")
+    said = run(copied, "inspect")
+    assert "1 of 12 samples cannot be used" in said
+    assert broken.name in said
+    for image in broken.parent.glob("*.jpg"):
+        image.unlink()
+    said = run(copied, "inspect", status=1)
+    assert "error: val: results/smoke/emoji/val: the folders" in said
+    assert "1 error" in (copied / RESULTS / "inspection.html").read_text(encoding="utf-8")
 
 
 def test_snakemake_report_needs_no_network(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

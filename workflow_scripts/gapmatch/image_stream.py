@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image, UnidentifiedImageError
@@ -23,6 +23,9 @@ MAX_ASPECT_RATIO = 100
 """More elongated ones too: preprocessing scales the shorter side to the model's input."""
 MAX_LABEL = 2**31 - 1
 """Labels are stored in 32 bits."""
+
+
+Pixels = TypeVar("Pixels")
 
 
 class Use(StrEnum):
@@ -115,9 +118,21 @@ def _known_label(members: Members) -> int | None:
         return None
 
 
-def _read_sample(
-    raw: ShardSample, shard: str, preprocess: Callable[[Image.Image], torch.Tensor], use: Use
-) -> tuple[Sample, torch.Tensor | None]:
+def read_sample(
+    raw: ShardSample, shard: str, preprocess: Callable[[Image.Image], Pixels], use: Use
+) -> tuple[Sample, Pixels | None]:
+    """Decode the image of a sample.
+
+    Args:
+        raw: The sample.
+        shard: File name of its shard.
+        preprocess: RGB image to what is wanted of it.
+        use: What the sample is for.
+
+    Returns:
+        What is known of the sample, and what ``preprocess`` made of its image: None where the
+        sample has a ``reason``.
+    """
     sample = _describe(raw, shard, use)
     if sample.reason is not None:
         return sample, None
@@ -168,7 +183,7 @@ class _ShardBatches(IterableDataset[Any]):
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         # Decoded one by one: images as they are stored may be larger than the model's input.
         mine = (
-            _read_sample(raw, self.shard.name, self.preprocess, self.use)
+            read_sample(raw, self.shard.name, self.preprocess, self.use)
             for number, raw in enumerate(shard_samples(self.shard))
             if number // self.batch_size % step == first
         )

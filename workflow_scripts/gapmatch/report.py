@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import polars as pl
 
 from gapmatch.accuracy import accuracy_matrix, select_sets
@@ -17,6 +16,7 @@ from gapmatch.counts import DatasetCounts, subset_reconciles
 from gapmatch.differences import Difference
 from gapmatch.errors import InputError
 from gapmatch.headline import headline_sentences
+from gapmatch.html_template import load_template
 from gapmatch.result_files import Subset
 from gapmatch.tables import read_markdown_table
 
@@ -163,19 +163,8 @@ def render(
     Raises:
         InputError: The template is missing.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    try:
-        loaded = environment.get_template(template.name)
-    except jinja2.TemplateNotFound as error:
-        raise InputError(f"{template}: there is no such template") from error
     matrix = accuracy_matrix(select_sets(accuracy, sets))
-    return loaded.render(
+    return load_template(template).render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,

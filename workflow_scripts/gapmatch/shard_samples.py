@@ -108,14 +108,26 @@ def _repeated(key: str) -> str:
     return f"the key {key} stands earlier in the shard; expected a sample's files side by side"
 
 
+def sample_files(tar: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield key and extensions of a shard's samples, with those that cannot be used.
+
+    Only headers are read.
+
+    Raises:
+        InputError: The shard cannot be read to its end.
+    """
+    with _opened(tar) as archive:
+        for sample in _sample_files(tar, archive):
+            yield sample.key, tuple(sample.headers)
+
+
 def count_samples(tar: Path) -> int:
     """Return the number of samples of a shard, with those that cannot be used.
 
     Raises:
         InputError: It cannot be read to its end.
     """
-    with _opened(tar) as archive:
-        return sum(1 for _ in _sample_files(tar, archive))
+    return sum(1 for _ in sample_files(tar))
 
 
 def shard_samples(tar: Path, keys: Collection[str] | None = None) -> Iterator[ShardSample]:

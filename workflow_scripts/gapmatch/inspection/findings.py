@@ -1,0 +1,84 @@
+"""What a look at a dataset found."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+
+from gapmatch.errors import InputError
+
+Item = TypeVar("Item")
+
+
+class Level(StrEnum):
+    """An error ends the study or makes it answer wrongly; a warning costs samples or clarity."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend or to know."""
+
+    level: Level
+    dataset: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small image with its caption or class, to be looked at."""
+
+    jpeg: bytes
+    caption: str
+
+
+@dataclass
+class Look:
+    """What is known of a dataset.
+
+    Attributes:
+        dataset: Its name: pool, reference, or that of a test set.
+        facts: What was counted and measured, by name, as text.
+        findings: What is wrong or strange.
+        pictures: Some of its images.
+        classes: Names of its classes by label; none for the pool.
+        imagenet_indices: By label, the ImageNet classes that a class is; none of other datasets.
+        looked: Samples that were looked at.
+        unusable: How many of them cannot be used.
+    """
+
+    dataset: str
+    facts: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    imagenet_indices: tuple[tuple[int, ...], ...] = ()
+    looked: int = 0
+    unusable: int = 0
+
+    def error(self, text: str) -> None:
+        """Add an error."""
+        self.findings.append(Finding(Level.ERROR, self.dataset, text))
+
+    def warning(self, text: str) -> None:
+        """Add a warning."""
+        self.findings.append(Finding(Level.WARNING, self.dataset, text))
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn an InputError within into a finding; what follows it within is left out."""
+        try:
+            yield
+        except InputError as error:
+            self.error(str(error))
+
+
+def spread(items: Sequence[Item], number: int) -> list[Item]:
+    """Return at most so many items, evenly spaced, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, min(number, len(items))).round().astype(int)
+    return [items[place] for place in places]

@@ -1,0 +1,134 @@
+"""A look at samples: whether each can be used, and what images and captions they hold."""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from gapmatch.image_stream import Use, read_sample
+from gapmatch.inspection.findings import Look, Picture
+from gapmatch.shard_samples import ShardSample, image_of
+
+PICTURES = 8
+SIDE = 112
+"""Of a picture on the page, pixels."""
+ONE_CAPTION = 0.5
+"""Captions of which more than this share are one text tell a training next to nothing."""
+
+
+@dataclass
+class SampleCounts:
+    """What was met in the samples that were looked at.
+
+    Attributes:
+        looked: Number of samples.
+        reasons: How many cannot be used, by reason.
+        first: Where the first of each reason is.
+        extensions: Number of images by the extension of their files.
+        sizes: Width and height of the images, pixels.
+        captions: Captions of the samples that can be used.
+        pictures: The first images.
+    """
+
+    looked: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    extensions: Counter[str] = field(default_factory=Counter)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def unusable(self) -> int:
+        """How many of the samples cannot be used."""
+        return self.reasons.total()
+
+
+def count(samples: Iterable[tuple[str, ShardSample]], use: Use, pictures: int) -> SampleCounts:
+    """Decode samples as the embedding does, and count what they are.
+
+    Args:
+        samples: Where it is, for messages, and the sample.
+        use: What they are for.
+        pictures: Number of pictures to keep.
+    """
+    counts = SampleCounts()
+    for place, raw in samples:
+        sample, image = read_sample(raw, place, _same, use)
+        counts.looked += 1
+        if sample.reason is not None or image is None:
+            counts.reasons[str(sample.reason)] += 1
+            counts.first.setdefault(str(sample.reason), place)
+            continue
+        counts.extensions[image_of(raw.members)[0]] += 1
+        counts.sizes.append(image.size)
+        counts.captions.append(sample.caption)
+        if len(counts.pictures) < pictures:
+            counts.pictures.append(Picture(_small(image), sample.caption))
+    return counts
+
+
+def _same(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _small(image: Image.Image) -> bytes:
+    image.thumbnail((SIDE, SIDE))
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=85)
+    return jpeg.getvalue()
+
+
+def tell(look: Look, counts: SampleCounts) -> None:
+    """Add what was met in samples to what is known of a dataset."""
+    look.facts["samples looked at"] = f"{counts.looked:,}"
+    if counts.extensions:
+        formats = (f"{name} {number:,}" for name, number in counts.extensions.most_common())
+        look.facts["images"] = ", ".join(formats)
+        look.facts["width x height"] = _sizes(counts.sizes)
+    look.pictures, look.looked, look.unusable = counts.pictures, counts.looked, counts.unusable
+    if counts.looked and counts.unusable == counts.looked:
+        look.error(f"none of {counts.looked:,} samples can be used: {_reasons(counts)}")
+    elif counts.unusable:
+        look.warning(
+            f"{counts.unusable:,} of {counts.looked:,} samples cannot be used and will be "
+            f"rejected: {_reasons(counts)}"
+        )
+
+
+def _sizes(sizes: list[tuple[int, int]]) -> str:
+    width, height = np.median(sizes, axis=0).astype(int)
+    shorter = [min(size) for size in sizes]
+    return f"median {width} x {height}; the shorter side from {min(shorter)} to {max(shorter)}"
+
+
+def _reasons(counts: SampleCounts) -> str:
+    return "; ".join(
+        f"{reason} ({number:,}, such as {counts.first[reason]})"
+        for reason, number in counts.reasons.most_common(5)
+    )
+
+
+def tell_captions(look: Look, captions: list[str]) -> None:
+    """Add what was met in the captions of a pool."""
+    if not captions:
+        return
+    words = [len(caption.split()) for caption in captions]
+    look.facts["captions"] = f"median {int(np.median(words))} words, at most {max(words)}"
+    for text in _warnings(captions):
+        look.warning(text)
+
+
+def _warnings(captions: list[str]) -> Iterator[str]:
+    empty = sum(not caption.strip() for caption in captions)
+    if empty:
+        yield f"{empty:,} of {len(captions):,} captions are empty: they are trained on as they are"
+    caption, times = Counter(captions).most_common(1)[0]
+    if caption.strip() and len(captions) > 1 and times > ONE_CAPTION * len(captions):
+        yield (
+            f"{times:,} of {len(captions):,} captions are {caption[:60]!r}: a contrastive training "
+            "learns from captions that differ"
+        )

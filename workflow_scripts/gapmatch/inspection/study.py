@@ -1,0 +1,116 @@
+"""A look at all datasets of a study, and at what they have in common."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gapmatch.config.datasets import (
+    EmojiSource,
+    ImageFolderSource,
+    LabelledSource,
+    ShardsSource,
+    UrlsSource,
+)
+from gapmatch.config.embedding import TrainedEmbedder
+from gapmatch.config.study import Study
+from gapmatch.inspection.findings import Look
+from gapmatch.inspection.sources import (
+    look_at_folder,
+    look_at_imagenet,
+    look_at_links,
+    look_at_shards,
+)
+
+SHOWN = 5
+
+
+def look_at_study(study: Study, rendered: Path) -> list[Look]:
+    """Look at the pool, the reference and the test sets of a study, in this order.
+
+    Args:
+        study: The study.
+        rendered: Folder of the emoji study's rendered parts.
+    """
+    sources = {"reference": study.reference.source}
+    sources |= {name: test.source for name, test in study.test_sets.items()}
+    pool = _look_at_pool(study, rendered)
+    labelled = [_look_at_labelled(name, source, rendered) for name, source in sources.items()]
+    _compare_classes(labelled[0], labelled[1:])
+    _compare_with_embedders(study, pool)
+    return [pool, *labelled]
+
+
+def _look_at_pool(study: Study, rendered: Path) -> Look:
+    source, chunks = study.pool.source, study.pool.chunks
+    if isinstance(source, ShardsSource):
+        look = look_at_shards(source, chunks)
+    elif isinstance(source, UrlsSource):
+        look = look_at_links(source, chunks)
+    else:
+        links = UrlsSource(kind="urls", path=rendered / source.part)
+        look = look_at_links(links, chunks)
+    return look
+
+
+def _look_at_labelled(dataset: str, source: LabelledSource, rendered: Path) -> Look:
+    if isinstance(source, EmojiSource):
+        folder = ImageFolderSource(kind="imagefolder", root=rendered / source.part)
+        return look_at_folder(dataset, folder)
+    if isinstance(source, ImageFolderSource):
+        return look_at_folder(dataset, source)
+    return look_at_imagenet(dataset, source)
+
+
+def _compare_classes(reference: Look, test_sets: Sequence[Look]) -> None:
+    """Add to each test set how many of its classes the reference has too."""
+    if not reference.classes:
+        return
+    plain = {_plain(name): name for name in reference.classes}
+    for look in test_sets:
+        if not look.classes:
+            continue
+        absent = _absent(look, reference)
+        shared = len(look.classes) - len(absent)
+        look.facts["classes of the reference"] = f"{shared:,} of {len(look.classes):,}"
+        spelled = [
+            f"{name!r} ({plain[_plain(name)]!r})" for name in absent if _plain(name) in plain
+        ]
+        if spelled:
+            look.warning(
+                "classes that the reference spells otherwise, and that count as others: "
+                f"{', '.join(spelled[:SHOWN])}{' ...' if len(spelled) > SHOWN else ''}; give both "
+                "the same class_names"
+            )
+        elif not shared:
+            look.warning(
+                "no class is one of the reference: a model of the reference alone has seen none "
+                "of them, and what remains of an accuracy says nothing. Give both the same "
+                "class_names where the classes are the same"
+            )
+
+
+def _absent(look: Look, reference: Look) -> list[str]:
+    """Return the classes of a test set that the reference lacks: by ImageNet's where known."""
+    if look.imagenet_indices and reference.imagenet_indices:
+        known = {index for indices in reference.imagenet_indices for index in indices}
+        pairs = zip(look.classes, look.imagenet_indices, strict=True)
+        return [name for name, indices in pairs if known.isdisjoint(indices)]
+    return [name for name in look.classes if name not in set(reference.classes)]
+
+
+def _plain(name: str) -> str:
+    """Return a class name without what spellings differ in."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _compare_with_embedders(study: Study, pool: Look) -> None:
+    """Add an error for each embedder whose training would skip more of the pool than it may."""
+    for name, embedder in study.embedders.items():
+        if isinstance(embedder, TrainedEmbedder):
+            limit = embedder.max_skipped
+            if pool.unusable > limit * pool.looked:
+                pool.error(
+                    f"the embedder {name} is trained on the pool before samples are rejected, and "
+                    f"fails where more than {limit:.2%} of them cannot be used; of those looked "
+                    f"at, {pool.unusable / pool.looked:.2%} cannot: raise "
+                    f"embedders.{name}.max_skipped, or mend the shards"
+                )
