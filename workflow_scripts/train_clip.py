@@ -12,7 +12,7 @@ from gapmatch.chunks import read_chunk
 from gapmatch.command_line import run
 from gapmatch.precision import training_precision
 from gapmatch.resumption import claim_state
-from gapmatch.streaming import TrainingShard, kept_shards, write_manifest
+from gapmatch.streaming import Manifest, TrainingShard, kept_shards, write_manifest
 from gapmatch.weights import choose_device, save_weights
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ def main() -> None:
 
     state = arguments.state.absolute()
     lock = claim_state(state, training.fingerprint(settings, shards))
-    write_manifest(state / training.MANIFEST, shards)
+    allowed = settings.max_skipped * settings.epochs * samples
+    write_manifest(state / training.MANIFEST, Manifest(shards, allowed))
     training.run(training.command(settings, shards, state), lock, state)
 
     weights, skipped = training.verify(state, settings, samples)

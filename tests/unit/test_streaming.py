@@ -12,6 +12,7 @@ from gapmatch.chunks import Chunk, Shard
 from gapmatch.errors import InputError
 from gapmatch.shards import Members, write_shard
 from gapmatch.streaming import (
+    Manifest,
     TrainingShard,
     kept_samples,
     kept_shards,
@@ -116,7 +117,8 @@ def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> 
         TrainingShard(tmp_path / names[1], 1, kept),
         TrainingShard(tmp_path / names[2], 3, kept),
     ]
-    write_manifest(tmp_path / "manifest.json", found)
-    assert read_manifest(tmp_path / "manifest.json") == found
+    manifest = Manifest(found, 0.5)
+    write_manifest(tmp_path / "manifest.json", manifest)
+    assert read_manifest(tmp_path / "manifest.json") == manifest
     with pytest.raises(InputError, match=r"chunk 00000 does not have: \['other.tar'\]"):
         kept_shards(chunk, write_kept(tmp_path / "kept.parquet", KEPT, "other.tar"))

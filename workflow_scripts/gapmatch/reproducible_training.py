@@ -28,12 +28,27 @@ import webdataset
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
+from gapmatch.atomic import write_text
 from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
 from gapmatch.shard_samples import caption_of, image_of
 from gapmatch.streaming import TrainingShard, kept_samples, read_manifest
 from gapmatch.time_left import TimeLeft
-from gapmatch.training import AGAIN, LOADER_LOG, MANIFEST, SKIPPED
+from gapmatch.training import (
+    AGAIN,
+    ENDED,
+    LOADER_LOG,
+    MANIFEST,
+    SKIPPED,
+    all_skipped,
+    too_many_skipped,
+)
+
+STALLED_SECONDS = 60.0
+SLOWEST_IMAGE_SECONDS = 0.1
+TIMED_OUT = "DataLoader timed out"
+"""How torch's loader tells that its timeout is over."""
+BAD_INPUT = 2
 
 # open_clip's functions are replaced by ones that call them.
 create_model = open_clip_train.main.create_model_and_transforms
@@ -156,6 +171,47 @@ def trainable_samples(
             }
 
 
+def checking_epochs(
+    train_one_epoch: Callable[..., Any], folder: Path, allowed: float
+) -> Callable[..., Any]:
+    """Return a function that trains an epoch, and ends a run that has skipped too many samples.
+
+    A run that has skipped more than it may in all its epochs is not worth its other epochs.
+
+    Args:
+        train_one_epoch: open_clip_train's function; its third argument is the epoch.
+        folder: That of the run.
+        allowed: How many samples may be skipped.
+    """
+
+    def checked(model: Any, data: Any, loss: Any, epoch: int, *others: Any, **options: Any) -> Any:
+        result = train_one_epoch(model, data, loss, epoch, *others, **options)
+        # Every process could tell; one is enough, and torchrun ends the others with it.
+        if os.environ.get("RANK", "0") == "0" and (skipped := all_skipped(folder)) > allowed:
+            raise InputError(too_many_skipped(folder, epoch + 1, skipped, allowed))
+        return result
+
+    return checked
+
+
+def stalled_after(batch_size: int) -> float:
+    """Return after how many seconds without a batch a loader counts as stalled.
+
+    Args:
+        batch_size: Samples of a batch. Decoding one takes some milliseconds.
+    """
+    return STALLED_SECONDS + SLOWEST_IMAGE_SECONDS * batch_size
+
+
+def reason_of(error: InputError) -> str:
+    """Return the message of an error, which a loader's process may have raised.
+
+    torch puts the traceback of that process into the message; its last line tells the error.
+    """
+    last = str(error).rstrip().splitlines()[-1]
+    return last.partition(f"{InputError.__name__}: ")[2] or str(error)
+
+
 class FusedAdamW(torch.optim.AdamW):
     """AdamW that updates each parameter in one pass.
 
@@ -200,12 +256,19 @@ def train(arguments: list[str]) -> None:
     os.environ["POLARS_MAX_THREADS"] = "1"  # else each loader has as many as the machine has cores
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
-    SeededShardShuffle.folder = Path(options.logs, options.name)
+    folder = Path(options.logs, options.name)
+    manifest = read_manifest(Path(options.logs, MANIFEST))
+    SeededShardShuffle.folder = folder
     SeededShardShuffle.batch_size = options.batch_size
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
-        trainable_samples, shards=read_manifest(Path(options.logs, MANIFEST))
+        trainable_samples, shards=manifest.shards
     )
+    open_clip_train.main.train_one_epoch = checking_epochs(
+        open_clip_train.main.train_one_epoch, folder, manifest.skipped
+    )
+    timeout = stalled_after(options.batch_size)
+    webdataset.WebLoader = functools.partial(webdataset.WebLoader, timeout=timeout)
     open_clip_train.main.create_model_and_transforms = create_channels_last
     torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
     # The module random, not an instance: it is the one that seed_worker seeds.
@@ -216,10 +279,23 @@ def train(arguments: list[str]) -> None:
         # quarters of the time (docs/performance.md). The switch holds for CPUs too.
         torch.backends.cuda.enable_flash_sdp("bf16" not in options.precision)
     try:
-        with telling_no_space(Path(options.logs, options.name)):
+        with telling_no_space(folder):
             status = open_clip_train.main.main(arguments)
     except NoSpaceError:
         sys.exit(errno.ENOSPC)
+    except InputError as error:
+        write_text(folder / ENDED, reason_of(error))
+        sys.exit(BAD_INPUT)
+    except RuntimeError as error:
+        if TIMED_OUT not in str(error):
+            raise
+        write_text(
+            folder / ENDED,
+            f"a loader yielded no batch for {timeout:g} seconds: the file system of the shards "
+            "does not answer, or the machine does too much else; started again, the training goes "
+            "on from its last epoch",
+        )
+        sys.exit(BAD_INPUT)
     if status:  # it returns -1 where it refuses to start
         raise SystemExit(
             f"open_clip_train refused to start (status {status}); see its message above"

@@ -1,7 +1,7 @@
 """Reading a training set without copying it: of each shard of the pool, what a subset kept."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,26 +52,40 @@ def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
     ]
 
 
-def write_manifest(path: Path, shards: Iterable[TrainingShard]) -> None:
-    """Write the list of a training set's shards."""
+@dataclass(frozen=True)
+class Manifest:
+    """What a training's processes are told beside open_clip_train's own arguments.
+
+    Attributes:
+        shards: The shards of the training set.
+        skipped: How many samples may be skipped, over all epochs.
+    """
+
+    shards: Sequence[TrainingShard]
+    skipped: float
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write a manifest."""
     rows = [
         {
             "tar": str(shard.tar.absolute()),
             "samples": shard.samples,
             "kept": str(shard.kept.absolute()) if shard.kept else None,
         }
-        for shard in shards
+        for shard in manifest.shards
     ]
-    write_json(path, rows)
+    write_json(path, {"skipped": manifest.skipped, "shards": rows})
 
 
-def read_manifest(path: Path) -> list[TrainingShard]:
+def read_manifest(path: Path) -> Manifest:
     """Read what write_manifest wrote."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return [
+    values = json.loads(path.read_text(encoding="utf-8"))
+    shards = [
         TrainingShard(Path(row["tar"]), row["samples"], Path(row["kept"]) if row["kept"] else None)
-        for row in rows
+        for row in values["shards"]
     ]
+    return Manifest(shards, values["skipped"])
 
 
 def kept_keys(shard: TrainingShard) -> set[str] | None:

@@ -27,6 +27,8 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 EXPERIMENT = "run"
 MANIFEST = "shards.json"
 """The list of the training set's shards, in the folder of the logs."""
+ENDED = "ended.txt"
+"""Why the training ended itself, in the folder of its run."""
 LOADER_LOG = "loader-{rank}-{worker}.log"
 """What the loader WORKER of the process RANK could not read, epoch by epoch."""
 SKIPPED = "Skipped sample"
@@ -143,6 +145,7 @@ def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
     what is kept.
     """
     values = asdict(settings)
+    del values["max_skipped"]  # who allows more goes on where the training ended
     model_file = Path(settings.model.removeprefix("local-dir:")) / "open_clip_config.json"
     if settings.model.startswith("local-dir:"):
         values["model_definition"] = model_file.read_text(encoding="utf-8")
@@ -203,6 +206,8 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         NoSpaceError: It failed on a full disk.
     """
     logger.info("running %s", shlex.join(arguments))
+    ended = state / EXPERIMENT / ENDED
+    ended.unlink(missing_ok=True)
     status = subprocess.run(
         arguments,
         check=False,
@@ -215,6 +220,8 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         discard_unfinished(state / EXPERIMENT / "checkpoints")
         if full:
             raise no_space(state / EXPERIMENT)
+        if ended.exists():
+            raise InputError(ended.read_text(encoding="utf-8"))
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 
 
@@ -235,6 +242,16 @@ def count_skipped(log: str) -> int:
         elif counts:
             skipped[epoch] = skipped.get(epoch, 0) + 1
     return sum(skipped.values())
+
+
+def all_skipped(folder: Path) -> int:
+    """Return how many samples the loaders of a run could not use so far, over all epochs.
+
+    Args:
+        folder: That of the run, with the loaders' logs.
+    """
+    logs = folder.glob(LOADER_LOG.format(rank="*", worker="*"))
+    return sum(count_skipped(log.read_text(encoding="utf-8", errors="replace")) for log in logs)
 
 
 def discard_unfinished(checkpoints: Path) -> None:
@@ -273,19 +290,27 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             f"{path} holds weights that are not finite ({broken[0]}): lower training.lr or use "
             "training.precision fp32"
         )
-    logs = (state / EXPERIMENT).glob(LOADER_LOG.format(rank="*", worker="*"))
-    skipped = sum(
-        count_skipped(path.read_text(encoding="utf-8", errors="replace")) for path in logs
-    )
-    asked = samples * settings.epochs
-    if skipped > settings.max_skipped * asked:
-        raise InputError(
-            f"{skipped} samples could not be used in {settings.epochs} epochs of {samples}, so "
-            f"{asked - skipped} of {asked} were seen; training.max_skipped "
-            f"({settings.max_skipped}), of an embedder embedders.NAME.max_skipped, is exceeded: "
-            f"see {state / EXPERIMENT / 'loader-*.log'}"
-        )
+    skipped = all_skipped(state / EXPERIMENT)
+    allowed = settings.max_skipped * settings.epochs * samples
+    if skipped > allowed:
+        raise InputError(too_many_skipped(state / EXPERIMENT, settings.epochs, skipped, allowed))
     return weights, skipped
+
+
+def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: float) -> str:
+    """Return what is told of a training that could not use too many samples.
+
+    Args:
+        folder: That of the run.
+        epochs: Epochs that it was through.
+        skipped: Samples that it could not use in them.
+        allowed: How many it may skip in all its epochs.
+    """
+    return (
+        f"{skipped} samples could not be used in {epochs} epochs, so they were not seen; "
+        f"training.max_skipped, of an embedder embedders.NAME.max_skipped, allows {allowed:g} in "
+        f"all epochs: see {folder}/loader-*.log"
+    )
 
 
 def read_metrics(state: Path, settings: Settings, samples: int) -> pl.DataFrame:
