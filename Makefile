@@ -33,8 +33,9 @@ demo: setup ## Run the default study on real images and print where its report i
 	@echo "Elsewhere this took 4 minutes on two cores of a new processor (AMD EPYC, Zen 5), at most 12 on an older one with AVX2 alone."
 	$(BIN)/snakemake --cores all
 	@$(BIN)/python workflow_scripts/print_headline.py --accuracy results/emoji/tables/accuracy.csv \
-		--report results/emoji/report.html \
-		--sets baseline sketch_pruned combined_pruned reference_only
+		--differences results/emoji/tables/differences.csv --embedders results/emoji/tables/embedders.csv \
+		--summaries results/emoji/subsets/*/summary.json --report results/emoji/report.html \
+		--sets baseline sketch_pruned random_sketch near_sketch combined_pruned reference_only
 
 check: lint ## Check style and run the unit tests, in a few minutes
 	$(BIN)/pytest tests/unit --numprocesses 2

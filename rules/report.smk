@@ -4,12 +4,21 @@ PAGE = f"{RESOURCES}/page.html.j2"  # what every page's template extends
 DATASETS = ["pool", "reference", *TEST_SETS]
 
 
+# Subsets that are as large as a gap-matched one: what its size alone does.
+CONTROLS = [
+    name
+    for name in SUBSETS
+    if getattr(STUDY.subsets[name], "keep", None) in GAP_MATCHED
+]
+
+
 rule write_report:
     input:
         summaries=SUMMARIES,
         certificates=CERTIFICATES,
         accuracy=f"{RESULTS}/tables/accuracy.csv",
         differences=f"{RESULTS}/tables/differences.csv",
+        embedders=f"{RESULTS}/tables/embedders.csv",
         tables=expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
         figures=expand(f"{RESULTS}/figures/{{name}}.png", name=FIGURES),
         data=[folder for dataset in DATASETS for folder in data(dataset)],
@@ -35,6 +44,7 @@ rule write_report:
         captions=CAPTIONS,
         baseline=STUDY.figures.baseline,
         gap_matched=lambda _, input: GAP_MATCHED,
+        controls=lambda _, input: CONTROLS,
         reference_only=STUDY.figures.reference_only,
         chunks=lambda _, input: [f"{folder}/chunk.json" for folder in input.data],
         tables=[f"{RESULTS}/tables/{name}" for name in TABLES],
@@ -49,8 +59,9 @@ rule write_report:
         "python {SCRIPTS}/write_report.py --study {params.study} --config {params.config} "
         "--commit $(git -C {SCRIPTS} rev-parse HEAD || echo unknown) "
         "--accuracy {input.accuracy} --differences {input.differences} "
+        "--embedders {input.embedders} "
         "--template {input.template} --captions {params.captions} "
-        "--sets {params.baseline} {params.gap_matched} {params.reference_only} "
+        "--sets {params.baseline} {params.gap_matched} {params.controls} {params.reference_only} "
         "--summaries {input.summaries} "
         "--certificates {input.certificates} --chunks {params.chunks} "
         "--embeddings {params.embeddings} --tables {params.tables} --figures {params.figures} "

@@ -59,6 +59,7 @@ TABLES = [
     "differences",
     "subsets",
     "duplicates",
+    "embedders",
     *(["agreement"] if AGREEMENT else []),
     *[f"audit_{subset}" for subset in AUDITED],
     *(["pruned"] if isinstance(STUDY.pool.source, EmojiSource) else []),
@@ -246,6 +247,64 @@ rule tabulate_duplicates:
     shell:
         "python {SCRIPTS}/tabulate_duplicates.py --nearest {input.nearest} "
         "--threshold {params.threshold} --caption {input.caption} --out {params.out} > {log} 2>&1"
+
+
+# What is searched: all test sets with the embedder of the search, and what subsets of another need.
+SEARCHED = list(
+    dict.fromkeys(
+        [
+            *[(EMBEDDER, test_set) for test_set in TEST_SETS],
+            *[
+                (STUDY.subset_embedder(name), test_set)
+                for name in SUBSETS
+                for test_set in STUDY.subset_test_sets(name)
+            ],
+        ]
+    )
+)
+
+
+rule tabulate_embedders:
+    input:
+        neighbours=[
+            f"{RESULTS}/similarity/{embedder}/{test_set}/reference_neighbours.parquet"
+            for embedder, test_set in SEARCHED
+        ],
+        embeddings=[
+            path
+            for embedder, test_set in SEARCHED
+            for dataset in (test_set, "reference")
+            for path in embeddings(embedder, dataset)
+        ],
+        data=[
+            folder for dataset in ("reference", *TEST_SETS) for folder in data(dataset)
+        ],
+        caption=f"{CAPTIONS}/table_embedders.rst",
+    output:
+        table("embedders"),
+    log:
+        f"{RESULTS}/logs/tabulate_embedders.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_embedders.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        searched=lambda _, input: [
+            f"{embedder}={test_set}" for embedder, test_set in SEARCHED
+        ],
+        folders=options(
+            data=f"{RESULTS}/data",
+            embeddings=f"{RESULTS}/embeddings",
+            similarity=f"{RESULTS}/similarity",
+        ),
+        reference_chunks=REFERENCE_CHUNKS,
+        out=f"{RESULTS}/tables/embedders",
+    message:
+        "Table of embedders"
+    shell:
+        "python {SCRIPTS}/tabulate_embedders.py --searched {params.searched} {params.folders} "
+        "--reference-chunks {params.reference_chunks} --caption {input.caption} "
+        "--out {params.out} > {log} 2>&1"
 
 
 def named(subset, paths):

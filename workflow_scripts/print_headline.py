@@ -1,12 +1,19 @@
-"""Print the headline accuracies as text, and where the report is."""
+"""Print what a study found: its headline as text, and where the report is."""
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 
 from tabulate import tabulate
 
 from gapmatch.accuracy import accuracy_matrix, read_accuracy, select_sets
 from gapmatch.command_line import run
+from gapmatch.differences import read_differences
+from gapmatch.embedder_table import read_embedder_table
+from gapmatch.headline import caution_sentences, headline_sentences
+from gapmatch.result_files import read_subsets
+
+WIDTH = 100
 
 
 def main() -> None:
@@ -15,15 +22,32 @@ def main() -> None:
     parser.add_argument(
         "--accuracy", type=Path, required=True, help="CSV that tabulate_accuracy.py wrote"
     )
+    parser.add_argument(
+        "--differences", type=Path, required=True, help="CSV that tabulate_differences.py wrote"
+    )
+    parser.add_argument(
+        "--embedders", type=Path, required=True, help="CSV that tabulate_embedders.py wrote"
+    )
+    parser.add_argument(
+        "--summaries", type=Path, nargs="+", required=True, help="summary.json of every subset"
+    )
     parser.add_argument("--report", type=Path, required=True, help="report to point to")
     parser.add_argument(
         "--sets", nargs="+", help="training sets to print (default: all), in this order"
     )
     arguments = parser.parse_args()
-    matrix = accuracy_matrix(select_sets(read_accuracy(arguments.accuracy), arguments.sets))
+    accuracy = read_accuracy(arguments.accuracy)
+    matrix = accuracy_matrix(select_sets(accuracy, arguments.sets))
+    differences = read_differences(arguments.differences)
+    subsets = read_subsets(arguments.summaries)
+    sentences = [
+        *headline_sentences(accuracy, subsets, differences, arguments.sets),
+        *caution_sentences(accuracy, read_embedder_table(arguments.embedders), arguments.sets),
+    ]
     align = ["left", *["right"] * (matrix.width - 1)]
     print("Zero-shot top-1 accuracy, % (95 % bootstrap interval over test images)\n")
     print(tabulate(matrix.rows(), matrix.columns, disable_numparse=True, colalign=align))
+    print("\n" + "\n".join(fill(text, WIDTH, subsequent_indent="  ") for text in sentences))
     print(f"\nReport: {arguments.report}")
 
 

@@ -9,6 +9,7 @@ from gapmatch.atomic import write_text
 from gapmatch.command_line import run
 from gapmatch.counts import count_datasets
 from gapmatch.differences import read_differences
+from gapmatch.embedder_table import read_embedder_table
 from gapmatch.result_files import named_path, read_certificates, read_object, read_subsets
 
 
@@ -23,6 +24,7 @@ def main() -> None:
         accuracy=read_accuracy(arguments.accuracy),
         sets=arguments.sets,
         differences=read_differences(arguments.differences),
+        embedders=read_embedder_table(arguments.embedders),
         subsets=read_subsets(arguments.summaries),
         certificates=read_certificates(arguments.certificates),
         datasets=count_datasets(arguments.chunks, dict(arguments.embeddings)),
@@ -39,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         "--config": "resolved config as JSON",
         "--accuracy": "CSV that tabulate_accuracy.py wrote",
         "--differences": "CSV that tabulate_differences.py wrote",
+        "--embedders": "CSV that tabulate_embedders.py wrote",
         "--captions": "folder with FIGURE.rst and table_TABLE.rst",
         "--template": "Jinja2 template of the report",
         "--out": "HTML file to write",

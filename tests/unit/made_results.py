@@ -119,7 +119,7 @@ def _write_chunk(root: Path, name: str, chunk: str, table: pl.DataFrame) -> None
         "samples": samples,
         "urls": samples + FAILED,
         "failed": FAILED,
-        "classes": list(TEST_CLASSES) if name in TESTS else None,
+        "classes": {"pool": None, "reference": list(CLASSES)}.get(name, list(TEST_CLASSES)),
     }
     (data / "chunk.json").write_text(json.dumps(described))
 
@@ -226,7 +226,8 @@ def _write_evaluation(root, name, seed, test, nearest, generator) -> None:
     n = len(nearest)
     chance = np.clip(0.15 + 2.5 * (nearest - 0.65), 0.05, 0.95)
     correct = generator.random(n) < chance
-    label = generator.integers(len(TEST_CLASSES), size=n).astype(np.int32)
+    metadata = root / "embeddings/e" / test / "metadata/metadata_00000.parquet"
+    label = pl.read_parquet(metadata)["label"].to_numpy()  # the same for all models
     pl.DataFrame(
         {
             "test_row": np.arange(n, dtype=np.int32),

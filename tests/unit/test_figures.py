@@ -223,7 +223,7 @@ def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame
             {
                 "training_set": name, "seed": seed, "test_set": test, "n": 1000, "top1": top1,
                 "top1_low": top1 - 0.01, "top1_high": top1 + 0.01, "top5": 1.0,
-                "mean_per_class": top1,
+                "mean_per_class": top1, "chance": 0.1,
             }
             for name, seed, inside, outside in values
             for test, top1 in (("val", inside), ("sketch", outside))

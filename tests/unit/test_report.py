@@ -13,8 +13,10 @@ from gapmatch import report
 from gapmatch.accuracy import COLUMNS, accuracy_matrix, accuracy_table, over_seeds
 from gapmatch.counts import DatasetCounts, count_datasets, subset_reconciles
 from gapmatch.differences import Difference
+from gapmatch.embedder_table import SCHEMA as EMBEDDERS
+from gapmatch.embedder_table import embedder_table
 from gapmatch.errors import InputError
-from gapmatch.headline import headline_sentences
+from gapmatch.headline import caution_sentences, headline_sentences
 from gapmatch.result_files import Subset, read_certificates, read_evaluations, read_subsets
 from gapmatch.tables import write_table
 
@@ -79,6 +81,7 @@ def made_report(
         "accuracy": accuracy,
         "sets": ["baseline", "sketch_pruned", "reference_only"],
         "differences": [],
+        "embedders": embedder_table([]),
         "subsets": subsets,
         "certificates": read_certificates(sorted(results.glob("subsets/*/certificate.json"))),
         "datasets": counts(results),
@@ -139,8 +142,10 @@ def test_names_are_escaped(
     assert "&lt;script&gt;" in text
 
 
-def hand_made(top1: dict[str, float]) -> pl.DataFrame:
-    rows = [[name, 0, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v] for name, v in top1.items()]
+def hand_made(top1: dict[str, float], chance: float = 0.025) -> pl.DataFrame:
+    rows = [
+        [name, 0, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v, chance] for name, v in top1.items()
+    ]
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
@@ -157,6 +162,9 @@ def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
         difference("sketch_pruned", -0.14, -0.06, 0.8),
     ]
     sentences = headline_sentences(table, subsets, rows)
+    assert sentences[0].startswith(
+        "On sketch (n = 500), which sketch_pruned is matched to, baseline"
+    )
     assert "60.0 % (56.0\N{EN DASH}64.0)" in sentences[0]
     assert "50.0 points (46.0\N{EN DASH}54.0) below baseline" in sentences[1]
     assert "10.0 points (6.0\N{EN DASH}14.0) below baseline; 80 % (80 to 80)" in sentences[-1]
@@ -184,6 +192,60 @@ def test_headline_tells_no_difference_that_may_be_none(subsets: list[Subset]) ->
     sentences = headline_sentences(table, subsets, rows)
     assert "not distinguishable from baseline (-1.0 points, 95 % interval -3.0" in sentences[1]
     assert sentences[-1].endswith("-2.0 to +2.0).")
+
+
+def test_headline_names_what_pruning_as_many_does(subsets: list[Subset]) -> None:
+    accuracies = {"baseline": 0.6, "sketch_pruned": 0.3, "random_50": 0.5, "near_sketch_50": 0.2}
+    told = headline_sentences(hand_made(accuracies), subsets, [])
+    assert [sentence.partition(" pool images, ")[2] for sentence in told[1:]] == [
+        "those that gap matching prunes for sketch, reaches 30.0 % (26.0\N{EN DASH}34.0).",
+        "chosen at random, reaches 50.0 % (46.0\N{EN DASH}54.0).",
+        "those nearest to sketch, reaches 20.0 % (16.0\N{EN DASH}24.0).",
+    ]
+
+
+def test_equal_models_are_not_told_as_a_measured_difference_of_zero(
+    subsets: list[Subset],
+) -> None:
+    row = Difference("sketch_pruned", "sketch", 0.0, 0.0, 0.0, False, 500, 1, None, None, None)
+    told = headline_sentences(hand_made({"baseline": 0.5, "sketch_pruned": 0.5}), subsets, [row])
+    assert told[-1].endswith(
+        "reaches 50.0 % (46.0\N{EN DASH}54.0), right on the same images as baseline."
+    )
+    assert row.text == "none: right on the same images"
+
+
+def embedders(right: float, low: float, n: int = 200) -> pl.DataFrame:
+    row = ("own", "sketch", n, 300, right, low, right, 0.05)
+    return embedder_table([dict(zip(EMBEDDERS, row, strict=True))])
+
+
+def test_cautions_name_what_is_near_chance() -> None:
+    table = hand_made({"baseline": 0.6, "reference_only": 0.06, "sketch_pruned": 0.05})
+    assert caution_sentences(table, embedders(0.5, 0.4)) == [
+        "reference_only and sketch_pruned are not distinguishable from chance on sketch (2.5 %): "
+        "accuracy at chance cannot fall, so it tells nothing of what was pruned."
+    ]
+    assert caution_sentences(table, embedders(0.5, 0.4), ["baseline"]) == []
+
+
+def test_cautions_name_an_embedder_that_finds_nothing_alike() -> None:
+    table = hand_made({"baseline": 0.6})
+    (told,) = caution_sentences(table, embedders(0.08, 0.05))
+    assert told.startswith(
+        "For 8.0 % of the 200 images of sketch whose class the reference holds, "
+    )
+    assert "a random one has it for 5.0 %, which is not distinguishable" in told
+    assert caution_sentences(table, embedders(0.08, 0.051)) == []
+    assert caution_sentences(table, embedders(0.0, 0.0, n=0)) == []
+
+
+def test_the_report_shows_chance_and_cautions(
+    results: Path, subsets: list[Subset], accuracy: pl.DataFrame, tmp_path: Path
+) -> None:
+    text = made_report(results, subsets, accuracy, tmp_path, embedders=embedders(0.08, 0.05))
+    assert "by the embedder own has their class" in text
+    assert '<th scope="row">chance</th>' in text
 
 
 def test_counts_reconcile_and_losses_are_seen(results: Path, subsets: list[Subset]) -> None:

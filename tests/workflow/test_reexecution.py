@@ -57,13 +57,14 @@ SELECTED = f"""
 EMBEDDED = f"""
     embed/trained/pool/{CHUNKS} embed/trained/{{reference,val,sketch}}/00000
     cluster assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
-    search_reference/trained/{TESTS} {MARGINS} {SELECTED}
+    search_reference/trained/{TESTS} tabulate_embedders {MARGINS} {SELECTED}
 """
 NEW_TEST_SET = f"""
     render_emoji/v2 ingest_imagefolder/v2/00000 embed/trained/v2/00000
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
     certify/baseline evaluate/{ALL}/seed0/v2
     {ACCURACY} {PRUNED} {SIMILARITY} tabulate_neighbours/v2 plot_neighbours/v2 tabulate_duplicates
+    tabulate_embedders
 """
 
 
@@ -163,7 +164,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
-        f"certify/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY} tabulate_duplicates",
+        f"certify/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY} tabulate_duplicates"
+        " tabulate_embedders",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
@@ -184,7 +186,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"reference.caption": "the sign of {class}"},
         f"""ingest_imagefolder/reference/00000 embed/trained/reference/00000
             search_reference/trained/{TESTS} {MARGINS} certify/baseline {TRAINED} {SENSITIVITY}
-            tabulate_duplicates""",
+            tabulate_duplicates tabulate_embedders""",
     ),
     "deduplication": (
         {"deduplicate.threshold": 0.98},
@@ -267,8 +269,9 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
     assert planned(folder) == spelled_out(
         f"""embed/trained/sketch/00000 search_reference/trained/sketch
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
-            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates {AUDIT}
-            {SENSITIVITY} tabulate_neighbours/sketch plot_neighbours/sketch"""
+            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates
+            tabulate_embedders {AUDIT} {SENSITIVITY}
+            tabulate_neighbours/sketch plot_neighbours/sketch"""
     )
 
 

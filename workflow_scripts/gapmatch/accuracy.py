@@ -21,14 +21,18 @@ COLUMNS = {
     "top1_high": pl.Float64,
     "top5": pl.Float64,
     "mean_per_class": pl.Float64,
+    "chance": pl.Float64,
 }
+CHANCE = "chance"
+"""The row of chance in the tables for people."""
 
 
 def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
     """One row per model seed and test set, with the columns of ``COLUMNS`` (fractions).
 
-    top1_low and top1_high bound the 95 % bootstrap interval over test images. Training sets and
-    test sets keep the order in which they first occur; seeds ascend.
+    top1_low and top1_high bound the 95 % bootstrap interval over test images. chance is what naming
+    the most frequent class for every image reaches: 1 / classes where all have as many images.
+    Training sets and test sets keep the order in which they first occur; seeds ascend.
     """
     names = list(dict.fromkeys(evaluation.training_set for evaluation in evaluations))
     tests = list(dict.fromkeys(evaluation.test_set for evaluation in evaluations))
@@ -39,6 +43,7 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
     ):
         correct = evaluation.images["correct_top1"].to_numpy().astype(np.bool_)
         low, high = bootstrap_interval(correct)
+        labels = evaluation.images["label"].to_numpy()
         rows.append(
             {
                 "training_set": evaluation.training_set,
@@ -50,6 +55,7 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
                 "top1_high": high,
                 "top5": evaluation.top5,
                 "mean_per_class": evaluation.mean_per_class,
+                "chance": float(np.bincount(labels).max()) / correct.size,
             }
         )
     return pl.DataFrame(rows, schema=COLUMNS)
@@ -83,11 +89,21 @@ def over_seeds(accuracy: pl.DataFrame) -> pl.DataFrame:
                 "top1_low": group["top1_low"].mean(),
                 "top1_high": group["top1_high"].mean(),
                 "spread": None if np.isnan(spread) else spread,
+                "chance": group["chance"][0],
             }
         )
     schema = {"training_set": pl.String, "test_set": pl.String, "seeds": pl.Int64, "n": pl.Int64}
-    fractions = dict.fromkeys(("top1", "top1_low", "top1_high", "spread"), pl.Float64)
+    fractions = dict.fromkeys(("top1", "top1_low", "top1_high", "spread", "chance"), pl.Float64)
     return pl.DataFrame(rows, schema={**schema, **fractions})
+
+
+def near_chance(accuracy: pl.DataFrame) -> dict[str, list[str]]:
+    """Return, by test set, the training sets whose accuracy is not distinguishable from chance."""
+    means = over_seeds(accuracy).filter(pl.col("top1_low") <= pl.col("chance"))
+    near: dict[str, list[str]] = {}
+    for row in means.iter_rows(named=True):
+        near.setdefault(row["test_set"], []).append(row["training_set"])
+    return near
 
 
 def with_interval(top1: float, low: float, high: float, spread: float | None) -> str:
@@ -117,7 +133,8 @@ def select_sets(accuracy: pl.DataFrame, sets: Sequence[str] | None) -> pl.DataFr
 def accuracy_matrix(accuracy: pl.DataFrame) -> pl.DataFrame:
     """Training sets x test sets, top-1 percent with intervals as text, for people to read.
 
-    Heads are the test sets with their number of images, e.g. "sketch (n = 1,390)".
+    Heads are the test sets with their number of images, e.g. "sketch (n = 1,390)"; the last row is
+    chance.
     """
     tests = accuracy["test_set"].unique(maintain_order=True).to_list()
     images = dict(accuracy.select("test_set", "n").iter_rows())
@@ -125,6 +142,9 @@ def accuracy_matrix(accuracy: pl.DataFrame) -> pl.DataFrame:
     for row in over_seeds(accuracy).iter_rows(named=True):
         text = with_interval(row["top1"], row["top1_low"], row["top1_high"], row["spread"])
         cells.setdefault(row["training_set"], {})[row["test_set"]] = text
+    cells[CHANCE] = {
+        test: percent(chance) for test, chance in accuracy.select("test_set", "chance").iter_rows()
+    }
     columns = {"training set": list(cells)}
     for test in tests:
         head = f"{test} (n = {images[test]:,})"

@@ -60,8 +60,15 @@ class Difference:
     remains_high: float | None
 
     @property
+    def identical(self) -> bool:
+        """Whether the models are right on the same images: then there is no interval to tell."""
+        return self.low == self.high == 0
+
+    @property
     def text(self) -> str:
         """The difference in points with its interval, for people."""
+        if self.identical:
+            return "none: right on the same images"
         interval = f"{signed(self.low)} to {signed(self.high)}"
         told = f"{signed(self.difference)} ({interval})"
         return told if self.distinguishable else f"{told}, not distinguishable"

@@ -1,13 +1,46 @@
-"""The study's answer in a few sentences, made of the numbers of the accuracy table."""
+"""The study's answer in a few sentences, made of the numbers of its tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from gapmatch.accuracy import over_seeds, select_sets, with_interval
+from gapmatch.accuracy import near_chance, over_seeds, select_sets, with_interval
 from gapmatch.differences import Difference, signed
 from gapmatch.result_files import Subset
 from gapmatch.tables import percent
+
+PRUNED = {
+    "gap_match": "those that gap matching prunes for {test_sets}",
+    "near": "those nearest to {test_sets}",
+    "far": "those farthest from {test_sets}",
+    "random": "chosen at random",
+}
+"""What a method prunes, for people."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is known of one test set.
+
+    Attributes:
+        subsets: Subsets whose models were evaluated, in the order of the table.
+        means: Rows of ``over_seeds`` by training set.
+        differences: Differences to the baseline by training set.
+        baseline: The training set of the whole pool and the reference.
+    """
+
+    subsets: Sequence[Subset]
+    means: Mapping[str, dict[str, Any]]
+    differences: Mapping[str, Difference]
+    baseline: str
+
+    def told(self, subset: str) -> str:
+        """Return accuracy, difference to the baseline and what remains of its gain."""
+        row = self.differences.get(subset)
+        compared = _compared(row, self.baseline) + _remaining(row, self.baseline)
+        return _cell(self.means[subset]) + compared
 
 
 def headline_sentences(
@@ -16,7 +49,7 @@ def headline_sentences(
     differences: Sequence[Difference],
     sets: Sequence[str] | None = None,
 ) -> list[str]:
-    """For the most telling test set: baseline, gap-matched and reference-only accuracy.
+    """For the most telling test set: accuracy of the baseline, the reference alone and the pruned.
 
     The test set is the one that the first gap-matched training set with a single test set was
     matched to, otherwise the first of the table. What a training set has above or below the
@@ -28,53 +61,113 @@ def headline_sentences(
         accuracy: ``accuracy.accuracy_table``.
         subsets: Summaries, for methods and counts.
         differences: ``differences.differences``.
-        sets: Training sets to speak of; all for None.
+        sets: Training sets to speak of, in this order; all for None.
 
     Returns:
         Plain sentences; none when no baseline (method "all") was evaluated.
     """
     means = over_seeds(select_sets(accuracy, sets))
-    evaluated = set(means["training_set"])
-    spoken = [subset for subset in subsets if subset.subset in evaluated]
-    matched = [subset for subset in spoken if subset.method == "gap_match"]
-    single = [subset.test_sets[0] for subset in matched if len(subset.test_sets) == 1]
-    test_set = single[0] if single else means["test_set"][0]
-    here = {
-        row["training_set"]: row
-        for row in means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
-    }
-    against = {row.training_set: row for row in differences if row.test_set == test_set}
-    baseline = next(
-        (here[s.subset] for s in spoken if s.method == "all" and s.subset in here), None
-    )
+    order = means["training_set"].unique(maintain_order=True).to_list()
+    spoken = [subset for name in order for subset in subsets if subset.subset == name]
+    baseline = next((one.subset for one in spoken if one.method == "all"), None)
     if baseline is None:
         return []
-    name = baseline["training_set"]
-    sentences = [
-        f"On {test_set} (n = {baseline['n']:,}), {name}, trained on the whole pool and the "
-        f"reference, reaches {_cell(baseline)} top-1 accuracy."
+    tests = set(means["test_set"])
+    single = [
+        one
+        for one in spoken
+        if one.method == "gap_match" and len(one.test_sets) == 1 and tests.issuperset(one.test_sets)
     ]
-    alone = next((s.subset for s in spoken if s.method == "none" and s.subset in here), None)
+    test_set = single[0].test_sets[0] if single else means["test_set"][0]
+    rows = means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
+    shown = _Shown(
+        subsets=spoken,
+        means={row["training_set"]: row for row in rows},
+        differences={row.training_set: row for row in differences if row.test_set == test_set},
+        baseline=baseline,
+    )
+    why = f", which {single[0].subset} is matched to" if single else ""
+    place = f"On {test_set} (n = {shown.means[baseline]['n']:,}){why}"
+    return [*_unpruned(shown, place), *_pruned(shown)]
+
+
+def _unpruned(shown: _Shown, place: str) -> list[str]:
+    """Tell of the whole pool, and of nothing of it."""
+    sentences = [
+        f"{place}, {shown.baseline}, trained on the whole pool and the reference, reaches "
+        f"{shown.told(shown.baseline)} top-1 accuracy."
+    ]
+    alone = next((one.subset for one in shown.subsets if one.method == "none"), None)
     if alone is not None:
-        sentences.append(
-            f"The reference alone ({alone}) reaches {_cell(here[alone])}"
-            f"{_compared(against.get(alone), name)}."
-        )
-    for subset in matched:
-        if subset.subset in here:
-            row = against.get(subset.subset)
-            sentences.append(
-                f"{subset.subset}, without the {subset.pruned:,} of {subset.pool:,} pool images "
-                f"that gap matching prunes for {', '.join(subset.test_sets)}, reaches "
-                f"{_cell(here[subset.subset])}{_compared(row, name)}{_remaining(row, name)}."
-            )
+        sentences.append(f"The reference alone ({alone}) reaches {shown.told(alone)}.")
     return sentences
+
+
+def _pruned(shown: _Shown) -> list[str]:
+    """Tell of each pruned subset."""
+    return [
+        f"{one.subset}, without {one.pruned:,} of {one.pool:,} pool images, "
+        f"{PRUNED[one.method].format(test_sets=listed(one.test_sets))}, reaches "
+        f"{shown.told(one.subset)}."
+        for one in shown.subsets
+        if one.method in PRUNED
+    ]
+
+
+def caution_sentences(
+    accuracy: pl.DataFrame, embedders: pl.DataFrame, sets: Sequence[str] | None = None
+) -> list[str]:
+    """What a reader must know before he believes the numbers; nothing where all is well.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        embedders: ``embedder_table.embedder_table``.
+        sets: Training sets to speak of; all for None.
+
+    Returns:
+        A sentence for models that are near chance, and for each embedder and test set whose nearest
+        reference images are no more alike than random ones.
+    """
+    shown = select_sets(accuracy, sets)
+    chance = dict(shown.select("test_set", "chance").iter_rows())
+    places: dict[tuple[str, ...], list[str]] = {}
+    for test_set, names in near_chance(shown).items():
+        places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
+    sentences = [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from chance on "
+        f"{listed(tests)}: accuracy at chance cannot fall, so it tells nothing of what was pruned."
+        for names, tests in places.items()
+    ]
+    sentences += [
+        _embedder_sentence(row)
+        for row in embedders.iter_rows(named=True)
+        if row["n"] and row["right_class_low"] <= row["chance"]
+    ]
+    return sentences
+
+
+def _embedder_sentence(row: dict[str, Any]) -> str:
+    """Tell that the nearest reference images are no more alike than random ones."""
+    right, chance = percent(row["right_class"]), percent(row["chance"])
+    return (
+        f"For {right} % of the {row['n']:,} images of {row['test_set']} whose class the reference "
+        f"holds, the nearest reference image by the embedder {row['embedder']} has their class; a "
+        f"random one has it for {chance} %, which is not distinguishable: what this embedder takes "
+        "for similar is not alike."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _compared(row: Difference | None, baseline: str) -> str:
     """What a training set has above or below the baseline, to end a sentence with."""
     if row is None:
         return ""
+    if row.identical:
+        return f", right on the same images as {baseline}"
     if not row.distinguishable:
         return (
             f", not distinguishable from {baseline} ({signed(row.difference)} points, 95 % "
@@ -100,8 +193,8 @@ def _remaining(row: Difference | None, baseline: str) -> str:
     )
 
 
-def _cell(mean: dict[str, float | None]) -> str:
+def _cell(mean: dict[str, Any]) -> str:
     """Accuracy of one row of ``over_seeds`` as text with its interval, in percent."""
-    top1, low, high = mean["top1"] or 0.0, mean["top1_low"] or 0.0, mean["top1_high"] or 0.0
-    number, _, interval = with_interval(top1, low, high, mean["spread"]).partition(" ")
+    text = with_interval(mean["top1"], mean["top1_low"], mean["top1_high"], mean["spread"])
+    number, _, interval = text.partition(" ")
     return f"{number} % {interval}"

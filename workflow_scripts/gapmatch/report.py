@@ -15,7 +15,7 @@ from gapmatch.captions import caption_of
 from gapmatch.counts import DatasetCounts, subset_reconciles
 from gapmatch.differences import Difference
 from gapmatch.errors import InputError
-from gapmatch.headline import headline_sentences
+from gapmatch.headline import caution_sentences, headline_sentences
 from gapmatch.html_template import load_template
 from gapmatch.result_files import Subset
 from gapmatch.tables import read_markdown_table
@@ -138,6 +138,7 @@ def render(
     accuracy: pl.DataFrame,
     sets: Sequence[str] | None,
     differences: Sequence[Difference],
+    embedders: pl.DataFrame,
     subsets: Sequence[Subset],
     certificates: Mapping[str, Mapping[str, Any]],
     datasets: Sequence[DatasetCounts],
@@ -154,6 +155,7 @@ def render(
         accuracy: ``accuracy.accuracy_table``.
         sets: Training sets of the headline; all for None.
         differences: ``differences.differences``.
+        embedders: ``embedder_table.embedder_table``.
         subsets: Summaries in the order of the study.
         certificates: Certificates by subset.
         datasets: Counts by dataset.
@@ -169,6 +171,7 @@ def render(
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,
         sentences=headline_sentences(accuracy, subsets, differences, sets),
+        cautions=caution_sentences(accuracy, embedders, sets),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
         certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),

@@ -67,7 +67,7 @@ def _aligned(
     """Similarity (images,) and correctness (images, seeds) of the same images in one order."""
     table = nearest.select("test_row", "pool_similarity").drop_nulls().sort("test_row")
     for index, evaluation in enumerate(seeds):
-        column = evaluation.images.rename({"correct_top1": str(index)})
+        column = evaluation.images.select("test_row", pl.col("correct_top1").alias(str(index)))
         joined = table.join(column, on="test_row", how="inner", maintain_order="left")
         if joined.height != table.height or joined.height != column.height:
             raise InputError(
