@@ -191,6 +191,19 @@ def planned_jobs():
     return planned
 
 
+def reword_lock(record):
+    """Say what a plan is worth while another run goes on: Snakemake calls it an error, and plans."""
+    if "Another Snakemake instance is running" in record.getMessage():
+        record.msg, record.args = (
+            "Another Snakemake runs here: this is what is left to do as of now. Nothing is changed.",
+            (),
+        )
+    return True
+
+
+logger.addFilter(reword_lock)
+
+
 def show_progress(events):
     """Show how far the run is while jobs are under way, unless --quiet keeps that back."""
     if {Quietness.ALL, Quietness.PROGRESS} & set(workflow.output_settings.quiet or ()):

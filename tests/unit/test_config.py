@@ -127,7 +127,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ("emoji.test_classes", 15, "emoji.pool_classes", "24", "drawing_classes, 25"),
         ("pool.source.part", "val", "pool.source.part", "'val'", "expected pool"),
         ("test_sets.val.source.part", "pool", "test_sets.val.source.part", "'pool'", "test set"),
-        ("training.epochs", 0, "training.epochs", "0", "greater than or equal to 1"),
+        ("training.epochs", 0, "training.epochs", "0", "at least 1"),
         (
             "evaluation.templates",
             ["a photo of a {class}"],
@@ -175,6 +175,39 @@ def test_one_line_names_key_value_and_what_is_allowed(
     assert line.startswith(f"{named}: got ")
     assert shown in line
     assert allowed in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("study", 7, "a text"),
+        ("pool.source", {"kind": "web"}, "one of 'emoji', 'urls', 'shards' as its 'kind'"),
+        ("pool.chunks", "many", "a whole number"),
+        ("training.epochs", 1.5, "a whole number"),
+        ("training.lr", 0, "more than 0"),
+        ("training.max_skipped", 2, "at most 1"),
+        ("training.lr", "fast", "a number"),
+        ("training.grad_checkpointing", "maybe", "true or false"),
+        ("training.seeds", [], "at least 1 of them"),
+        ("training.seeds", 0, "a list"),
+        ("test_sets", [], "keys with values"),
+        ("compute", "none", "keys with values"),
+        ("figures.published", 3, "a path"),
+        ("subsets.sketch_pruned.test_sets", "sketch", "'all' or a list"),
+        ("subsets.near_sketch.keep", [1], "a number, a whole number or a text"),
+        ("embedders.trained", {"model": "x"}, "the key 'kind', which says of which kind it is"),
+    ],
+)
+def test_what_is_expected_is_told_in_plain_words(
+    values: dict[str, Any], key: str, value: object, expected: str
+) -> None:
+    assert f"{key}: got {value!r}, expected {expected}" in problems(put(values, key, value))
+
+
+def test_a_name_that_cannot_be_a_folder(values: dict[str, Any]) -> None:
+    values["subsets"]["a b"] = {"method": "all"}
+    (line,) = problems(values)
+    assert line.startswith("subsets.a b: got 'a b', expected a name of letters, digits, _ and -")
 
 
 def test_names_that_differ_in_case_only_collide(values: dict[str, Any]) -> None:

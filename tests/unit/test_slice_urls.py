@@ -77,3 +77,20 @@ def test_files_of_a_list_may_differ_in_other_columns(tmp_path: Path) -> None:
     changed.drop("TEXT").write_parquet(second)
     with pytest.raises(InputError, match=r"part-001\.parquet has no column 'TEXT'"):
         slice_links(tmp_path, 0, 1, "URL", "TEXT")
+
+
+@pytest.mark.parametrize("values", [[["a"]], [b"\xff"], [{"a": 1}]])
+def test_columns_that_hold_no_texts_are_refused(tmp_path: Path, values: list[object]) -> None:
+    path = tmp_path / "links.parquet"
+    pl.DataFrame({"url": ["http://a"], "caption": values}).write_parquet(path)
+    with pytest.raises(InputError, match=r"'caption' \(pool.source.caption_column\) holds .*texts"):
+        slice_links(path, 0, 1, "url", "caption")
+
+
+def test_a_file_that_is_no_parquet_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "links.parquet"
+    path.write_bytes(b"url,caption")
+    with pytest.raises(InputError) as refused:
+        slice_links(path, 0, 1, "url", "caption")
+    assert str(refused.value).startswith(f"{path} is no parquet file: ")
+    assert "\n" not in str(refused.value)

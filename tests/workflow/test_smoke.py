@@ -156,6 +156,15 @@ def test_second_run_does_nothing(copied: Path) -> None:
     assert NOTHING in run(copied)
 
 
+def test_a_plan_beside_a_run_is_no_error(copied: Path) -> None:
+    lock = copied / ".snakemake" / "locks" / "0.output.lock"
+    lock.write_text(f"{RESULTS}/report.html\n", encoding="utf-8")  # as a running one has it
+    said = run(copied, "--dry-run", "--forcerun", "write_report")
+    lock.unlink()
+    assert "Another Snakemake runs here: this is what is left to do as of now." in said
+    assert "cannot be locked" not in said
+
+
 def test_inspect_looks_at_the_data_each_time(copied: Path) -> None:
     said = run(copied, "inspect")
     assert "no errors, no warnings" in said

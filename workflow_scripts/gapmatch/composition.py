@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from gapmatch.errors import InputError
 from gapmatch.result_files import read_columns
+from gapmatch.tables import read_csv
 
 UNKNOWN = "unknown"
 SCHEMA = {
@@ -91,10 +92,4 @@ def read_pruned(path: Path) -> pl.DataFrame:
     Raises:
         InputError: The file is missing or its columns are not those of ``SCHEMA``.
     """
-    try:
-        return pl.read_csv(path, schema=SCHEMA)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"{path}: expected a CSV with the columns {', '.join(SCHEMA)} ({error}); "
-            "make it with tabulate_pruned.py"
-        ) from error
+    return read_csv(path, SCHEMA)

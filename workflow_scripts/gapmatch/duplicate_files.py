@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gapmatch.atomic import write_parquet
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 from gapmatch.similarity.tables import read_table
 
 if TYPE_CHECKING:
@@ -132,10 +132,9 @@ def collect_duplicates(
         ]
         dropped = pl.concat(found).select(list(PART_SCHEMA)).cast(PART_SCHEMA)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
             f"{parts[0].parent}: expected the duplicates of all parts with the columns "
-            f"{', '.join(PART_SCHEMA)} ({reason})."
+            f"{', '.join(PART_SCHEMA)} ({first_line(error)})."
         ) from error
     if (dropped["row"] >= rows).any():
         raise InputError(

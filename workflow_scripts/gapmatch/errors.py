@@ -11,3 +11,9 @@ class InputError(Exception):
 
 class NoSpaceError(InputError):
     """A file could not be written because its device is full or a quota is used up."""
+
+
+def first_line(error: Exception) -> str:
+    """Return what a library tells first of an error; the rest is about its own working."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 
 
 def link_files(source: Path) -> list[Path]:
@@ -33,17 +33,22 @@ def read_links(file: Path, url_column: str, caption_column: str) -> pl.LazyFrame
         caption_column: Column of the captions.
 
     Raises:
-        InputError: It is no parquet file, or lacks a column.
+        InputError: It is no parquet file, or lacks a column, or a column holds no texts.
     """
     try:
         links = pl.scan_parquet(file, glob=False)
-        known = links.collect_schema().names()
+        known = links.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file} is no parquet file: {error}") from None
+        raise InputError(f"{file} is no parquet file: {first_line(error)}") from None
     for key, column in (("url_column", url_column), ("caption_column", caption_column)):
         if column not in known:
             raise InputError(
                 f"{file} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
+            )
+        if known[column].is_nested() or known[column] in (pl.Binary, pl.Object):
+            raise InputError(
+                f"{file}: the column {column!r} (pool.source.{key}) holds {known[column]}, "
+                "expected texts"
             )
     return links.select(
         pl.col(url_column).cast(pl.String).alias("url"),

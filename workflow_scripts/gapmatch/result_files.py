@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 
 
 def named_path(text: str) -> tuple[str, Path]:
@@ -46,7 +46,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
         return pl.read_parquet(path, columns=list(columns), glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
-            f"{path}: expected a parquet file with the columns {', '.join(columns)} ({error})"
+            f"{path}: expected a parquet file with the columns {', '.join(columns)} "
+            f"({first_line(error)})"
         ) from error
 
 
@@ -59,7 +60,7 @@ def count_rows(path: Path) -> int:
     try:
         return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: expected a parquet file ({error})") from error
+        raise InputError(f"{path}: expected a parquet file ({first_line(error)})") from error
 
 
 @dataclass(frozen=True)

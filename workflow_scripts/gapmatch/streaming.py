@@ -9,7 +9,7 @@ import polars as pl
 
 from gapmatch.atomic import write_json
 from gapmatch.chunks import Chunk
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 from gapmatch.shard_samples import ShardSample, shard_samples
 
 
@@ -100,7 +100,9 @@ def kept_keys(shard: TrainingShard) -> set[str] | None:
         kept = pl.scan_parquet(shard.kept, glob=False).filter(pl.col("shard") == shard.tar.name)
         return set(kept.select("image_path").collect()["image_path"])
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{shard.kept} cannot be read ({error}): make the subset again") from error
+        raise InputError(
+            f"{shard.kept} cannot be read ({first_line(error)}): make the subset again"
+        ) from error
 
 
 def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:

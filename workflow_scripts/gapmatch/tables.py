@@ -10,7 +10,7 @@ import polars as pl
 from tabulate import tabulate
 
 from gapmatch.atomic import write_text
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -77,7 +77,8 @@ def read_csv(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
         return pl.read_csv(path, schema=dict(schema))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
-            f"{path}: expected a CSV with the columns {', '.join(schema)} ({error}); make it again"
+            f"{path}: expected a CSV with the columns {', '.join(schema)} "
+            f"({first_line(error)}); make it again"
         ) from error
 
 

@@ -206,6 +206,7 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         NoSpaceError: It failed on a full disk.
     """
     logger.info("running %s", shlex.join(arguments))
+    logger.info("starting open_clip_train")  # what people see until it tells more
     ended = state / EXPERIMENT / ENDED
     ended.unlink(missing_ok=True)
     status = subprocess.run(

@@ -17,6 +17,7 @@ from gapmatch.config.datasets import (
     TestSet,
 )
 from gapmatch.config.embedding import ClassifierEmbedder, Embedder, TrainedEmbedder
+from gapmatch.config.messages import describe
 from gapmatch.config.reporting import Compute, Evaluation, Figures
 from gapmatch.config.section import Name, Section
 from gapmatch.config.similarity import Deduplicate, Search
@@ -295,36 +296,6 @@ def parse_study(values: dict[str, Any], name: str) -> Study:
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        lines = [line for detail in error.errors() for line in _describe(dict(detail), values)]
+        lines = describe(error, values)
     indented = "\n".join(f"  {line}" for line in lines)
     raise InputError(f"{name} is not a valid study:\n{indented}")
-
-
-def _describe(detail: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    key = _key(detail["loc"], values)
-    if detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
-        # Checks across sections name their keys themselves.
-        return message.splitlines() if not key else [f"{key}: got {detail['input']!r}, {message}"]
-    if detail["type"] == "extra_forbidden":
-        return [f"{key}: unknown key (docs/config.md lists the known ones)"]
-    if detail["type"] == "missing":
-        return [f"{key}: missing, expected a value (see docs/config.md)"]
-    return [f"{key}: got {detail['input']!r}. {detail['msg']}"]
-
-
-def _key(location: tuple[str | int, ...], values: Any) -> str:
-    """Return the dotted key of an error, without the union tags that pydantic puts into it."""
-    key = []
-    for position, part in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(values, dict):
-            known = part in values
-        else:
-            known = isinstance(values, list) and isinstance(part, int)
-        if known:
-            values = values[part]
-        elif not (last and isinstance(values, dict)):
-            continue
-        key.append(str(part))
-    return ".".join(key)

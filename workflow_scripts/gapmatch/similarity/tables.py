@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.embedding_files import Float64
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 from gapmatch.similarity.engine import Neighbours
 
 NEIGHBOURS_SCHEMA = {
@@ -29,9 +29,9 @@ def read_table(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     try:
         return pl.read_parquet(path, columns=list(columns), memory_map=False)
     except (FileNotFoundError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path}: expected a parquet file with the columns {', '.join(columns)} ({reason})."
+            f"{path}: expected a parquet file with the columns {', '.join(columns)} "
+            f"({first_line(error)})."
         ) from error
 
 
