@@ -42,7 +42,9 @@ def main() -> None:
     subsets = read_subsets(arguments.summaries)
     sentences = [
         *headline_sentences(accuracy, subsets, differences, arguments.sets),
-        *caution_sentences(accuracy, read_embedder_table(arguments.embedders), arguments.sets),
+        *caution_sentences(
+            accuracy, read_embedder_table(arguments.embedders), subsets, arguments.sets
+        ),
     ]
     align = ["left", *["right"] * (matrix.width - 1)]
     print("Zero-shot top-1 accuracy, % (95 % bootstrap interval over test images)\n")

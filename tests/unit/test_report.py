@@ -1,5 +1,6 @@
 """The report: complete, self-contained, escaped, and honest about what does not add up."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -222,22 +223,30 @@ def embedders(right: float, low: float, n: int = 200) -> pl.DataFrame:
 
 def test_cautions_name_what_is_near_chance() -> None:
     table = hand_made({"baseline": 0.6, "reference_only": 0.06, "sketch_pruned": 0.05})
-    assert caution_sentences(table, embedders(0.5, 0.4)) == [
+    assert caution_sentences(table, embedders(0.5, 0.4), []) == [
         "reference_only and sketch_pruned are not distinguishable from chance on sketch (2.5 %): "
         "accuracy at chance cannot fall, so it tells nothing of what was pruned."
     ]
-    assert caution_sentences(table, embedders(0.5, 0.4), ["baseline"]) == []
+    assert caution_sentences(table, embedders(0.5, 0.4), [], ["baseline"]) == []
 
 
 def test_cautions_name_an_embedder_that_finds_nothing_alike() -> None:
     table = hand_made({"baseline": 0.6})
-    (told,) = caution_sentences(table, embedders(0.08, 0.05))
+    (told,) = caution_sentences(table, embedders(0.08, 0.05), [])
     assert told.startswith(
         "For 8.0 % of the 200 images of sketch whose class the reference holds, "
     )
     assert "a random one has it for 5.0 %, which is not distinguishable" in told
-    assert caution_sentences(table, embedders(0.08, 0.051)) == []
-    assert caution_sentences(table, embedders(0.0, 0.0, n=0)) == []
+    assert caution_sentences(table, embedders(0.08, 0.051), []) == []
+    assert caution_sentences(table, embedders(0.0, 0.0, n=0), []) == []
+
+
+def test_cautions_name_a_pool_that_deduplication_emptied(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.6})
+    assert caution_sentences(table, embedder_table([]), subsets) == []
+    little = dataclasses.replace(subsets[0], embedded=1000, pool=249, duplicates=751)
+    (told,) = caution_sentences(table, embedder_table([]), [little])
+    assert told.startswith("Deduplication left 249 of the pool's 1,000 samples: ")
 
 
 def test_the_report_shows_chance_and_cautions(

@@ -19,6 +19,9 @@ PRUNED = {
 }
 """What a method prunes, for people."""
 
+LITTLE_LEFT = 0.25
+"""Of LAION-400M, deduplication leaves a half."""
+
 
 @dataclass(frozen=True)
 class _Shown:
@@ -115,18 +118,23 @@ def _pruned(shown: _Shown) -> list[str]:
 
 
 def caution_sentences(
-    accuracy: pl.DataFrame, embedders: pl.DataFrame, sets: Sequence[str] | None = None
+    accuracy: pl.DataFrame,
+    embedders: pl.DataFrame,
+    subsets: Sequence[Subset],
+    sets: Sequence[str] | None = None,
 ) -> list[str]:
     """What a reader must know before he believes the numbers; nothing where all is well.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
         embedders: ``embedder_table.embedder_table``.
+        subsets: Summaries, for the duplicates.
         sets: Training sets to speak of; all for None.
 
     Returns:
-        A sentence for models that are near chance, and for each embedder and test set whose nearest
-        reference images are no more alike than random ones.
+        A sentence for models that are near chance, for each embedder and test set whose nearest
+        reference images are no more alike than random ones, and for a pool of which deduplication
+        left little.
     """
     shown = select_sets(accuracy, sets)
     chance = dict(shown.select("test_set", "chance").iter_rows())
@@ -142,6 +150,12 @@ def caution_sentences(
         _embedder_sentence(row)
         for row in embedders.iter_rows(named=True)
         if row["n"] and row["right_class_low"] <= row["chance"]
+    ]
+    emptied = [one for one in subsets if one.pool < LITTLE_LEFT * one.embedded]
+    sentences += [
+        f"Deduplication left {one.pool:,} of the pool's {one.embedded:,} samples: where images are "
+        "alike but no copies, deduplicate.threshold is too low for them."
+        for one in emptied[:1]  # they are all of one pool
     ]
     return sentences
 

@@ -171,7 +171,7 @@ def render(
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,
         sentences=headline_sentences(accuracy, subsets, differences, sets),
-        cautions=caution_sentences(accuracy, embedders, sets),
+        cautions=caution_sentences(accuracy, embedders, subsets, sets),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
         certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),

@@ -110,7 +110,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
         panel.set_title(f"{test_set}  (r = {_correlations(correlations)})", fontsize=8.5)
         note = f"n = {each} per bin"
         panel.text(0.98, 0.02, note, transform=panel.transAxes, ha="right", color="#666666")
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
         panel.set_ylim(-0.02, 1.02)
     style.label_axes(axes, "similarity of the nearest pool image", "top-1 accuracy")
     style.legend_below(figure, axes)

@@ -100,5 +100,5 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
     if size.max() > 20 * max(size.min(), 1):
         panel.set_xscale("log")
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     panel.set_ylim(bottom=0)

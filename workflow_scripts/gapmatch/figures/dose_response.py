@@ -104,7 +104,7 @@ def _place_ticks(panel: Axes, sweep: str, doses: np.ndarray) -> None:
         panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.xaxis.set_major_locator(FixedLocator(sorted(doses.tolist())))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     panel.set_ylim(bottom=0)
 
 

@@ -54,4 +54,4 @@ def _draw_bars(panel: Axes, rows: pl.DataFrame) -> None:
     panel.grid(axis="x", visible=False)
     panel.set_ylim(0, 1.16)
     panel.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0))

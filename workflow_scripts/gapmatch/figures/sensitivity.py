@@ -30,7 +30,7 @@ def draw(frame: pl.DataFrame, test_set: str) -> Figure:
             )
         panel.set_title(f"{name}, matched to {test_set}")
         panel.set_ylim(-0.03, 1.03)
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     style.label_axes(axes, "other classes in the reference", "pruned, of the pool samples")
     style.legend_below(figure, axes[-1:])
     return figure
