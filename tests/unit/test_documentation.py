@@ -5,8 +5,11 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
+import yaml
 from programs import ROOT
 from smoke_study import tracked
+
+from gapmatch.config import parse_study
 
 FILES = tracked()
 PAGES = [name for name in FILES if name.endswith(".md")]
@@ -33,6 +36,20 @@ def test_links_lead_to_what_a_clone_has(page: str) -> None:
     for path, anchor in links(page):
         assert path in FILES or path in folders, path
         assert not anchor or anchor in anchors(path), f"{path}#{anchor}"
+
+
+STUDIES = [
+    pytest.param(text, id=f"{page}: {text.split()[1]}")
+    for page in PAGES
+    for text in re.findall(
+        r"^```yaml\n(study: .*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S
+    )
+]
+
+
+@pytest.mark.parametrize("text", STUDIES)
+def test_studies_to_copy_are_studies(text: str) -> None:
+    assert parse_study(yaml.safe_load(text), "docs").subsets
 
 
 def test_there_are_links() -> None:
