@@ -161,13 +161,13 @@ def caution_sentences(
 
 
 def _embedder_sentence(row: dict[str, Any]) -> str:
-    """Tell that the nearest reference images are no more alike than random ones."""
+    """Tell that the nearest reference images have the class no more often than random ones."""
     right, chance = percent(row["right_class"]), percent(row["chance"])
     return (
-        f"For {right} % of the {row['n']:,} images of {row['test_set']} whose class the reference "
-        f"holds, the nearest reference image by the embedder {row['embedder']} has their class; a "
-        f"random one has it for {chance} %, which is not distinguishable: what this embedder takes "
-        "for similar is not alike."
+        f"Of the {row['n']:,} images of {row['test_set']} whose class the reference holds, "
+        f"{right} % share it with the reference image that the embedder {row['embedder']} finds "
+        f"nearest, and {chance} % with a random one. That is not distinguishable: what this "
+        "embedder takes for similar shares something else than the class, such as the style."
     )
 
 
