@@ -108,7 +108,7 @@ def test_jobs_that_tell_nothing(run: Run) -> None:
     run.begin(2)
     (run.folder / "2.log").touch()
     run.progress.look()
-    assert run.progress.line(200) == "0/10 steps | embed 1: has not begun | embed 2: begins"
+    assert run.progress.line(200) == "0/10 steps | embed 1: no message yet | embed 2: begins"
 
 
 def test_no_estimate_after_a_failure(two: Run) -> None:

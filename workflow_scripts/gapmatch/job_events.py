@@ -114,7 +114,7 @@ class Job:
         """Return what the job is and how far it is."""
         if self.progress:
             return f"{self.name}: {self.progress.text(self.left(now))}"
-        return f"{self.name}: {'begins' if self.begun else 'has not begun'}"
+        return f"{self.name}: {'begins' if self.begun else 'no message yet'}"
 
 
 def written(log: Path) -> tuple[int, int] | None:
