@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gapmatch import training
 from gapmatch.atomic import atomic_path, write_json
-from gapmatch.chunks import read_chunk
+from gapmatch.chunks import read_chunk, require_unchanged
 from gapmatch.command_line import run
 from gapmatch.precision import training_precision
 from gapmatch.resumption import claim_state
@@ -61,6 +61,8 @@ def parse() -> argparse.Namespace:
 def training_shards(folders: list[Path], kept: Path | None) -> list[TrainingShard]:
     """List the shards of a dataset's chunks, of which all or what a folder says is kept."""
     chunks = [read_chunk(folder) for folder in folders]
+    for chunk in chunks:
+        require_unchanged(chunk)
     return [
         shard
         for chunk in chunks
@@ -97,7 +99,7 @@ def main() -> None:
 
     state = arguments.state.absolute()
     lock = claim_state(state, training.fingerprint(settings, shards))
-    allowed = settings.max_skipped * settings.epochs * samples
+    allowed = training.may_skip(settings, samples)
     write_manifest(state / training.MANIFEST, Manifest(shards, allowed))
     training.run(training.command(settings, shards, state), lock, state)
 

@@ -117,7 +117,7 @@ def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> 
         TrainingShard(tmp_path / names[1], 1, kept),
         TrainingShard(tmp_path / names[2], 3, kept),
     ]
-    manifest = Manifest(found, 0.5)
+    manifest = Manifest(found, 5)
     write_manifest(tmp_path / "manifest.json", manifest)
     assert read_manifest(tmp_path / "manifest.json") == manifest
     with pytest.raises(InputError, match=r"chunk 00000 does not have: \['other.tar'\]"):

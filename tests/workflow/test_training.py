@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -137,7 +138,10 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
     logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
     skipped = [training.count_skipped(log.read_text(encoding="utf-8")) for log in logs]
     assert min(skipped) > 0
-    assert f"error: {sum(skipped)} samples could not be used in 1 epochs" in said
+    told = re.search(r"^error: (\d+) samples could not be used in 1 epoch", said, re.MULTILINE)
+    assert told, said
+    # A process may have begun another epoch before the first one looked.
+    assert 0 < int(told[1]) <= sum(skipped)
     shutil.rmtree(tmp_path / "state")
     run([*command(chunk, tmp_path, 0, max_skipped=1.0), *several])
     assert read_json(tmp_path / "training.json")["skipped"] >= sum(skipped)
@@ -194,14 +198,18 @@ def test_samples_that_are_not_seen_are_not_told_as_trained_on(
 ) -> None:
     chunk = without_captions(reference, tmp_path, every=2)
     last = run(command(chunk, tmp_path, 0, 0.02), status=2).splitlines()[-1]
-    assert last.startswith("error: 24 samples could not be used in 1 epochs, so they were not seen")
-    assert f"embedders.NAME.max_skipped, allows {0.02 * 48 * EPOCHS:g} in all epochs" in last
+    assert last.startswith("error: 24 samples could not be used in 1 epoch, so they were not seen")
+    assert "embedders.NAME.max_skipped, allows 2 in all epochs" in last
+    checkpoints = tmp_path / "state" / training.EXPERIMENT / "checkpoints"
+    assert (checkpoints / "epoch_latest.pt").exists(), "who allows more goes on from there"
 
 
 STALLING = """
 import sys
-from gapmatch import reproducible_training
-reproducible_training.STALLED_SECONDS = reproducible_training.SLOWEST_IMAGE_SECONDS = 0.5
+import time
+from gapmatch import reproducible_training, stalled_loaders
+stalled_loaders.Watch.__init__.__defaults__ = (1.0, time.monotonic)
+stalled_loaders.LOOK_SECONDS = 0.5
 reproducible_training.train(sys.argv[1:])
 """
 
@@ -211,7 +219,7 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
     lost = tmp_path / "lost.tar"
     os.mkfifo(lost)  # whoever opens it waits for ever
     write_manifest(
-        tmp_path / training.MANIFEST, Manifest([TrainingShard(lost, 16, None)] * len(shards), 0.0)
+        tmp_path / training.MANIFEST, Manifest([TrainingShard(lost, 16, None)] * len(shards), 0)
     )
     arguments = training.command(SETTINGS, shards, tmp_path)
     done = subprocess.run(

@@ -32,6 +32,7 @@ from gapmatch.atomic import write_text
 from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
 from gapmatch.shard_samples import caption_of, image_of
+from gapmatch.stalled_loaders import Watch, end_when_told
 from gapmatch.streaming import TrainingShard, kept_samples, read_manifest
 from gapmatch.time_left import TimeLeft
 from gapmatch.training import (
@@ -44,10 +45,6 @@ from gapmatch.training import (
     too_many_skipped,
 )
 
-STALLED_SECONDS = 60.0
-SLOWEST_IMAGE_SECONDS = 0.1
-TIMED_OUT = "DataLoader timed out"
-"""How torch's loader tells that its timeout is over."""
 BAD_INPUT = 2
 
 # open_clip's functions are replaced by ones that call them.
@@ -138,7 +135,7 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
 
 
 def trainable_samples(
-    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard]
+    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard], watch: Watch
 ) -> Iterator[dict[str, Any]]:
     """Yield the samples of shards that have an image and a caption; log each that has not.
 
@@ -148,13 +145,15 @@ def trainable_samples(
     Args:
         sources: The shards' positions in ``shards``, each as a "url".
         shards: All shards of the training set.
+        watch: Is told of each step of the reading.
 
     Raises:
         InputError: A shard cannot be read to its end, or has other samples than it had.
     """
     for source in sources:
         shard = shards[int(source["url"])]
-        for sample in kept_samples(shard):
+        watch.reads(shard.tar)
+        for sample in kept_samples(shard, watch.progresses):
             try:
                 if sample.reason:
                     raise ValueError(sample.reason)
@@ -163,53 +162,46 @@ def trainable_samples(
             except ValueError as error:
                 logging.warning("%s %s of %s: %s", SKIPPED, sample.key, shard.tar, error)
                 continue
+            watch.waits()
             yield {
                 "__key__": sample.key,
                 "__url__": str(shard.tar),
                 extension: image,
                 "txt": sample.members["txt"],
             }
+            watch.reads(shard.tar)
+        watch.waits()
 
 
 def checking_epochs(
-    train_one_epoch: Callable[..., Any], folder: Path, allowed: float
+    train_one_epoch: Callable[..., Any], folder: Path, allowed: int
 ) -> Callable[..., Any]:
-    """Return a function that trains an epoch, and ends a run that has skipped too many samples.
+    """Return a function that trains an epoch, unless too many samples were skipped before it.
 
-    A run that has skipped more than it may in all its epochs is not worth its other epochs.
+    A run that has skipped more than it may in all its epochs is not worth its other epochs. It
+    ends where the epoch before has its checkpoint: who allows more goes on from there.
 
     Args:
-        train_one_epoch: open_clip_train's function; its third argument is the epoch.
+        train_one_epoch: open_clip_train's function; its fourth argument is the epoch.
         folder: That of the run.
         allowed: How many samples may be skipped.
     """
 
     def checked(model: Any, data: Any, loss: Any, epoch: int, *others: Any, **options: Any) -> Any:
-        result = train_one_epoch(model, data, loss, epoch, *others, **options)
         # Every process could tell; one is enough, and torchrun ends the others with it.
         if os.environ.get("RANK", "0") == "0" and (skipped := all_skipped(folder)) > allowed:
-            raise InputError(too_many_skipped(folder, epoch + 1, skipped, allowed))
-        return result
+            raise InputError(too_many_skipped(folder, epoch, skipped, allowed))
+        return train_one_epoch(model, data, loss, epoch, *others, **options)
 
     return checked
-
-
-def stalled_after(batch_size: int) -> float:
-    """Return after how many seconds without a batch a loader counts as stalled.
-
-    Args:
-        batch_size: Samples of a batch. Decoding one takes some milliseconds.
-    """
-    return STALLED_SECONDS + SLOWEST_IMAGE_SECONDS * batch_size
 
 
 def reason_of(error: InputError) -> str:
     """Return the message of an error, which a loader's process may have raised.
 
-    torch puts the traceback of that process into the message; its last line tells the error.
+    torch puts the traceback of that process into the message, which ends with the error.
     """
-    last = str(error).rstrip().splitlines()[-1]
-    return last.partition(f"{InputError.__name__}: ")[2] or str(error)
+    return str(error).rpartition(f"{InputError.__name__}: ")[2].strip()
 
 
 class FusedAdamW(torch.optim.AdamW):
@@ -262,13 +254,12 @@ def train(arguments: list[str]) -> None:
     SeededShardShuffle.batch_size = options.batch_size
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
-        trainable_samples, shards=manifest.shards
+        trainable_samples, shards=manifest.shards, watch=Watch(folder / ENDED)
     )
     open_clip_train.main.train_one_epoch = checking_epochs(
         open_clip_train.main.train_one_epoch, folder, manifest.skipped
     )
-    timeout = stalled_after(options.batch_size)
-    webdataset.WebLoader = functools.partial(webdataset.WebLoader, timeout=timeout)
+    end_when_told(folder / ENDED, BAD_INPUT)
     open_clip_train.main.create_model_and_transforms = create_channels_last
     torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
     # The module random, not an instance: it is the one that seed_worker seeds.
@@ -285,16 +276,6 @@ def train(arguments: list[str]) -> None:
         sys.exit(errno.ENOSPC)
     except InputError as error:
         write_text(folder / ENDED, reason_of(error))
-        sys.exit(BAD_INPUT)
-    except RuntimeError as error:
-        if TIMED_OUT not in str(error):
-            raise
-        write_text(
-            folder / ENDED,
-            f"a loader yielded no batch for {timeout:g} seconds: the file system of the shards "
-            "does not answer, or the machine does too much else; started again, the training goes "
-            "on from its last epoch",
-        )
         sys.exit(BAD_INPUT)
     if status:  # it returns -1 where it refuses to start
         raise SystemExit(

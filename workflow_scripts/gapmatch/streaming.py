@@ -1,7 +1,7 @@
 """Reading a training set without copying it: of each shard of the pool, what a subset kept."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Manifest:
     """
 
     shards: Sequence[TrainingShard]
-    skipped: float
+    skipped: int
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -105,8 +105,14 @@ def kept_keys(shard: TrainingShard) -> set[str] | None:
         ) from error
 
 
-def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:
+def kept_samples(
+    shard: TrainingShard, passing: Callable[[], None] | None = None
+) -> Iterator[ShardSample]:
     """Read the samples of a shard that are trained on, in its order; files of others are not read.
+
+    Args:
+        shard: The shard.
+        passing: Is called at each file of the shard, read or not.
 
     Raises:
         InputError: The shard cannot be read to its end, or has other samples than it had.
@@ -114,7 +120,7 @@ def kept_samples(shard: TrainingShard) -> Iterator[ShardSample]:
     keys = kept_keys(shard)
     missing = set(keys or ())
     count = 0
-    for sample in shard_samples(shard.tar, keys):
+    for sample in shard_samples(shard.tar, keys, passing):
         # If a key occurs twice, the first sample was embedded.
         if keys is None or sample.key in missing:
             missing.discard(sample.key)

@@ -292,13 +292,24 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             "training.precision fp32"
         )
     skipped = all_skipped(state / EXPERIMENT)
-    allowed = settings.max_skipped * settings.epochs * samples
+    allowed = may_skip(settings, samples)
     if skipped > allowed:
         raise InputError(too_many_skipped(state / EXPERIMENT, settings.epochs, skipped, allowed))
     return weights, skipped
 
 
-def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: float) -> str:
+def may_skip(settings: Settings, samples: int) -> int:
+    """Return how many samples a training may skip in all its epochs.
+
+    Args:
+        settings: Of the training.
+        samples: Of its training set.
+    """
+    # In floats 0.29 of 100 is less than 29.
+    return math.floor(round(settings.max_skipped * settings.epochs * samples, 6))
+
+
+def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: int) -> str:
     """Return what is told of a training that could not use too many samples.
 
     Args:
@@ -308,8 +319,9 @@ def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: float) ->
         allowed: How many it may skip in all its epochs.
     """
     return (
-        f"{skipped} samples could not be used in {epochs} epochs, so they were not seen; "
-        f"training.max_skipped, of an embedder embedders.NAME.max_skipped, allows {allowed:g} in "
+        f"{skipped} samples could not be used in {epochs} epoch{'s'[: epochs != 1]}, so they "
+        "were not seen; "
+        f"training.max_skipped, of an embedder embedders.NAME.max_skipped, allows {allowed} in "
         f"all epochs: see {folder}/loader-*.log"
     )
 
