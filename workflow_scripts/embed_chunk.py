@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from gapmatch import embedding
-from gapmatch.chunks import read_chunk
+from gapmatch.chunks import read_chunk, require_unchanged
 from gapmatch.command_line import run
 from gapmatch.image_encoders import add_encoder_arguments, chosen_encoder
 from gapmatch.image_stream import Use
@@ -36,6 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     chunk = read_chunk(arguments.chunk)
+    require_unchanged(chunk)
     encoder = chosen_encoder(arguments)
     claim_state(arguments.state, embedding.fingerprint(chunk, encoder))
     embed = functools.partial(

@@ -9,7 +9,7 @@ import polars as pl
 from tqdm import tqdm
 
 from gapmatch.atomic import write_parquet
-from gapmatch.chunks import Chunk, read_chunk
+from gapmatch.chunks import Chunk, read_chunk, require_unchanged
 from gapmatch.command_line import run
 from gapmatch.embedding import METADATA_SCHEMA, REJECTED_SCHEMA
 from gapmatch.errors import InputError
@@ -50,6 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     chunk = read_chunk(arguments.chunk)
+    require_unchanged(chunk)
     files = given_files(arguments.given)
     samples = describe(chunk)
     unusable = samples.filter(pl.col("reason").is_not_null())

@@ -22,7 +22,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     tars = tars_of_chunk(all_tars(arguments.shards), int(arguments.chunk), arguments.chunks)
-    shards = [Shard(tar, samples_of(tar)) for tar in tqdm(tars, unit="shard", mininterval=5)]
+    shards = [
+        Shard(tar, samples_of(tar), tar.stat().st_size)
+        for tar in tqdm(tars, unit="shard", mininterval=5)
+    ]
     samples = sum(shard.samples for shard in shards)
     with atomic_directory(arguments.out) as folder:
         chunk = Chunk(arguments.dataset, arguments.chunk, tuple(shards), samples, ())

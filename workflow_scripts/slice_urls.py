@@ -7,7 +7,7 @@ import polars as pl
 
 from gapmatch.atomic import atomic_path
 from gapmatch.command_line import run
-from gapmatch.links import link_files, read_links
+from gapmatch.links import collected, link_files, read_links
 
 
 def slice_links(
@@ -30,9 +30,9 @@ def slice_links(
     """
     # One by one: files of a list may differ in their other columns, and in types of strings.
     links = pl.concat([read_links(file, url_column, caption_column) for file in link_files(source)])
-    rows = links.select(pl.len()).collect().item()
+    rows = collected(links.select(pl.len()), source).item()
     first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
-    return links.slice(first, last - first).collect()
+    return collected(links.slice(first, last - first), source)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from gapmatch.figures import (
     style,
 )
 from gapmatch.figures import audit as audit_figure
+from gapmatch.image_stream import decode_image
 from gapmatch.pictures import Source, decode_picture, with_pictures
 from gapmatch.result_files import Subset, baseline_of, read_evaluations, read_nearest, read_subsets
 from gapmatch.subset_table import TrainingSet, subset_table, training_sets
@@ -223,7 +224,7 @@ def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame
             {
                 "training_set": name, "seed": seed, "test_set": test, "n": 1000, "top1": top1,
                 "top1_low": top1 - 0.01, "top1_high": top1 + 0.01, "top5": 1.0,
-                "mean_per_class": top1, "chance": 0.1,
+                "mean_per_class": top1, "chance": 0.1, "one_class": 0.1,
             }
             for name, seed, inside, outside in values
             for test, top1 in (("val", inside), ("sketch", outside))
@@ -375,12 +376,14 @@ def test_missing_chunks_and_images_are_named(results: Path) -> None:
         shard_images.read_images(shards, {("00000.tar", "x")}, 20)
 
 
-def test_images_are_bounded_and_flattened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_bounded_and_shown_as_models_saw_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     buffer = io.BytesIO()
-    Image.new("RGBA", (300, 100), (0, 0, 0, 0)).save(buffer, "PNG")
+    Image.new("RGBA", (300, 100), (7, 0, 0, 0)).save(buffer, "PNG")
     image = shard_images.decode(buffer.getvalue(), 30, "somewhere")
     assert image.size == (30, 10)
-    assert image.getpixel((5, 5)) == (255, 255, 255)
+    assert image.getpixel((5, 5)) == decode_image(buffer.getvalue()).getpixel((5, 5)) == (7, 0, 0)
     monkeypatch.setattr(shard_images, "MAX_PIXELS", 100)
     with pytest.raises(InputError, match="too many"):
         shard_images.decode(buffer.getvalue(), 30, "somewhere")

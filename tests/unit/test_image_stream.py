@@ -124,7 +124,7 @@ def test_a_training_needs_a_caption_and_nothing_of_other_metadata(tmp_path: Path
     reasons = [one.reason or "" for one in trained]
     assert reasons[:4] == [""] * 4
     assert reasons[4] == "no caption: expected a file txt beside the image"
-    assert reasons[5] == "its caption is not UTF-8 (byte 3)"
+    assert reasons[5] == "its caption is not UTF-8"
     assert "found 2.jpg, txt (the first dot of a name ends the key)" in reasons[6]
     tested = [one.reason for one in describe_shard(tmp_path / "0.tar", Use.TEST)]
     assert [bool(reason) for reason in tested] == [True, True, False, False, False, False, True]
@@ -153,3 +153,10 @@ def test_elongated_images_are_rejected_undecoded() -> None:
     Image.new("RGB", (image_stream.MAX_ASPECT_RATIO + 1, 1)).save(data, "PNG")
     with pytest.raises(ValueError, match="101 x 1 pixels is too elongated"):
         image_stream.decode_image(data.getvalue())
+
+
+def test_grey_images_of_16_bits_are_refused() -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 30_000, dtype=np.uint16)).save(content, "PNG")
+    with pytest.raises(ValueError, match="over 8 bits, which would be clipped"):
+        decode_image(content.getvalue())

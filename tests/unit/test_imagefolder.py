@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from gapmatch.chunks import read_chunk, require_unchanged
 from gapmatch.errors import InputError
-from gapmatch.imagefolder import list_images
-from gapmatch.shards import read_samples
+from gapmatch.imagefolder import chunk_images, image_styles, list_images
+from gapmatch.shards import read_samples, write_shard
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 FOLDERS = {"n01_tench": 5, "n02_great_white": 4, "n03_hen": 3}
@@ -204,3 +205,37 @@ def test_counts_of_img2dataset_are_believed_and_checked(root: Path, tmp_path: Pa
     done = run("list_shards.py", *arguments, *only)
     assert done.returncode == 2
     assert "does not say the shard's successes" in done.stderr
+
+
+def test_a_shard_that_changed_since_it_was_listed_is_refused(tmp_path: Path) -> None:
+    tar = tmp_path / "00000.tar"
+    write_shard(tar, [("a", {"jpg": b"1", "txt": b"2"})])
+    done = run(
+        "list_shards.py",
+        *("--shards", tar, "--dataset", "pool", "--chunk", "00000", "--chunks", 1),
+        *("--out", tmp_path / "chunk"),
+    )
+    assert done.returncode == 0, done.stderr
+    chunk = read_chunk(tmp_path / "chunk")
+    require_unchanged(chunk)
+    write_shard(tar, [("a", {"jpg": b"1" * 20_000, "txt": b"2"})])
+    with pytest.raises(InputError, match=r"had 10240 when it was listed.*--forcerun list_shards"):
+        require_unchanged(chunk)
+    tar.unlink()
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        require_unchanged(chunk)
+
+
+def test_fewer_images_than_chunks_are_refused(root: Path) -> None:
+    images, _ = list_images(root, None)
+    with pytest.raises(
+        InputError, match=r"12 images are fewer than the 13 chunks"
+    ):
+        chunk_images(images, 0, 13)
+
+
+def test_a_table_of_images_that_is_about_something_else_is_none(root: Path) -> None:
+    (root / "images.parquet").write_bytes(b"no parquet")
+    assert image_styles(root) == {}
+    pl.DataFrame({"url": ["a"]}).write_parquet(root / "images.parquet")
+    assert image_styles(root) == {}

@@ -160,3 +160,18 @@ def test_the_documented_command_packs_a_shard_anew(tmp_path: Path) -> None:
         ("b", {"jpg": b"1", "txt": b"3"}, None),
         ("x/a", {"jpg": b"2", "txt": b"4"}, None),
     ]
+
+
+def test_what_comes_after_the_end_is_an_error(tmp_path: Path) -> None:
+    one = write(tmp_path / "0.tar", [("a.jpg", b"1")]).read_bytes()
+    (tmp_path / "1.tar").write_bytes(one + one)
+    with pytest.raises(InputError, match=r"1\.tar is damaged .*more than zeros after the end"):
+        read(tmp_path / "1.tar")
+
+
+def test_a_name_that_is_no_utf8_is_told_escaped(tmp_path: Path) -> None:
+    tar = write(tmp_path / "0.tar", [("caf\udce9.jpg", b"1"), ("b.jpg", b"2")])
+    (key, members, reason), (_, _, fine) = read(tar)
+    assert (key, members) == ("caf\\udce9", {})
+    assert reason == "its name is not UTF-8; rename the files of the sample"
+    assert fine is None

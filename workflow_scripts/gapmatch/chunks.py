@@ -17,10 +17,12 @@ class Shard:
     Attributes:
         path: Where the tar lies.
         samples: Number of samples in it.
+        size: Bytes that it had when it was listed; None for shards that the workflow wrote.
     """
 
     path: Path
     samples: int
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def read_chunk(folder: Path) -> Chunk:
         values = json.loads(path.read_text(encoding="utf-8"))
         shards = tuple(
             # An absolute path stays as it is: shards that are read in place.
-            Shard(folder / shard["path"], int(shard["samples"]))
+            Shard(folder / shard["path"], int(shard["samples"]), shard.get("size"))
             for shard in values["shards"]
         )
         return Chunk(
@@ -78,6 +80,28 @@ def read_chunk(folder: Path) -> Chunk:
         raise InputError(f"{path} is not the manifest of a chunk: {error!r}") from None
 
 
+def require_unchanged(chunk: Chunk) -> None:
+    """Refuse shards that are not what they were when they were listed, as far as their size tells.
+
+    They lie where others may change them, and Snakemake does not look at them.
+
+    Raises:
+        InputError: A shard has another size, or is gone.
+    """
+    for shard in chunk.shards:
+        if shard.size is None:
+            continue
+        try:
+            size = shard.path.stat().st_size
+        except OSError as error:
+            raise InputError(f"{shard.path} cannot be read: {error.strerror}") from error
+        if size != shard.size:
+            raise InputError(
+                f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. Embed and "
+                "prune what it is now: snakemake --forcerun list_shards, and your other options"
+            )
+
+
 def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
     """Write the manifest of a chunk; it is the last file of its folder.
 
@@ -89,7 +113,11 @@ def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
     values = {
         "dataset": chunk.dataset,
         "chunk": chunk.chunk,
-        "shards": [{"path": str(shard.path), "samples": shard.samples} for shard in chunk.shards],
+        "shards": [
+            {"path": str(shard.path), "samples": shard.samples}
+            | ({"size": shard.size} if shard.size is not None else {})
+            for shard in chunk.shards
+        ],
         "samples": chunk.samples,
         "urls": urls,
         "failed": urls - chunk.samples,

@@ -91,6 +91,8 @@ def _error_message(main: Callable[[], None]) -> str | None:
         main()
     except InputError as error:
         return str(error)
+    except PermissionError as error:
+        return f"{error.filename}: {error.strerror}; ask for the right to it, or name another"
     except Exception as error:
         full = find_no_space(error)
         if full is None:

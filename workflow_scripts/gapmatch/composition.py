@@ -6,9 +6,8 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from gapmatch.errors import InputError
+from gapmatch.errors import InputError, first_line
 from gapmatch.result_files import read_columns
-from gapmatch.tables import read_csv
 
 UNKNOWN = "unknown"
 SCHEMA = {
@@ -92,4 +91,10 @@ def read_pruned(path: Path) -> pl.DataFrame:
     Raises:
         InputError: The file is missing or its columns are not those of ``SCHEMA``.
     """
-    return read_csv(path, SCHEMA)
+    try:
+        return pl.read_csv(path, schema=SCHEMA)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{path}: expected a CSV with the columns {', '.join(SCHEMA)} ({first_line(error)}); "
+            "make it with tabulate_pruned.py"
+        ) from error

@@ -58,7 +58,7 @@ def told_samples(tar: Path) -> int | None:
         return None
     try:
         return int(json.loads(stats.read_text(encoding="utf-8"))["successes"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, OverflowError, RecursionError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{stats} does not say the shard's successes ({error!r}): expected what img2dataset "
             "writes; delete it to have the samples counted"

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from gapmatch.image_extensions import IMAGE_FORMATS
 from gapmatch.shard_samples import ShardSample, caption_of, image_of, shard_samples
 from gapmatch.shards import Members
+from gapmatch.unicode_text import escaped
 
 MAX_PIXELS = 100_000_000
 """Larger images are rejected before they are decoded."""
@@ -60,6 +61,8 @@ def decode_image(data: bytes) -> Image.Image:
                 raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
             if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                 raise ValueError(f"image of {image.width} x {image.height} pixels is too elongated")
+            if image.mode.startswith("I"):
+                raise ValueError("a grey image of over 8 bits, which would be clipped to white")
             return image.convert("RGB")
     except UnidentifiedImageError:
         # Its own message holds a memory address: no two runs would list the same reason.
@@ -150,7 +153,7 @@ def _read_metadata(members: Members) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    return {key: escaped(value) for key, value in found.items() if isinstance(value, str)}
 
 
 def describe_shard(shard: Path, use: Use) -> Iterator[Sample]:

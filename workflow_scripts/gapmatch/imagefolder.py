@@ -19,6 +19,7 @@ from gapmatch.chunks import Chunk, Shard, write_chunk
 from gapmatch.errors import InputError
 from gapmatch.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from gapmatch.shards import Members, write_shard
+from gapmatch.unicode_text import escaped, is_text
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +64,16 @@ def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImag
     if not root.is_dir():
         raise InputError(f"{root} is no folder: expected one folder of images per class in it")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+    unreadable = [escaped(folder.name) for folder in folders if not is_text(folder.name)]
+    if unreadable:
+        raise InputError(f"{root}: names of folders are not UTF-8: {', '.join(unreadable)}; rename")
     names = _names(root, class_names, [folder.name for folder in folders])
     images, lost, others = [], [], Counter[str]()
     for label, folder in enumerate(folders):
         # Not iterdir: of ImageNet's 1.3 million files each would be asked whether it is a link.
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = Path(entry.path)
-            if is_image(path):
+            if is_image(path) and not entry.is_dir():
                 images.append(LabelledImage(path, label, names[label]))
                 if entry.is_symlink() and not path.exists():
                     lost.append(path)
@@ -107,7 +111,7 @@ def _names(root: Path, class_names: Path | None, folders: Sequence[str]) -> list
     except KeyError as error:
         raise InputError(f"{path} has no class name for the folder {error} of {root}") from None
     for folder, name in zip(folders, chosen, strict=True):
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or not is_text(name):
             raise InputError(
                 f"{path} names the class of the folder {folder!r} {name!r}: expected a text, which "
                 "templates turn into captions"
@@ -118,9 +122,10 @@ def _names(root: Path, class_names: Path | None, folders: Sequence[str]) -> list
 def image_styles(root: Path) -> dict[str, str]:
     """Return styles by path relative to ``root``, where the folder says them (the emoji's do)."""
     path = root / IMAGES
-    if not path.exists():
-        return {}
-    return dict(pl.read_parquet(path).select("path", "style").iter_rows())
+    try:
+        return dict(pl.read_parquet(path, columns=["path", "style"], glob=False).iter_rows())
+    except (OSError, pl.exceptions.PolarsError):
+        return {}  # there is none, or one that is about something else
 
 
 def chunk_images(
@@ -129,7 +134,15 @@ def chunk_images(
     """Return a chunk's share of the images, after a shuffle that mixes the classes.
 
     A shard of one class only would make batches of one class: bad for contrastive training.
+
+    Raises:
+        InputError: There are fewer images than chunks.
     """
+    if len(images) < chunks:
+        raise InputError(
+            f"{len(images)} images are fewer than the {chunks} chunks asked for: lower "
+            "reference.chunks"
+        )
     shuffled = list(images)
     random.Random(seed).shuffle(shuffled)  # noqa: S311 - order, not security
     return shuffled[len(shuffled) * chunk // chunks : len(shuffled) * (chunk + 1) // chunks]

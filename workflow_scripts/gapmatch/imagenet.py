@@ -6,6 +6,7 @@ of ImageNet's classes is timm's list of WordNet ids, their names are open_clip's
 
 import csv
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,18 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in folder.iterdir() if is_image(path)))
+    """Return the images of a folder by name.
+
+    Raises:
+        InputError: One is a link that leads nowhere.
+    """
+    # Not iterdir: of 1.3 million files each would be asked whether it is a link.
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    images = [entry for entry in entries if is_image(Path(entry.path))]
+    lost = [one.path for one in images if one.is_symlink() and not Path(one.path).exists()]
+    if lost:
+        raise InputError(f"{_some(lost)}: links that lead nowhere; mend or delete them")
+    return tuple(Path(entry.path) for entry in images if not entry.is_dir())
 
 
 def _one_class(index: int, images: tuple[Path, ...]) -> LabelledClass:
@@ -213,7 +225,7 @@ def read_ground_truth(path: Path) -> dict[str, str]:
     """
     try:
         truth = _read_csv(path) if path.suffix == ".csv" else _read_numbers(path)
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path} is no ground truth of ImageNet's validation set ({error!r}): expected "
             "LOC_val_solution.csv (ImageId,PredictionString) or "

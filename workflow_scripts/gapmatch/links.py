@@ -19,7 +19,7 @@ def link_files(source: Path) -> list[Path]:
     files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     if not files:
         raise InputError(f"{source} holds no parquet file: expected lists of links")
-    if not files[0].exists():
+    if not source.exists():
         raise InputError(f"{source} does not exist: expected a parquet file or a folder of them")
     return files
 
@@ -45,7 +45,7 @@ def read_links(file: Path, url_column: str, caption_column: str) -> pl.LazyFrame
             raise InputError(
                 f"{file} has no column {column!r} (pool.source.{key}); it has: {', '.join(known)}"
             )
-        if known[column].is_nested() or known[column] in (pl.Binary, pl.Object):
+        if known[column].is_nested():
             raise InputError(
                 f"{file}: the column {column!r} (pool.source.{key}) holds {known[column]}, "
                 "expected texts"
@@ -54,3 +54,19 @@ def read_links(file: Path, url_column: str, caption_column: str) -> pl.LazyFrame
         pl.col(url_column).cast(pl.String).alias("url"),
         pl.col(caption_column).cast(pl.String).alias("caption"),
     )
+
+
+def collected(links: pl.LazyFrame, source: Path) -> pl.DataFrame:
+    """Return the rows of a list.
+
+    Args:
+        links: What ``read_links`` returned, or a part of it.
+        source: Where they are, for messages.
+
+    Raises:
+        InputError: They cannot be read, or are no texts.
+    """
+    try:
+        return links.collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{source} cannot be read: {first_line(error)}") from None

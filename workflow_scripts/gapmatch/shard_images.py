@@ -72,7 +72,9 @@ def _images(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def decode(data: bytes, side: int, origin: str) -> Image.Image:
-    """Decode an image of a known format to RGB on white, at most ``side`` pixels wide and high.
+    """Decode an image of a known format to RGB, at most ``side`` pixels wide and high.
+
+    What is transparent shows the colour below it: figures are of what models saw.
 
     Raises:
         InputError: It is no image of a known format, or has too many pixels.
@@ -82,10 +84,8 @@ def decode(data: bytes, side: int, origin: str) -> Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{origin}: {image.width} x {image.height} pixels are too many")
             image.draft("RGB", (2 * side, 2 * side))
-            coloured = image.convert("RGBA")
+            coloured = image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{origin}: cannot be decoded as an image ({error})") from error
-    flat = Image.new("RGB", coloured.size, "white")
-    flat.paste(coloured, mask=coloured.getchannel("A"))
-    flat.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return flat
+    coloured.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return coloured

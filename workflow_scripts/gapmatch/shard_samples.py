@@ -6,7 +6,7 @@ is left out without one.
 """
 
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from gapmatch.errors import InputError
 from gapmatch.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.shards import MAX_MEMBER_BYTES, Members, check_end, split_name
+from gapmatch.unicode_text import escaped, is_text
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
 """Compressed files by their first two bytes."""
@@ -76,23 +77,28 @@ def _opened(tar: Path) -> Iterator[tarfile.TarFile]:
         raise InputError(f"{tar} cannot be read ({error})") from error
 
 
-def _sample_files(tar: Path, archive: tarfile.TarFile) -> Iterator[_Files]:
+def _sample_files(
+    tar: Path, archive: tarfile.TarFile, passing: Callable[[], None] | None = None
+) -> Iterator[_Files]:
     """Yield the samples of a shard by their headers, in order."""
     seen: set[str] = set()
     sample: _Files | None = None
-    end = 0
+    current, end = "", 0
     while member := archive.next():
         archive.members = []  # type: ignore[attr-defined]  # would keep all that it saw
+        if passing:
+            passing()
         if archive.offset <= end:
             raise tarfile.ReadError(f"a member that ends before it begins, at byte {end}")
         end = archive.offset
         if not member.isreg() or not is_sample_file(member.name):
             continue
         key, extension = split_name(member.name.removeprefix("./"))
-        if sample is None or sample.key != key or extension in sample.headers:
+        if sample is None or current != key or extension in sample.headers:
             if sample is not None:
                 yield sample
-            sample = _Files(key, {}, _repeated(key) if key in seen else None)
+            sample = _Files(escaped(key), {}, _reason(key, seen))
+            current = key
             seen.add(key)
         sample.headers[extension] = member
         if member.size > MAX_MEMBER_BYTES:
@@ -104,8 +110,11 @@ def _sample_files(tar: Path, archive: tarfile.TarFile) -> Iterator[_Files]:
     check_end(tar, end)
 
 
-def _repeated(key: str) -> str:
-    return f"the key {key} stands earlier in the shard; expected a sample's files side by side"
+def _reason(key: str, seen: Collection[str]) -> str | None:
+    """Return why no stage can use a sample, as far as its key tells."""
+    if key in seen:
+        return "its key stands earlier in the shard; expected a sample's files side by side"
+    return None if is_text(key) else "its name is not UTF-8; rename the files of the sample"
 
 
 def sample_files(tar: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -130,18 +139,23 @@ def count_samples(tar: Path) -> int:
     return sum(1 for _ in sample_files(tar))
 
 
-def shard_samples(tar: Path, keys: Collection[str] | None = None) -> Iterator[ShardSample]:
+def shard_samples(
+    tar: Path,
+    keys: Collection[str] | None = None,
+    passing: Callable[[], None] | None = None,
+) -> Iterator[ShardSample]:
     """Read the samples of a shard, in order.
 
     Args:
         tar: The shard.
         keys: Samples to read; the files of others are not read. None reads all.
+        passing: Is called at each file of the shard, read or not.
 
     Raises:
         InputError: The shard cannot be read to its end.
     """
     with _opened(tar) as archive:
-        for sample in _sample_files(tar, archive):
+        for sample in _sample_files(tar, archive, passing):
             if keys is None or sample.key in keys:
                 headers = {} if sample.reason else sample.headers
                 members = {
@@ -161,7 +175,7 @@ def image_of(members: Members) -> tuple[str, bytes]:
     for extension in IMAGE_EXTENSIONS:
         if extension in members:
             return extension, members[extension]
-    found = ", ".join(sorted(members)) or "no file"
+    found = escaped(", ".join(sorted(members))) or "no file"
     raise ValueError(
         f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}, found {found} "
         "(the first dot of a name ends the key)"
@@ -178,5 +192,5 @@ def caption_of(members: Members) -> str:
         raise ValueError("no caption: expected a file txt beside the image")
     try:
         return members["txt"].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"its caption is not UTF-8 (byte {error.start})") from None
+    except UnicodeDecodeError:
+        raise ValueError("its caption is not UTF-8") from None

@@ -47,9 +47,10 @@ def read_samples(tar: Path) -> Iterator[tuple[str, Members]]:
 
 
 def check_end(tar: Path, offset: int) -> None:
-    """Refuse a tar that does not end with an empty block where its reader stopped.
+    """Refuse a tar that does not end with empty blocks where its reader stopped.
 
-    tarfile takes a damaged header, and a file cut between two members, for a proper end.
+    tarfile takes a damaged header, a hole of zeros, and a file cut between two members for a proper
+    end. It does not look for what comes after it: a second archive, say.
 
     Raises:
         tarfile.ReadError: It does not.
@@ -58,6 +59,9 @@ def check_end(tar: Path, offset: int) -> None:
         file.seek(offset)
         if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise tarfile.ReadError(f"no member and no end of the archive at byte {offset}")
+        while block := file.read(1 << 20):
+            if block.strip(tarfile.NUL):
+                raise tarfile.ReadError(f"more than zeros after the end of the archive at {offset}")
 
 
 def _check_member(tar: Path, member: tarfile.TarInfo) -> None:
