@@ -212,6 +212,11 @@ def show_progress(events):
     ProgressDisplay(RunProgress(events), take_terminal(logger), say).start()
 
 
+onsuccess:
+    if not workflow.dryrun and Path(REPORT).exists():
+        logger.info(f"The report: {REPORT}")
+
+
 wildcard_constraints:
     chunk=r"\d{5}",
     dataset=one_of(["pool", "reference", *TEST_SETS]),

@@ -40,11 +40,10 @@ def main() -> None:
     matrix = accuracy_matrix(select_sets(accuracy, arguments.sets))
     differences = read_differences(arguments.differences)
     subsets = read_subsets(arguments.summaries)
+    embedders = read_embedder_table(arguments.embedders)
     sentences = [
+        *caution_sentences(accuracy, embedders, subsets, arguments.sets),
         *headline_sentences(accuracy, subsets, differences, arguments.sets),
-        *caution_sentences(
-            accuracy, read_embedder_table(arguments.embedders), subsets, arguments.sets
-        ),
     ]
     align = ["left", *["right"] * (matrix.width - 1)]
     print("Zero-shot top-1 accuracy, % (95 % bootstrap interval over test images)\n")

@@ -17,7 +17,9 @@ from gapmatch.statistics import paired_bootstrap, percentile_interval
 
 def evaluation(name: str, correct: np.ndarray, seed: int = 0, first: int = 0) -> Evaluation:
     rows = np.arange(first, first + len(correct), dtype=np.int32)
-    images = pl.DataFrame({"test_row": rows, "label": rows % 4, "correct_top1": correct})
+    images = pl.DataFrame(
+        {"test_row": rows, "label": rows % 4, "predicted": rows % 4, "correct_top1": correct}
+    )
     top1 = float(correct.mean())
     return Evaluation(name, seed, "sketch", top1, top1, top1, images)
 

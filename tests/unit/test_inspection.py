@@ -1,9 +1,11 @@
 """A look at data as people have it: what is told of each fault, before anything is computed."""
 
+import errno
 import gzip
 import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from PIL import Image
 from programs import program, run
 
 from gapmatch.config.study import parse_study
-from gapmatch.inspection.findings import Level, Look, spread
+from gapmatch.inspection.findings import Finding, Level, Look, spread
 from gapmatch.inspection.page import as_html, as_text
 from gapmatch.inspection.study import look_at_study
 from gapmatch.shards import Members, write_shard
@@ -23,11 +25,15 @@ from gapmatch.shards import Members, write_shard
 TEMPLATE = Path(__file__).parents[2] / "resources" / "inspection.html.j2"
 CLASSES = ("fox", "great_owl")
 SAMPLES = 100
+ERROR = Level.ERROR
+SMALL = {"model": "ViT-B-32", "batch_size": 4, "warmup": 2, "epochs": 3}
 
 
 def picture(shade: int, side: int = 24) -> bytes:
     content = io.BytesIO()
-    Image.new("RGB", (side, side + 8), (shade % 256, 0, 0)).save(content, "JPEG")
+    image = Image.new("RGB", (side, side + 8), (shade % 256, 0, 0))
+    image.paste((0, 255, 0), (0, 0, side // 2, side // 2))
+    image.save(content, "JPEG")
     return content.getvalue()
 
 
@@ -54,7 +60,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def study(data: Path, **changes: Any) -> dict[str, Any]:
-    values = {
+    values: dict[str, Any] = {
         "study": "mine",
         "pool": {
             "source": {"kind": "shards", "shards": f"{data}/{{00000..00001}}.tar"},
@@ -64,6 +70,7 @@ def study(data: Path, **changes: Any) -> dict[str, Any]:
         "test_sets": {"val": {"source": {"kind": "imagefolder", "root": str(data / "val")}}},
         "embedders": {"b32": {"kind": "open_clip", "model": "ViT-B-32", "pretrained": "openai"}},
         "search": {"embedder": "b32"},
+        "training": SMALL,
     }
     return values | changes
 
@@ -109,10 +116,33 @@ def without(extension: str, every: int) -> Callable[[int, Members], Members]:
 
 
 def test_samples_without_captions_are_counted(data: Path) -> None:
-    rewrite(data / "00001.tar", without("txt", every=1))
+    rewrite(data / "00001.tar", without("txt", every=2))
     text = only(looks(study(data)), "pool", Level.WARNING)
-    assert text.startswith("64 of 128 samples cannot be used and will be rejected: no caption")
-    assert "(64, such as 00001.tar: 00000)" in text
+    unusable = int(text.split()[0])
+    assert 20 < unusable < 44
+    assert text.startswith(f"{unusable} of 128 samples cannot be used and will be rejected: no cap")
+    assert f"({unusable}, such as 00001.tar: 00000)" in text
+
+
+@pytest.mark.parametrize(
+    "change", [{"txt": None}, {"txt": "é".encode("latin-1")}, {"jpg": b"<html>"}]
+)
+def test_a_shard_of_which_nothing_can_be_used_is_an_error(
+    data: Path, change: dict[str, bytes | None]
+) -> None:
+    """Its chunk may hold nothing else, which ends the study there."""
+
+    def changed(_: int, members: Members) -> Members:
+        merged = {**members, **change}
+        return {name: content for name, content in merged.items() if content is not None}
+
+    rewrite(data / "00001.tar", changed)
+    error, warning = looks(study(data))["pool"].findings
+    assert error.level is Level.ERROR
+    assert error.text.startswith(
+        "in 1 of 2 shards none of the samples looked at can be used: 00001.tar ("
+    )
+    assert warning.text.startswith("64 of 128 samples cannot be used")
 
 
 def test_a_pool_without_captions_is_an_error(data: Path) -> None:
@@ -128,20 +158,15 @@ def with_text(text: bytes) -> Callable[[int, Members], Members]:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [
-        (b"\xff\xfe", "64 of 128 samples cannot be used"),
-        (b" ", "64 of 128 captions are empty"),
-    ],
+    [(b" ", "captions are empty"), (b"a photo", "captions are 'a photo': a contr")],
 )
 def test_captions_that_tell_nothing(data: Path, text: bytes, told: str) -> None:
-    rewrite(data / "00000.tar", with_text(text))
+    rewrite(data / "00000.tar", lambda n, m: {**m, "txt": text} if n else m)
+    rewrite(data / "00001.tar", lambda n, m: {**m, "txt": text} if n > 50 else m)
     assert told in only(looks(study(data)), "pool", Level.WARNING)
-
-
-def test_one_caption_for_most_images(data: Path) -> None:
-    rewrite(data / "00000.tar", with_text(b"a photo"))
-    rewrite(data / "00001.tar", lambda n, m: {**m, "txt": b"a photo"} if n % 2 else m)
-    assert "128 captions are 'a photo'" in only(looks(study(data)), "pool", Level.WARNING)
+    for name in ("00000.tar", "00001.tar"):
+        rewrite(data / name, with_text(text))
+    assert f"128 of 128 {told}" in only(looks(study(data)), "pool", Level.ERROR)
 
 
 def test_a_compressed_a_damaged_and_an_empty_shard(data: Path) -> None:
@@ -152,7 +177,11 @@ def test_a_compressed_a_damaged_and_an_empty_shard(data: Path) -> None:
     tar.write_bytes(whole[: len(whole) // 2])
     assert "cut short" in only(looks(study(data)), "pool", Level.ERROR)
     write_shard(tar, [])
-    assert "1 of 2 shards hold no sample" in only(looks(study(data)), "pool", Level.ERROR)
+    assert f"{tar} holds no sample" in only(looks(study(data)), "pool", Level.WARNING)
+    tar.write_bytes(whole + whole)
+    assert "more than zeros after the end" in only(looks(study(data)), "pool", Level.ERROR)
+    tar.write_bytes(whole[:10_240] + bytes(10_240) + whole[20_480:])
+    assert "is damaged or cut short" in only(looks(study(data)), "pool", Level.ERROR)
 
 
 def test_shards_that_are_missing(data: Path) -> None:
@@ -177,15 +206,119 @@ def test_members_in_folders_are_samples(data: Path) -> None:
     assert not looks(study(data))["pool"].findings
 
 
+def trained(data: Path, **settings: object) -> list[Finding]:
+    """Return what is told of a study whose embedder is trained."""
+    own = {"own": {"kind": "trained", **SMALL, **settings}}
+    found = looks(study(data, embedders=own, search={"embedder": "own"}))
+    return found["trainings"].findings
+
+
 def test_a_trained_embedder_reads_the_pool_as_it_is(data: Path) -> None:
     rewrite(data / "00001.tar", without("txt", every=50))
-    trained = {"own": {"kind": "trained"}}
-    found = looks(study(data, embedders=trained, search={"embedder": "own"}))["pool"].findings
-    (error,) = [finding.text for finding in found if finding.level is Level.ERROR]
-    assert "raise embedders.own.max_skipped" in error
-    trained["own"]["max_skipped"] = "0.5"
-    found = looks(study(data, embedders=trained, search={"embedder": "own"}))["pool"].findings
+    (error,) = trained(data)
+    assert error.level is Level.ERROR
+    assert "or allow 0.06 as embedders.own.max_skipped" in error.text
+    assert not trained(data, max_skipped=0.06)
+
+
+def test_one_bad_sample_of_few_is_no_certain_failure(data: Path) -> None:
+    rewrite(data / "00001.tar", without("txt", every=100))
+    (warning,) = trained(data)
+    assert warning.level is Level.WARNING
+    assert "0.78% cannot (95 % interval 0.02% to 4.28%)" in warning.text
+
+
+def test_trainings_that_do_not_suit_the_data(data: Path) -> None:
+    found = trained(data, batch_size=100, warmup=4)
     assert [finding.level for finding in found] == [Level.WARNING]
+    assert found[0].text.startswith(
+        "embedders.own.warmup is 4 steps, and training on the pool (about 200 samples, batches of "
+        "100, 3 epochs) has 6"
+    )
+    error, warning = looks(study(data, training=SMALL | {"batch_size": 8}))["trainings"].findings
+    assert error.text.startswith("training.batch_size is 8, and the reference alone has 6 images")
+    assert warning.text.startswith("training.warmup is 2 steps, and training on the reference")
+
+
+def test_models_that_do_not_exist(data: Path) -> None:
+    text = only(looks(study(data, training=SMALL | {"model": "emoji-resnet"})), "trainings", ERROR)
+    assert text.startswith("training.model: open_clip knows no model 'emoji-resnet'; a model of")
+    wrong = {
+        "b32": {"kind": "open_clip", "model": "ViT-B-32", "pretrained": "laion"},
+        "r": {"kind": "timm", "model": "resnet1010"},
+    }
+    tag, timm = looks(study(data, embedders=wrong))["trainings"].findings
+    assert "open_clip knows no weights 'laion' of ViT-B-32, but openai, " in tag.text
+    assert timm.text == "embedders.r.model: timm knows no 'resnet1010'"
+
+
+def test_shards_that_are_named_twice(data: Path) -> None:
+    source = {"kind": "shards", "shards": f"{data}/{{00000,00000}}.tar"}
+    text = only(looks(study(data, pool={"source": source, "chunks": 2})), "pool", Level.ERROR)
+    assert text.startswith("1 shards are named twice")
+
+
+def test_names_that_are_no_utf8(data: Path) -> None:
+    latin = "caf\udce9"  # as Python reads the byte E9
+    with tarfile.open(data / "00001.tar", "w") as archive:
+        for key in (latin, "fine"):
+            for extension, content in sample(1)[1].items():
+                header = tarfile.TarInfo(f"{key}.{extension}")
+                header.size = len(content)
+                archive.addfile(header, io.BytesIO(content))
+    (data / "val" / "fox" / f"{latin}.jpg").write_bytes(b"<html>")
+    found = looks(study(data))
+    assert "its name is not UTF-8; rename" in found["pool"].findings[0].text
+    assert "caf\\udce9.jpg" in as_text("mine", list(found.values()))
+    assert "caf\\udce9.jpg" in as_html("mine", list(found.values()), TEMPLATE)
+    (data / "reference" / latin).mkdir()
+    assert "names of folders are not UTF-8" in looks(study(data))["reference"].findings[0].text
+
+
+def test_what_may_not_be_read_hides_nothing_else(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests may run as root, who may read all."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/reference")
+
+    monkeypatch.setattr("gapmatch.inspection.sources.list_images", refused)
+    (data / "00001.tar").unlink()
+    found = [finding for look in looks(study(data)).values() for finding in look.findings]
+    assert [finding.dataset for finding in found] == ["pool", "reference", "val"]
+    assert found[1].text == "/data/reference cannot be read: Permission denied"
+
+
+def test_captions_that_no_sample_looked_at_lacks_are_told_by_the_files(data: Path) -> None:
+    rewrite(data / "00001.tar", lambda n, m: {"jpg": m["jpg"]} if n == 1 else m)
+    text = only(looks(study(data)), "pool", Level.WARNING)
+    assert text == "1 of 200 samples have no caption among their files"
+
+
+def test_images_that_models_do_not_see_as_people_do(data: Path) -> None:
+    for number in range(3):
+        image = Image.new("RGBA", (9, 9), (0, 0, 0, 0))
+        image.paste((0, 0, 0, 255), (2, 2, 5, 5))  # black on nothing, which is black
+        image.save(data / "val" / "fox" / f"{number}.png")
+        (data / "val" / "fox" / f"{number}.jpg").unlink()
+    transparent, plain = looks(study(data))["val"].findings
+    assert transparent.text.startswith("3 of 6 images are transparent in places: models see")
+    assert (plain.level, plain.text) == (Level.WARNING, "3 of 6 images are of one colour")
+    shutil.rmtree(data / "val" / "great_owl")
+    levels = [finding.level for finding in looks(study(data))["val"].findings]
+    assert levels.count(Level.ERROR) == 1
+
+
+def test_more_chunks_than_images(data: Path) -> None:
+    reference = {"source": {"kind": "imagefolder", "root": str(data / "reference")}, "chunks": 8}
+    text = only(looks(study(data, reference=reference)), "reference", Level.ERROR)
+    assert text.startswith("6 images are fewer than its 8 chunks")
+
+
+def test_a_test_set_of_one_class(data: Path) -> None:
+    shutil.rmtree(data / "val" / "fox")
+    assert "it has one class" in only(looks(study(data)), "val", Level.WARNING)
 
 
 def test_links(data: Path) -> None:
@@ -207,7 +340,7 @@ def test_links(data: Path) -> None:
     assert found.facts["links"] == "10 in 2 files"
     assert [finding.text for finding in found.findings] == [
         "4 of 10 links are no http or https links, and will fail",
-        "6 of 10 links repeat an earlier one",
+        "5 of 10 links repeat an earlier one",
         "2 of 10 links have no caption, and are fetched with an empty one",
     ]
 

@@ -143,9 +143,13 @@ def test_names_are_escaped(
     assert "&lt;script&gt;" in text
 
 
-def hand_made(top1: dict[str, float], chance: float = 0.025) -> pl.DataFrame:
+def hand_made(
+    top1: dict[str, float], chance: float = 0.025, one_class: float = 0.1, seeds: int = 1
+) -> pl.DataFrame:
     rows = [
-        [name, 0, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v, chance] for name, v in top1.items()
+        [name, seed, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v, chance, one_class]
+        for name, v in top1.items()
+        for seed in range(seeds)
     ]
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
@@ -185,7 +189,9 @@ def test_headline_says_that_a_share_may_be_none(subsets: list[Subset]) -> None:
 
 
 def test_headline_tells_no_difference_that_may_be_none(subsets: list[Subset]) -> None:
-    table = hand_made({"baseline": 0.035, "reference_only": 0.025, "sketch_pruned": 0.035})
+    table = hand_made(
+        {"baseline": 0.035, "reference_only": 0.025, "sketch_pruned": 0.035}, chance=-0.1
+    )
     rows = [
         difference("reference_only", -0.03, 0.01),
         difference("sketch_pruned", -0.02, 0.02),
@@ -221,29 +227,67 @@ def embedders(right: float, low: float, n: int = 200) -> pl.DataFrame:
     return embedder_table([dict(zip(EMBEDDERS, row, strict=True))])
 
 
-def test_cautions_name_what_is_near_chance() -> None:
-    table = hand_made({"baseline": 0.6, "reference_only": 0.06, "sketch_pruned": 0.05})
+def test_cautions_name_what_is_not_better_than_chance() -> None:
+    table = hand_made(
+        {"baseline": 0.6, "reference_only": 0.29, "sketch_pruned": 0.1}, chance=0.27, seeds=2
+    )
     assert caution_sentences(table, embedders(0.5, 0.4), []) == [
-        "reference_only and sketch_pruned are not distinguishable from chance on sketch (2.5 %): "
-        "accuracy at chance cannot fall, so it tells nothing of what was pruned."
+        "reference_only and sketch_pruned are not better than naming the most frequent class for "
+        "every image of sketch (27.0 %): what they lose or gain there tells nothing."
     ]
     assert caution_sentences(table, embedders(0.5, 0.4), [], ["baseline"]) == []
 
 
+def test_no_difference_is_told_between_models_at_chance(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.03, "reference_only": 0.2, "sketch_pruned": 0.01}, chance=0.1)
+    rows = [difference("reference_only", 0.1, 0.2), difference("sketch_pruned", -0.03, -0.01)]
+    told = headline_sentences(table, subsets, rows)
+    assert "15.0 points (10.0\N{EN DASH}20.0) above baseline" in told[1]
+    assert told[2].endswith("no better than chance, as baseline is.")
+
+
+def test_cautions_name_models_that_answer_with_one_class() -> None:
+    table = hand_made({"baseline": 0.6}, one_class=0.95, seeds=2)
+    (told,) = caution_sentences(table, embedders(0.5, 0.4), [])
+    assert told.startswith("baseline names one class for 95.0 % of the images of sketch")
+    assert not caution_sentences(hand_made({"a": 1.0}, 0.95, 0.95, 2), embedders(0.5, 0.4), [])
+
+
+def test_cautions_tell_that_there_is_one_seed() -> None:
+    one = hand_made({"baseline": 0.6})
+    assert caution_sentences(one, embedders(0.5, 0.4), []) == [
+        "With one seed, intervals are over test images alone: they do not tell what another seed "
+        "would give."
+    ]
+
+
+def test_headline_is_of_a_test_set_on_which_the_baseline_is_better_than_chance(
+    subsets: list[Subset],
+) -> None:
+    chosen = [one for one in subsets if one.subset in ("baseline", "sketch_pruned")]
+    chosen.append(dataclasses.replace(chosen[1], subset="val_pruned", test_sets=("val",)))
+    good = hand_made({"baseline": 0.6, "sketch_pruned": 0.5, "val_pruned": 0.5})
+    useless = hand_made({"baseline": 0.02, "sketch_pruned": 0.02, "val_pruned": 0.02})
+    both = pl.concat([useless, good.with_columns(test_set=pl.lit("val"))])
+    told = headline_sentences(both, chosen, [])
+    assert told[0].startswith("On val (n = 500), which val_pruned is matched to, baseline")
+    assert headline_sentences(useless, chosen, [])[0].startswith("On sketch")
+
+
 def test_cautions_name_an_embedder_that_finds_nothing_alike() -> None:
-    table = hand_made({"baseline": 0.6})
+    table = hand_made({"baseline": 0.6}, seeds=2)
     (told,) = caution_sentences(table, embedders(0.08, 0.05), [])
     assert told.startswith(
         "Of the 200 images of sketch whose class the reference holds, 8.0 % share it with the "
-        "reference image that the embedder own finds nearest, and 5.0 % with a random one. That "
-        "is not distinguishable"
+        "reference image that the embedder own finds nearest. One image for all of them would "
+        "reach 5.0 %: "
     )
     assert caution_sentences(table, embedders(0.08, 0.051), []) == []
     assert caution_sentences(table, embedders(0.0, 0.0, n=0), []) == []
 
 
 def test_cautions_name_a_pool_that_deduplication_emptied(subsets: list[Subset]) -> None:
-    table = hand_made({"baseline": 0.6})
+    table = hand_made({"baseline": 0.6}, seeds=2)
     assert caution_sentences(table, embedder_table([]), subsets) == []
     little = dataclasses.replace(subsets[0], embedded=1000, pool=249, duplicates=751)
     (told,) = caution_sentences(table, embedder_table([]), [little])
@@ -255,7 +299,7 @@ def test_the_report_shows_chance_and_cautions(
 ) -> None:
     text = made_report(results, subsets, accuracy, tmp_path, embedders=embedders(0.08, 0.05))
     assert "the embedder own finds nearest" in text
-    assert '<th scope="row">chance</th>' in text
+    assert '<th scope="row">(chance)</th>' in text
 
 
 def test_counts_reconcile_and_losses_are_seen(results: Path, subsets: list[Subset]) -> None:

@@ -76,7 +76,7 @@ def test_accuracy_table_is_what_the_predictions_say(results: Path) -> None:
     table = accuracy.accuracy_table(read_evaluations(evaluation_files(results)))
     assert table.columns == [
         "training_set", "seed", "test_set", "n", "top1", "top1_low", "top1_high", "top5",
-        "mean_per_class", "chance",
+        "mean_per_class", "chance", "one_class",
     ]  # fmt: skip
     assert table["training_set"].unique(maintain_order=True).to_list() == list(SUBSETS)
     for row in table.iter_rows(named=True):
@@ -96,7 +96,7 @@ def test_chance_is_that_of_the_most_frequent_class(results: Path) -> None:
     labels = pl.read_parquet(results / "evaluations/baseline/seed0/val.parquet")["label"].to_list()
     assert row["chance"] == max(labels.count(label) for label in labels) / len(labels)
     shown = accuracy.accuracy_matrix(table)
-    assert shown.row(-1)[:2] == ("chance", f"{100 * row['chance']:.1f}")
+    assert shown.row(-1)[:2] == ("(chance)", f"{100 * row['chance']:.1f}")
     near = accuracy.near_chance(table.with_columns(chance=pl.col("top1") * 2))
     assert list(near) == list(TESTS)
     assert near["val"] == list(SUBSETS)

@@ -133,7 +133,9 @@ def test_report_needs_no_network(results: Path) -> None:
 
 def test_accuracy_table(results: Path) -> None:
     table = pl.read_csv(results / "tables" / "accuracy.csv")
-    columns = "training_set seed test_set n top1 top1_low top1_high top5 mean_per_class chance"
+    columns = (
+        "training_set seed test_set n top1 top1_low top1_high top5 mean_per_class chance one_class"
+    )
     assert table.columns == columns.split()
     expected = {(subset, 0, test_set) for subset in SUBSETS for test_set in TEST_SETS}
     assert set(table.select("training_set", "seed", "test_set").iter_rows()) == expected

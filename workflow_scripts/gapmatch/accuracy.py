@@ -22,9 +22,10 @@ COLUMNS = {
     "top5": pl.Float64,
     "mean_per_class": pl.Float64,
     "chance": pl.Float64,
+    "one_class": pl.Float64,
 }
-CHANCE = "chance"
-"""The row of chance in the tables for people."""
+CHANCE = "(chance)"
+"""The row of chance in the tables for people; no training set has brackets in its name."""
 
 
 def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
@@ -32,7 +33,8 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
 
     top1_low and top1_high bound the 95 % bootstrap interval over test images. chance is what naming
     the most frequent class for every image reaches: 1 / classes where all have as many images.
-    Training sets and test sets keep the order in which they first occur; seeds ascend.
+    one_class is the share of images for which the model names its most frequent answer. Training
+    sets and test sets keep the order in which they first occur; seeds ascend.
     """
     names = list(dict.fromkeys(evaluation.training_set for evaluation in evaluations))
     tests = list(dict.fromkeys(evaluation.test_set for evaluation in evaluations))
@@ -44,6 +46,7 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
         correct = evaluation.images["correct_top1"].to_numpy().astype(np.bool_)
         low, high = bootstrap_interval(correct)
         labels = evaluation.images["label"].to_numpy()
+        predicted = evaluation.images["predicted"].to_numpy()
         rows.append(
             {
                 "training_set": evaluation.training_set,
@@ -56,6 +59,7 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
                 "top5": evaluation.top5,
                 "mean_per_class": evaluation.mean_per_class,
                 "chance": float(np.bincount(labels).max()) / correct.size,
+                "one_class": float(np.bincount(predicted).max()) / correct.size,
             }
         )
     return pl.DataFrame(rows, schema=COLUMNS)
@@ -90,15 +94,18 @@ def over_seeds(accuracy: pl.DataFrame) -> pl.DataFrame:
                 "top1_high": group["top1_high"].mean(),
                 "spread": None if np.isnan(spread) else spread,
                 "chance": group["chance"][0],
+                "one_class": group["one_class"].mean(),
             }
         )
     schema = {"training_set": pl.String, "test_set": pl.String, "seeds": pl.Int64, "n": pl.Int64}
-    fractions = dict.fromkeys(("top1", "top1_low", "top1_high", "spread", "chance"), pl.Float64)
+    fractions = dict.fromkeys(
+        ("top1", "top1_low", "top1_high", "spread", "chance", "one_class"), pl.Float64
+    )
     return pl.DataFrame(rows, schema={**schema, **fractions})
 
 
 def near_chance(accuracy: pl.DataFrame) -> dict[str, list[str]]:
-    """Return, by test set, the training sets whose accuracy is not distinguishable from chance."""
+    """Return, by test set, the training sets whose accuracy is not surely above chance."""
     means = over_seeds(accuracy).filter(pl.col("top1_low") <= pl.col("chance"))
     near: dict[str, list[str]] = {}
     for row in means.iter_rows(named=True):

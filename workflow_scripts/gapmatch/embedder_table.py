@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gapmatch.chunks import Chunk
@@ -25,13 +24,10 @@ SCHEMA = {
 FRACTIONS = ("right_class", "right_class_low", "right_class_high", "chance")
 
 
-def same_classes(test: Chunk, reference: Chunk) -> npt.NDArray[np.bool_]:
-    """Return which classes of a test set are which of the reference's.
+def same_classes(test: Chunk, reference: Chunk) -> list[frozenset[int]]:
+    """Return which labels of the reference are the class of each label of a test set.
 
     They are told by ImageNet's numbers where both data sets are ImageNet's, else by name.
-
-    Returns:
-        (classes of the test set, classes of the reference).
 
     Raises:
         InputError: One of them names no classes.
@@ -39,12 +35,18 @@ def same_classes(test: Chunk, reference: Chunk) -> npt.NDArray[np.bool_]:
     for chunk in (test, reference):
         if not chunk.classes:
             raise InputError(f"{chunk.dataset} names no classes; expected a labelled dataset")
-    if test.imagenet_indices and reference.imagenet_indices:
-        known = [set(indices) for indices in reference.imagenet_indices]
-        rows = [[not one.isdisjoint(indices) for one in known] for indices in test.imagenet_indices]
-    else:
-        rows = [[name == other for other in reference.classes] for name in test.classes]
-    return np.array(rows, dtype=np.bool_)
+    numbered = test.imagenet_indices and reference.imagenet_indices
+    own: Sequence[Sequence[object]] = (
+        test.imagenet_indices if numbered else [(name,) for name in test.classes]
+    )
+    others: Sequence[Sequence[object]] = (
+        reference.imagenet_indices if numbered else [(name,) for name in reference.classes]
+    )
+    labels: dict[object, set[int]] = {}
+    for label, identities in enumerate(others):
+        for identity in identities:
+            labels.setdefault(identity, set()).add(label)
+    return [frozenset().union(*(labels.get(one, ()) for one in identities)) for identities in own]
 
 
 def row_of(
@@ -53,12 +55,12 @@ def row_of(
     tests: pl.Series,
     reference: pl.Series,
     nearest: pl.Series,
-    same: npt.NDArray[np.bool_],
+    same: Sequence[frozenset[int]],
 ) -> dict[str, object]:
     """Return how often the nearest reference image has the test image's class.
 
-    Only test images count whose class the reference holds. Chance is what a random reference image
-    would reach: the mean over these test images of their class's share of the reference.
+    Only test images count whose class the reference holds. Chance is what naming the most frequent
+    class of these test images reaches, as a neighbour does that is the same for all of them.
 
     Args:
         embedder: Name of the embedder.
@@ -72,14 +74,14 @@ def row_of(
         A row of ``SCHEMA``; fractions, null where no class is shared. The interval is the 95 %
         bootstrap interval over test images.
     """
-    shares = np.bincount(reference.to_numpy(), minlength=same.shape[1]) / len(reference)
-    held = (same @ shares)[tests.to_numpy()]
-    known = held > 0
-    right = same[tests.to_numpy()[known], nearest.to_numpy()[known]]
-    low, high = bootstrap_interval(right)
-    values = (
-        (float(right.mean()), low, high, float(held[known].mean())) if known.any() else [None] * 4
-    )
+    held = set(reference.unique())
+    known = np.array([not held.isdisjoint(same[label]) for label in tests], dtype=np.bool_)
+    right = np.array([found in same[label] for label, found in zip(tests, nearest, strict=True)])
+    values: tuple[float | None, ...] = (None,) * len(FRACTIONS)
+    if known.any():
+        low, high = bootstrap_interval(right[known])
+        chance = float(np.bincount(tests.to_numpy()[known]).max() / known.sum())
+        values = (float(right[known].mean()), low, high, chance)
     return {
         "embedder": embedder,
         "test_set": test_set,

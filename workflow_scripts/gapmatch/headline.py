@@ -1,6 +1,6 @@
 """The study's answer in a few sentences, made of the numbers of its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ PRUNED = {
 }
 """What a method prunes, for people."""
 
+ONE_CLASS = 0.9
 LITTLE_LEFT = 0.25
 """Of LAION-400M, deduplication leaves a half."""
 
@@ -32,15 +33,22 @@ class _Shown:
         means: Rows of ``over_seeds`` by training set.
         differences: Differences to the baseline by training set.
         baseline: The training set of the whole pool and the reference.
+        at_chance: Training sets that are not better than chance.
     """
 
     subsets: Sequence[Subset]
     means: Mapping[str, dict[str, Any]]
     differences: Mapping[str, Difference]
     baseline: str
+    at_chance: Collection[str]
 
     def told(self, subset: str) -> str:
-        """Return accuracy, difference to the baseline and what remains of its gain."""
+        """Return accuracy, difference to the baseline and what remains of its gain.
+
+        Between two models that are not better than chance no difference is told.
+        """
+        if subset != self.baseline and {subset, self.baseline} <= set(self.at_chance):
+            return f"{_cell(self.means[subset])}, no better than chance, as {self.baseline} is"
         row = self.differences.get(subset)
         compared = _compared(row, self.baseline) + _remaining(row, self.baseline)
         return _cell(self.means[subset]) + compared
@@ -54,10 +62,10 @@ def headline_sentences(
 ) -> list[str]:
     """For the most telling test set: accuracy of the baseline, the reference alone and the pruned.
 
-    The test set is the one that the first gap-matched training set with a single test set was
-    matched to, otherwise the first of the table. What a training set has above or below the
-    baseline is told with its interval. The share that remains is
-    (gap-matched - reference only) / (baseline - reference only), given where the baseline is
+    The test set is the first that a gap-matched training set alone was matched to and on which the
+    baseline is better than chance; else the first such, else the first of the table. What a
+    training set has above or below the baseline is told with its interval. The share that remains
+    is (gap-matched - reference only) / (baseline - reference only), given where the baseline is
     distinguishably better than the reference alone.
 
     Args:
@@ -75,21 +83,24 @@ def headline_sentences(
     baseline = next((one.subset for one in spoken if one.method == "all"), None)
     if baseline is None:
         return []
-    tests = set(means["test_set"])
-    single = [
-        one
-        for one in spoken
-        if one.method == "gap_match" and len(one.test_sets) == 1 and tests.issuperset(one.test_sets)
-    ]
-    test_set = single[0].test_sets[0] if single else means["test_set"][0]
+    near = near_chance(select_sets(accuracy, sets))
+    matched = {
+        one.test_sets[0]: one.subset
+        for one in reversed(spoken)
+        if one.method == "gap_match" and len(one.test_sets) == 1
+    }
+    tests = [name for name in means["test_set"].unique(maintain_order=True) if name in matched]
+    telling = [name for name in tests if baseline not in near.get(name, ())]
+    test_set = [*telling, *tests, means["test_set"][0]][0]
     rows = means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
     shown = _Shown(
         subsets=spoken,
         means={row["training_set"]: row for row in rows},
         differences={row.training_set: row for row in differences if row.test_set == test_set},
         baseline=baseline,
+        at_chance=near.get(test_set, ()),
     )
-    why = f", which {single[0].subset} is matched to" if single else ""
+    why = f", which {matched[test_set]} is matched to" if test_set in matched else ""
     place = f"On {test_set} (n = {shown.means[baseline]['n']:,}){why}"
     return [*_unpruned(shown, place), *_pruned(shown)]
 
@@ -132,24 +143,16 @@ def caution_sentences(
         sets: Training sets to speak of; all for None.
 
     Returns:
-        A sentence for models that are near chance, for each embedder and test set whose nearest
-        reference images are no more alike than random ones, and for a pool of which deduplication
-        left little.
+        A sentence for models that are not better than chance or answer with one class, for each
+        embedder and test set whose nearest reference images do not tell the class, for a pool of
+        which deduplication left little, and for a study of one seed.
     """
     shown = select_sets(accuracy, sets)
-    chance = dict(shown.select("test_set", "chance").iter_rows())
-    places: dict[tuple[str, ...], list[str]] = {}
-    for test_set, names in near_chance(shown).items():
-        places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
-    sentences = [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from chance on "
-        f"{listed(tests)}: accuracy at chance cannot fall, so it tells nothing of what was pruned."
-        for names, tests in places.items()
-    ]
+    sentences = [*_chance_sentences(shown), *_one_class_sentences(shown)]
     sentences += [
         _embedder_sentence(row)
         for row in embedders.iter_rows(named=True)
-        if row["n"] and row["right_class_low"] <= row["chance"]
+        if row["n"] and row["right_class_low"] <= row["chance"] < 1
     ]
     emptied = [one for one in subsets if one.pool < LITTLE_LEFT * one.embedded]
     sentences += [
@@ -157,17 +160,48 @@ def caution_sentences(
         "alike but no copies, deduplicate.threshold is too low for them."
         for one in emptied[:1]  # they are all of one pool
     ]
+    if accuracy["seed"].n_unique() == 1:
+        sentences.append(
+            "With one seed, intervals are over test images alone: they do not tell what another "
+            "seed would give."
+        )
     return sentences
 
 
+def _chance_sentences(accuracy: pl.DataFrame) -> list[str]:
+    """Name the models that are not better than chance, those of the same test sets together."""
+    chance = dict(accuracy.select("test_set", "chance").iter_rows())
+    places: dict[tuple[str, ...], list[str]] = {}
+    for test_set, names in near_chance(accuracy).items():
+        places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
+    return [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not better than naming the most "
+        f"frequent class for every image of {listed(tests)}: what they lose or gain there tells "
+        "nothing."
+        for names, tests in places.items()
+    ]
+
+
+def _one_class_sentences(accuracy: pl.DataFrame) -> list[str]:
+    """Name the models that answer with one class throughout, though there are others."""
+    means = over_seeds(accuracy).filter(
+        (pl.col("one_class") > ONE_CLASS) & (pl.col("chance") < ONE_CLASS)
+    )
+    return [
+        f"{row['training_set']} names one class for {percent(row['one_class'])} % of the images of "
+        f"{row['test_set']}: it has learned nothing that tells them apart."
+        for row in means.iter_rows(named=True)
+    ]
+
+
 def _embedder_sentence(row: dict[str, Any]) -> str:
-    """Tell that the nearest reference images have the class no more often than random ones."""
+    """Tell that the nearest reference images do not tell the class."""
     right, chance = percent(row["right_class"]), percent(row["chance"])
     return (
         f"Of the {row['n']:,} images of {row['test_set']} whose class the reference holds, "
         f"{right} % share it with the reference image that the embedder {row['embedder']} finds "
-        f"nearest, and {chance} % with a random one. That is not distinguishable: what this "
-        "embedder takes for similar shares something else than the class, such as the style."
+        f"nearest. One image for all of them would reach {chance} %: what this embedder takes for "
+        "similar shares something else than the class, such as the style."
     )
 
 

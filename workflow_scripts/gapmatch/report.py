@@ -4,6 +4,7 @@ import base64
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def figure_context(stem: Path, captions: Path) -> dict[str, str]:
 
 
 def _title(stem: Path) -> str:
-    return stem.name.replace("_", " ").capitalize()
+    words = re.sub(r"(?<=[a-z])(?=\d)", " ", stem.name.replace("_", " "))
+    return words.capitalize()
 
 
 def certificate_sentence(

@@ -131,7 +131,7 @@ class Evaluation:
     top1: float
     top5: float
     mean_per_class: float
-    images: pl.DataFrame  # test_row, label, correct_top1; sorted by test_row
+    images: pl.DataFrame  # test_row, label, predicted, correct_top1; sorted by test_row
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
@@ -145,7 +145,9 @@ def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
     for path in paths:
         summary = read_object(path, keys)
         beside = path.with_suffix(".parquet")
-        images = read_columns(beside, ["test_row", "label", "correct_top1"]).sort("test_row")
+        images = read_columns(beside, ["test_row", "label", "predicted", "correct_top1"]).sort(
+            "test_row"
+        )
         _check_agreement(path, summary, images)
         name = (summary["training_set"], int(summary["seed"]), summary["test_set"])
         if name in evaluations:

@@ -48,6 +48,7 @@ class Look:
         pictures: Some of its images.
         classes: Names of its classes by label; none for the pool.
         imagenet_indices: By label, the ImageNet classes that a class is; none of other datasets.
+        images: Number of images; of shards estimated from those that were read.
         looked: Samples that were looked at.
         unusable: How many of them cannot be used.
     """
@@ -58,8 +59,13 @@ class Look:
     pictures: list[Picture] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     imagenet_indices: tuple[tuple[int, ...], ...] = ()
+    images: int = 0
     looked: int = 0
     unusable: int = 0
+
+    def tell(self, text: str, *, error: bool) -> None:
+        """Add an error, or a warning."""
+        (self.error if error else self.warning)(text)
 
     def error(self, text: str) -> None:
         """Add an error."""
@@ -71,11 +77,13 @@ class Look:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn an InputError within into a finding; what follows it within is left out."""
+        """Turn what cannot be read within into a finding; what follows it within is left out."""
         try:
             yield
         except InputError as error:
             self.error(str(error))
+        except OSError as error:
+            self.error(f"{error.filename} cannot be read: {error.strerror or error}")
 
 
 def spread(items: Sequence[Item], number: int) -> list[Item]:

@@ -3,14 +3,16 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 from typing import Any
 
 from gapmatch.html_template import load_template
 from gapmatch.inspection.findings import Finding, Level, Look
 from gapmatch.job_progress import printable
+from gapmatch.unicode_text import escaped
 
-WIDTH = 100
+WRAPPED = TextWrapper(100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+"""Lines of findings; names of files are kept whole, to be copied."""
 
 
 def all_findings(looks: Sequence[Look]) -> list[Finding]:
@@ -34,15 +36,17 @@ def as_text(study: str, looks: Sequence[Look]) -> str:
     """Return the page for a terminal: what is known of each dataset, then the findings."""
     lines = [f"The data of the study {study}:"]
     for look in looks:
-        lines.append(f"\n  {look.dataset}")
+        if look.facts:
+            lines.append(f"\n  {look.dataset}")
         lines += [f"    {name}: {text}" for name, text in look.facts.items()]
     findings = all_findings(looks)
     lines.append(f"\n{verdict(findings)}")
     for finding in findings:
         text = f"{finding.level}: {finding.dataset}: {finding.text}"
-        lines.append(fill(text, WIDTH, subsequent_indent="  ", break_long_words=False))
-    # Names of files and captions may hold what would steer a terminal.
-    return "\n".join(printable(line) for text in lines for line in text.split("\n"))
+        lines.append(WRAPPED.fill(text))
+    # Names of files and captions may hold what would steer a terminal, or is no UTF-8.
+    whole = escaped("\n".join(lines))
+    return "\n".join(printable(line) for line in whole.split("\n"))
 
 
 def as_html(study: str, looks: Sequence[Look], template: Path) -> str:
@@ -52,13 +56,14 @@ def as_html(study: str, looks: Sequence[Look], template: Path) -> str:
         InputError: The template is missing.
     """
     findings = all_findings(looks)
-    return load_template(template).render(
+    page = load_template(template).render(
         study=study,
         verdict=verdict(findings),
         good=not any(finding.level is Level.ERROR for finding in findings),
         findings=findings,
         looks=[_context(look) for look in looks],
     )
+    return escaped(page)
 
 
 def _context(look: Look) -> dict[str, Any]:

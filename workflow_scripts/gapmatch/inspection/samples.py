@@ -2,12 +2,13 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
+from gapmatch.image_extensions import IMAGE_FORMATS
 from gapmatch.image_stream import Use, read_sample
 from gapmatch.inspection.findings import Look, Picture
 from gapmatch.shard_samples import ShardSample, image_of
@@ -15,6 +16,9 @@ from gapmatch.shard_samples import ShardSample, image_of
 PICTURES = 8
 SIDE = 112
 """Of a picture on the page, pixels."""
+TRANSPARENT = ("png", "webp")
+OPAQUE = 255
+MOSTLY = 0.5
 ONE_CAPTION = 0.5
 """Captions of which more than this share are one text tell a training next to nothing."""
 
@@ -30,6 +34,8 @@ class SampleCounts:
         extensions: Number of images by the extension of their files.
         sizes: Width and height of the images, pixels.
         captions: Captions of the samples that can be used.
+        transparent: Number of images of which something is transparent.
+        plain: Number of images that are of one colour.
         pictures: The first images.
     """
 
@@ -39,7 +45,26 @@ class SampleCounts:
     extensions: Counter[str] = field(default_factory=Counter)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     captions: list[str] = field(default_factory=list)
+    transparent: int = 0
+    plain: int = 0
     pictures: list[Picture] = field(default_factory=list)
+
+    def add(self, other: "SampleCounts") -> None:
+        """Add what was met in other samples."""
+        self.looked += other.looked
+        self.reasons += other.reasons
+        self.first = other.first | self.first
+        self.extensions += other.extensions
+        self.sizes += other.sizes
+        self.captions += other.captions
+        self.transparent += other.transparent
+        self.plain += other.plain
+        self.pictures += other.pictures
+
+    @property
+    def usable(self) -> int:
+        """How many of the samples can be used."""
+        return self.looked - self.unusable
 
     @property
     def unusable(self) -> int:
@@ -63,12 +88,23 @@ def count(samples: Iterable[tuple[str, ShardSample]], use: Use, pictures: int) -
             counts.reasons[str(sample.reason)] += 1
             counts.first.setdefault(str(sample.reason), place)
             continue
-        counts.extensions[image_of(raw.members)[0]] += 1
+        extension, content = image_of(raw.members)
+        counts.extensions[extension] += 1
+        counts.transparent += extension in TRANSPARENT and _is_transparent(content)
+        counts.plain += image.getcolors(1) is not None
         counts.sizes.append(image.size)
         counts.captions.append(sample.caption)
         if len(counts.pictures) < pictures:
             counts.pictures.append(Picture(_small(image), sample.caption))
     return counts
+
+
+def _is_transparent(content: bytes) -> bool:
+    """Return whether something of an image is transparent; it can be decoded."""
+    with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+        if not image.has_transparency_data:
+            return False
+        return min(image.convert("RGBA").getchannel("A").tobytes()) < OPAQUE
 
 
 def _same(image: Image.Image) -> Image.Image:
@@ -90,13 +126,14 @@ def tell(look: Look, counts: SampleCounts) -> None:
         look.facts["images"] = ", ".join(formats)
         look.facts["width x height"] = _sizes(counts.sizes)
     look.pictures, look.looked, look.unusable = counts.pictures, counts.looked, counts.unusable
-    if counts.looked and counts.unusable == counts.looked:
-        look.error(f"none of {counts.looked:,} samples can be used: {_reasons(counts)}")
+    if counts.looked and not counts.usable:
+        look.error(f"none of {counts.looked:,} samples can be used: {reasons_of(counts)}")
     elif counts.unusable:
         look.warning(
             f"{counts.unusable:,} of {counts.looked:,} samples cannot be used and will be "
-            f"rejected: {_reasons(counts)}"
+            f"rejected: {reasons_of(counts)}"
         )
+    _tell_appearance(look, counts)
 
 
 def _sizes(sizes: list[tuple[int, int]]) -> str:
@@ -105,7 +142,23 @@ def _sizes(sizes: list[tuple[int, int]]) -> str:
     return f"median {width} x {height}; the shorter side from {min(shorter)} to {max(shorter)}"
 
 
-def _reasons(counts: SampleCounts) -> str:
+def _tell_appearance(look: Look, counts: SampleCounts) -> None:
+    """Add what models will not see as people do."""
+    if counts.transparent:
+        look.warning(
+            f"{counts.transparent:,} of {counts.usable:,} images are transparent in places: models "
+            "see the colours below, often black, as the pictures of this page show; put them on a "
+            "background first"
+        )
+    if counts.plain:
+        look.tell(
+            f"{counts.plain:,} of {counts.usable:,} images are of one colour",
+            error=counts.plain > MOSTLY * counts.usable,
+        )
+
+
+def reasons_of(counts: SampleCounts) -> str:
+    """Return why samples cannot be used, the most frequent reasons first."""
     return "; ".join(
         f"{reason} ({number:,}, such as {counts.first[reason]})"
         for reason, number in counts.reasons.most_common(5)
@@ -118,17 +171,17 @@ def tell_captions(look: Look, captions: list[str]) -> None:
         return
     words = [len(caption.split()) for caption in captions]
     look.facts["captions"] = f"median {int(np.median(words))} words, at most {max(words)}"
-    for text in _warnings(captions):
-        look.warning(text)
-
-
-def _warnings(captions: list[str]) -> Iterator[str]:
+    number = len(captions)
     empty = sum(not caption.strip() for caption in captions)
     if empty:
-        yield f"{empty:,} of {len(captions):,} captions are empty: they are trained on as they are"
+        look.tell(
+            f"{empty:,} of {number:,} captions are empty: they are trained on as they are",
+            error=empty == number,
+        )
     caption, times = Counter(captions).most_common(1)[0]
-    if caption.strip() and len(captions) > 1 and times > ONE_CAPTION * len(captions):
-        yield (
-            f"{times:,} of {len(captions):,} captions are {caption[:60]!r}: a contrastive training "
-            "learns from captions that differ"
+    if caption.strip() and number > 1 and times > ONE_CAPTION * number:
+        look.tell(
+            f"{times:,} of {number:,} captions are {caption[:60]!r}: a contrastive training learns "
+            "from captions that differ",
+            error=times == number,
         )

@@ -6,18 +6,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from tqdm import tqdm
 
 from gapmatch.config.datasets import ImageFolderSource, ImageNetSource, ShardsSource, UrlsSource
 from gapmatch.errors import InputError
 from gapmatch.existing_shards import all_tars, tars_of_chunk, told_samples
+from gapmatch.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.image_stream import Use
-from gapmatch.imagefolder import LabelledImage, list_images
-from gapmatch.imagenet import list_imagenet
+from gapmatch.imagefolder import LabelledImage, list_images, without_border
+from gapmatch.imagenet import VARIANTS, list_imagenet
 from gapmatch.inspection.findings import Look, spread
-from gapmatch.inspection.samples import PICTURES, count, tell, tell_captions
-from gapmatch.links import link_files, read_links
+from gapmatch.inspection.samples import (
+    PICTURES,
+    SampleCounts,
+    count,
+    reasons_of,
+    tell,
+    tell_captions,
+)
+from gapmatch.links import collected, link_files, read_links
 from gapmatch.shard_samples import ShardSample, sample_files, shard_samples
 
 SHARDS = 16
@@ -43,41 +52,76 @@ def look_at_shards(source: ShardsSource, chunks: int) -> Look:
     look = Look("pool")
     tars = all_tars(source.shards)
     look.facts["shards"] = f"{len(tars):,} in {chunks:,} chunks"
+    if twice := len(tars) - len(set(tars)):
+        look.error(f"{twice:,} shards are named twice: their samples would be in the pool twice")
     _look_for_all(look, tars, chunks)
     there = [tar for tar in spread(tars, SHARDS) if tar.is_file()]
     if not there:
         return look
-    size = sum(tar.stat().st_size for tar in there) / len(there) / 1e6
+    size = sum(tar.stat().st_size for tar in there) / len(there)
     look.facts["size of a shard"] = (
-        f"{size:,.1f} MB on average, about {size * len(tars) / 1e3:,.1f} GB in all"
+        f"{_size(size)} on average, about {_size(size * len(tars))} in all"
     )
     extensions: Counter[str] = Counter()
     numbers: list[int] = []
-
-    def samples() -> Iterator[tuple[str, ShardSample]]:
-        for tar in tqdm(there, unit="shard", mininterval=5, desc="pool"):
-            with look.errors():
-                files = list(sample_files(tar))
-                for _, kinds in files:
-                    extensions.update(kinds)
-                numbers.append(len(files))
-                _compare_with_statistics(look, tar, len(files))
-                keys = {key for key, _ in spread(files, PER_SHARD)}
-                for sample in shard_samples(tar, keys):
-                    yield f"{tar.name}: {sample.key}", sample
-
-    counts = count(samples(), Use.TRAINING, PICTURES)
+    lacking: Counter[str] = Counter()
+    totals = SampleCounts()
+    useless = []
+    for tar in tqdm(there, unit="shard", mininterval=5, desc="pool"):
+        with look.errors():
+            files = list(sample_files(tar))
+            numbers.append(len(files))
+            _compare_with_statistics(look, tar, len(files))
+            for _, kinds in files:
+                extensions.update(kinds)
+                lacking.update(_lacks(kinds))
+            counts = count(_some_samples(tar, files), Use.TRAINING, PICTURES - len(totals.pictures))
+            totals.add(counts)
+            if files and not counts.usable:
+                useless.append(f"{tar.name} ({reasons_of(counts)})")
+            elif not files:
+                look.warning(
+                    f"{tar} holds no sample: expected an image and a .txt of one name side by "
+                    "side, in no hidden folder"
+                )
     if numbers:
         look.facts["samples of a shard"] = _range(min(numbers), max(numbers))
         look.facts["files"] = ", ".join(f"{name} {n:,}" for name, n in extensions.most_common(8))
-        if not all(numbers):
-            look.error(
-                f"{numbers.count(0)} of {len(there)} shards hold no sample: expected an image and "
-                "a .txt of one name side by side"
-            )
-    tell(look, counts)
-    tell_captions(look, counts.captions)
+        look.images = round(np.mean(numbers) * len(tars))
+    for what, number in lacking.items():
+        # By headers alone; the samples that were decoded tell it with an example.
+        if not any(reason.startswith(f"no {what}") for reason in totals.reasons):
+            look.warning(f"{number:,} of {sum(numbers):,} samples have no {what} among their files")
+    if useless and totals.usable:
+        look.error(
+            f"in {len(useless)} of {len(there)} shards none of the samples looked at can be used: "
+            f"{'; '.join(useless[:SHOWN])}"
+        )
+    tell(look, totals)
+    tell_captions(look, totals.captions)
     return look
+
+
+def _lacks(kinds: Sequence[str]) -> Iterator[str]:
+    """Yield what a sample of a pool lacks, by the extensions of its files."""
+    if not set(kinds) & set(IMAGE_EXTENSIONS):
+        yield "image"
+    if "txt" not in kinds:
+        yield "caption"
+
+
+def _size(size: float) -> str:
+    """Return a number of bytes for people."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def _some_samples(
+    tar: Path, files: Sequence[tuple[str, tuple[str, ...]]]
+) -> Iterator[tuple[str, ShardSample]]:
+    """Yield some samples of a shard, spread over it, with where they are."""
+    keys = {key for key, _ in spread(files, PER_SHARD)}
+    for sample in shard_samples(tar, keys):
+        yield f"{tar.name}: {sample.key}", sample
 
 
 def _look_for_all(look: Look, tars: Sequence[Path], chunks: int) -> None:
@@ -117,18 +161,18 @@ def look_at_links(source: UrlsSource, chunks: int) -> Look:
     look = Look("pool")
     with look.errors():
         files = link_files(source.path)
+        looked_at = set(spread(files, SHARDS))
+        looked, rows = [], 0
         # One by one: the error of one file is not to hide those of others.
-        lists: list[pl.LazyFrame] = []
-        rows = 0
         for file in tqdm(files, unit="file", mininterval=5, desc="pool"):
             with look.errors():
                 links = read_links(file, source.url_column, source.caption_column)
-                rows += links.select(pl.len()).collect().item()
-                lists.append(links)
+                rows += collected(links.select(pl.len()), file).item()
+                if file in looked_at:
+                    looked.append(collected(links.head(LINKS), file))
         look.facts["links"] = f"{rows:,} in {len(files):,} files"
         if rows < chunks:
             look.error(f"{rows:,} links are fewer than the {chunks:,} chunks of pool.chunks")
-        looked = [links.head(LINKS).collect() for links in spread(lists, SHARDS)]
         if looked:
             _look_at_rows(look, pl.concat(looked))
     return look
@@ -136,18 +180,16 @@ def look_at_links(source: UrlsSource, chunks: int) -> Look:
 
 def _look_at_rows(look: Look, links: pl.DataFrame) -> None:
     look.facts["links looked at"] = f"{links.height:,}"
-    web = links["url"].fill_null("").str.contains(r"^https?://.")
-    repeated = links.height - links["url"].n_unique()
+    web = links["url"].fill_null("").str.contains(r"(?i)^\s*https?://.")
+    urls = links["url"].drop_nulls()
     problems = {
         "are no http or https links, and will fail": links.height - int(web.sum()),
-        "repeat an earlier one": repeated,
+        "repeat an earlier one": len(urls) - urls.n_unique(),
         "have no caption, and are fetched with an empty one": int(links["caption"].null_count()),
     }
     for what, number in problems.items():
-        if number == links.height and number:
-            look.error(f"all of {number:,} links {what}")
-        elif number:
-            look.warning(f"{number:,} of {links.height:,} links {what}")
+        if number:
+            look.tell(f"{number:,} of {links.height:,} links {what}", error=number == links.height)
     tell_captions(look, [text for text in links["caption"].to_list() if text is not None])
 
 
@@ -168,7 +210,8 @@ def look_at_imagenet(dataset: str, source: ImageNetSource) -> Look:
             source.variant, source.root, source.ground_truth, source.images
         )
         look.imagenet_indices = tuple(one.indices for one in classes)
-        _look_at_images(look, images, [one.name for one in classes], source.root)
+        border = VARIANTS[source.variant].border
+        _look_at_images(look, images, [one.name for one in classes], source.root, border)
     return look
 
 
@@ -190,13 +233,25 @@ def _warnings_of_readers(look: Look) -> Iterator[None]:
 
 
 def _look_at_images(
-    look: Look, images: Sequence[LabelledImage], names: Sequence[str], root: Path
+    look: Look,
+    images: Sequence[LabelledImage],
+    names: Sequence[str],
+    root: Path,
+    border: int = 0,
 ) -> None:
+    """Look at the images of classes; those with a border must be larger than it."""
+    look.images = len(images)
     look.classes = tuple(names)
-    per_class = Counter(image.label for image in images)
+    per_class = Counter(dict.fromkeys(range(len(names)), 0))
+    per_class.update(image.label for image in images)
     smallest, largest = min(per_class.values()), max(per_class.values())
     look.facts["images in all"] = f"{len(images):,}"
-    look.facts["classes"] = f"{len(per_class):,}, of {_range(smallest, largest)} images"
+    look.facts["classes"] = f"{len(names):,}, of {_range(smallest, largest)} images"
+    empty = [names[label] for label, number in per_class.items() if not number]
+    if empty:
+        look.warning(f"{len(empty)} classes have no image: {', '.join(empty[:SHOWN])}")
+    if len(names) == 1:
+        look.warning("it has one class: whatever a model says of its images is right")
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         look.warning(
@@ -211,6 +266,9 @@ def _look_at_images(
     def samples() -> Iterator[tuple[str, ShardSample]]:
         for image in tqdm(chosen, unit="image", mininterval=5, desc=look.dataset):
             path = image.path.relative_to(root).as_posix()
+            if border:
+                with look.errors():
+                    without_border(image.path, border)
             members = {
                 image.path.suffix.lower().removeprefix("."): image.path.read_bytes(),
                 "txt": image.class_name.encode(),

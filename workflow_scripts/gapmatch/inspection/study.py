@@ -1,5 +1,7 @@
 """A look at all datasets of a study, and at what they have in common."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +12,6 @@ from gapmatch.config.datasets import (
     ShardsSource,
     UrlsSource,
 )
-from gapmatch.config.embedding import TrainedEmbedder
 from gapmatch.config.study import Study
 from gapmatch.inspection.findings import Look
 from gapmatch.inspection.sources import (
@@ -19,12 +20,13 @@ from gapmatch.inspection.sources import (
     look_at_links,
     look_at_shards,
 )
+from gapmatch.inspection.trainings import look_at_trainings
 
 SHOWN = 5
 
 
 def look_at_study(study: Study, rendered: Path) -> list[Look]:
-    """Look at the pool, the reference and the test sets of a study, in this order.
+    """Look at the pool, the reference and the test sets of a study, and at its trainings.
 
     Args:
         study: The study.
@@ -35,8 +37,13 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
     pool = _look_at_pool(study, rendered)
     labelled = [_look_at_labelled(name, source, rendered) for name, source in sources.items()]
     _compare_classes(labelled[0], labelled[1:])
-    _compare_with_embedders(study, pool)
-    return [pool, *labelled]
+    reference = labelled[0]
+    if 0 < reference.images < study.reference.chunks:
+        reference.error(
+            f"{reference.images:,} images are fewer than its {study.reference.chunks:,} chunks: "
+            "lower reference.chunks"
+        )
+    return [pool, *labelled, look_at_trainings(study, pool, reference)]
 
 
 def _look_at_pool(study: Study, rendered: Path) -> Look:
@@ -94,23 +101,11 @@ def _absent(look: Look, reference: Look) -> list[str]:
         known = {index for indices in reference.imagenet_indices for index in indices}
         pairs = zip(look.classes, look.imagenet_indices, strict=True)
         return [name for name, indices in pairs if known.isdisjoint(indices)]
-    return [name for name in look.classes if name not in set(reference.classes)]
+    names = set(reference.classes)
+    return [name for name in look.classes if name not in names]
 
 
 def _plain(name: str) -> str:
     """Return a class name without what spellings differ in."""
-    return "".join(character for character in name.casefold() if character.isalnum())
-
-
-def _compare_with_embedders(study: Study, pool: Look) -> None:
-    """Add an error for each embedder whose training would skip more of the pool than it may."""
-    for name, embedder in study.embedders.items():
-        if isinstance(embedder, TrainedEmbedder):
-            limit = embedder.max_skipped
-            if pool.unusable > limit * pool.looked:
-                pool.error(
-                    f"the embedder {name} is trained on the pool before samples are rejected, and "
-                    f"fails where more than {limit:.2%} of them cannot be used; of those looked "
-                    f"at, {pool.unusable / pool.looked:.2%} cannot: raise "
-                    f"embedders.{name}.max_skipped, or mend the shards"
-                )
+    composed = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"[\s_-]+", " ", composed).strip()
