@@ -195,7 +195,7 @@ def reword_lock(record):
     """Say what a plan is worth while another run goes on: Snakemake calls it an error, and plans."""
     if "Another Snakemake instance is running" in record.getMessage():
         record.msg, record.args = (
-            "Another Snakemake runs here: this is what is left to do as of now. Nothing is changed.",
+            "Another Snakemake is running here: this is what is left to do now. Nothing was changed.",
             (),
         )
     return True

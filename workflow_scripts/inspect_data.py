@@ -35,7 +35,7 @@ def main() -> None:
     sys.stdout.flush()
     findings = all_findings(looks)
     if any(finding.level is Level.ERROR for finding in findings):
-        raise InputError(f"{verdict(findings)} in the data: {arguments.out} tells them")
+        raise InputError(f"{verdict(findings)} in the data: {arguments.out} lists them")
 
 
 if __name__ == "__main__":

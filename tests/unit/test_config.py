@@ -180,7 +180,7 @@ def test_one_line_names_key_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("study", 7, "a text"),
+        ("study", 7, "text"),
         ("pool.source", {"kind": "web"}, "one of 'emoji', 'urls', 'shards' as its 'kind'"),
         ("pool.chunks", "many", "a whole number"),
         ("training.epochs", 1.5, "a whole number"),
@@ -194,8 +194,8 @@ def test_one_line_names_key_value_and_what_is_allowed(
         ("compute", "none", "keys with values"),
         ("figures.published", 3, "a path"),
         ("subsets.sketch_pruned.test_sets", "sketch", "'all' or a list"),
-        ("subsets.near_sketch.keep", [1], "a number, a whole number or a text"),
-        ("embedders.trained", {"model": "x"}, "the key 'kind', which says of which kind it is"),
+        ("subsets.near_sketch.keep", [1], "a number, a whole number or text"),
+        ("embedders.trained", {"model": "x"}, "the key 'kind', which says what kind it is"),
     ],
 )
 def test_what_is_expected_is_told_in_plain_words(

@@ -228,7 +228,7 @@ def test_a_shard_that_changed_since_it_was_listed_is_refused(tmp_path: Path) -> 
 
 def test_fewer_images_than_chunks_are_refused(root: Path) -> None:
     images, _ = list_images(root, None)
-    with pytest.raises(InputError, match=r"12 images are fewer than the 13 chunks"):
+    with pytest.raises(InputError, match=r"only 12 images for 13 chunks"):
         chunk_images(images, 0, 13)
 
 

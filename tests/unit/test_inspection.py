@@ -189,7 +189,7 @@ def test_shards_that_are_missing(data: Path) -> None:
     found = looks(study(data, pool={"source": shards, "chunks": 10}))["pool"].findings
     assert len(found) == 4
     assert found[0].text.startswith("1 of the 1 shards of chunk 00002 do not exist: ")
-    assert found[-1].text.startswith("shards of 5 more chunks are missing")
+    assert found[-1].text.startswith("5 more chunks lack shards")
 
 
 def test_statistics_that_tell_another_number(data: Path) -> None:
@@ -198,7 +198,7 @@ def test_statistics_that_tell_another_number(data: Path) -> None:
     assert not looks(study(data))["pool"].findings
     stats.write_text(json.dumps({"successes": SAMPLES + 7}))
     text = only(looks(study(data)), "pool", Level.ERROR)
-    assert "holds 100 samples, its statistics (00001_stats.json) tell 107" in text
+    assert "holds 100 samples, but its statistics (00001_stats.json) say 107" in text
 
 
 def test_members_in_folders_are_samples(data: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_trained_embedder_reads_the_pool_as_it_is(data: Path) -> None:
     rewrite(data / "00001.tar", without("txt", every=50))
     (error,) = trained(data)
     assert error.level is Level.ERROR
-    assert "or allow 0.06 as embedders.own.max_skipped" in error.text
+    assert "or set embedders.own.max_skipped to 0.06" in error.text
     assert not trained(data, max_skipped=0.06)
 
 
@@ -236,7 +236,7 @@ def test_trainings_that_do_not_suit_the_data(data: Path) -> None:
         "100, 3 epochs) has 6"
     )
     error, warning = looks(study(data, training=SMALL | {"batch_size": 8}))["trainings"].findings
-    assert error.text.startswith("training.batch_size is 8, and the reference alone has 6 images")
+    assert error.text.startswith("training.batch_size is 8, but the reference alone has 6 images")
     assert warning.text.startswith("training.warmup is 2 steps, and training on the reference")
 
 
@@ -248,8 +248,8 @@ def test_models_that_do_not_exist(data: Path) -> None:
         "r": {"kind": "timm", "model": "resnet1010"},
     }
     tag, timm = looks(study(data, embedders=wrong))["trainings"].findings
-    assert "open_clip knows no weights 'laion' of ViT-B-32, but openai, " in tag.text
-    assert timm.text == "embedders.r.model: timm knows no 'resnet1010'"
+    assert "open_clip has no weights 'laion' for ViT-B-32, only openai, " in tag.text
+    assert timm.text == "embedders.r.model: timm knows no model 'resnet1010'"
 
 
 def test_shards_that_are_named_twice(data: Path) -> None:
@@ -313,12 +313,12 @@ def test_images_that_models_do_not_see_as_people_do(data: Path) -> None:
 def test_more_chunks_than_images(data: Path) -> None:
     reference = {"source": {"kind": "imagefolder", "root": str(data / "reference")}, "chunks": 8}
     text = only(looks(study(data, reference=reference)), "reference", Level.ERROR)
-    assert text.startswith("6 images are fewer than its 8 chunks")
+    assert text.startswith("only 6 images for 8 chunks")
 
 
 def test_a_test_set_of_one_class(data: Path) -> None:
     shutil.rmtree(data / "val" / "fox")
-    assert "it has one class" in only(looks(study(data)), "val", Level.WARNING)
+    assert "it has only one class" in only(looks(study(data)), "val", Level.WARNING)
 
 
 def test_links(data: Path) -> None:
@@ -333,13 +333,13 @@ def test_links(data: Path) -> None:
     found = looks(study(data, pool={"source": source, "chunks": 20}))["pool"]
     assert [finding.text.partition(" has no")[0] for finding in found.findings] == [
         *(str(data / "links" / f"{number}.parquet") for number in range(2)),
-        "0 links are fewer than the 20 chunks of pool.chunks",
+        "only 0 links for 20 chunks: lower pool.chunks",
     ]
     source |= {"url_column": "URL", "caption_column": "TEXT"}
     found = looks(study(data, pool={"source": source, "chunks": 2}))["pool"]
     assert found.facts["links"] == "10 in 2 files"
     assert [finding.text for finding in found.findings] == [
-        "4 of 10 links are no http or https links, and will fail",
+        "4 of 10 links are not http or https links and will fail",
         "5 of 10 links repeat an earlier one",
         "2 of 10 links have no caption, and are fetched with an empty one",
     ]
@@ -364,10 +364,14 @@ def test_folders_of_images(data: Path) -> None:
         (
             {"fox": "Fox", "great_owl": "great owl"},
             "val",
-            "classes that the reference spells otherwise, and that count as others: 'Fox' ('fox')",
+            "classes that the reference spells differently, so they do not match: 'Fox' ('fox')",
         ),
-        ({"fox": "wolf", "great_owl": "owl"}, "val", "no class is one of the reference"),
-        ({"fox": "fox", "great_owl": "fox"}, "val", "names of several classes (fox): zero-shot"),
+        ({"fox": "wolf", "great_owl": "owl"}, "val", "shares no class with the reference"),
+        (
+            {"fox": "fox", "great_owl": "fox"},
+            "val",
+            "several classes share a name (fox)",
+        ),
     ],
 )
 def test_names_of_classes(data: Path, names: dict[str, str], dataset: str, told: str) -> None:
@@ -419,7 +423,7 @@ def test_the_program_fails_where_there_is_an_error(data: Path) -> None:
     assert "no errors, no warnings" in run(command)
     (data / "00001.tar").unlink()
     said = run(command, status=2)
-    assert f"error: 1 error, no warnings in the data: {data}/page.html tells them" in said
+    assert f"error: 1 error, no warnings in the data: {data}/page.html lists them" in said
     assert "shards of chunk 00001 do not exist" in (data / "page.html").read_text()
 
 

@@ -183,8 +183,8 @@ def test_headline_says_that_a_share_may_be_none(subsets: list[Subset]) -> None:
     share = (0.09, 0.0, 0.19)
     row = Difference("sketch_pruned", "sketch", -0.46, -0.5, -0.4, True, 500, 1, *share)
     assert headline_sentences(table, subsets, [row])[-1].endswith(
-        "; 9 % (0 to 19) of what baseline has above the reference alone remains, which is not "
-        "distinguishable from nothing."
+        "; 9 % (0 to 19) of baseline's gain over the reference alone remains, which is not "
+        "distinguishable from zero."
     )
 
 
@@ -204,10 +204,10 @@ def test_headline_tells_no_difference_that_may_be_none(subsets: list[Subset]) ->
 def test_headline_names_what_pruning_as_many_does(subsets: list[Subset]) -> None:
     accuracies = {"baseline": 0.6, "sketch_pruned": 0.3, "random_50": 0.5, "near_sketch_50": 0.2}
     told = headline_sentences(hand_made(accuracies), subsets, [])
-    assert [sentence.partition(" pool images, ")[2] for sentence in told[1:]] == [
-        "those that gap matching prunes for sketch, reaches 30.0 % (26.0\N{EN DASH}34.0).",
-        "chosen at random, reaches 50.0 % (46.0\N{EN DASH}54.0).",
-        "those nearest to sketch, reaches 20.0 % (16.0\N{EN DASH}24.0).",
+    assert [sentence.partition(" pool images (")[2] for sentence in told[1:]] == [
+        "those that gap matching prunes for sketch), reaches 30.0 % (26.0\N{EN DASH}34.0).",
+        "chosen at random), reaches 50.0 % (46.0\N{EN DASH}54.0).",
+        "those nearest to sketch), reaches 20.0 % (16.0\N{EN DASH}24.0).",
     ]
 
 
@@ -233,7 +233,7 @@ def test_cautions_name_what_is_not_better_than_chance() -> None:
     )
     assert caution_sentences(table, embedders(0.5, 0.4), []) == [
         "reference_only and sketch_pruned are not better than naming the most frequent class for "
-        "every image of sketch (27.0 %): what they lose or gain there tells nothing."
+        "every image of sketch (27.0 %): gains and losses there mean nothing."
     ]
     assert caution_sentences(table, embedders(0.5, 0.4), [], ["baseline"]) == []
 

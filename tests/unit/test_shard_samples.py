@@ -76,7 +76,7 @@ def test_a_key_that_stands_twice_is_a_sample_that_cannot_be_used(tmp_path: Path)
         for _, content, reason in found:
             if reason:
                 assert not content
-                assert "stands earlier in the shard" in reason
+                assert "occurs earlier in the shard" in reason
     assert len(read(write(tmp_path / "0.tar", apart))) == 4
 
 

@@ -40,7 +40,7 @@ def test_reading_without_progress_is_told(watch: Watch, clock: Clock) -> None:
     clock.now = 61
     assert watch.told()
     told = watch.report.read_text(encoding="utf-8")
-    assert told.startswith(f"reading {TAR} came no further for 61 seconds: its file system")
+    assert told.startswith(f"reading {TAR} got no further for 61 seconds: its file system")
 
 
 def test_progress_and_waiting_are_no_stall(watch: Watch, clock: Clock) -> None:

@@ -160,10 +160,11 @@ def test_second_run_does_nothing(copied: Path) -> None:
 
 def test_a_plan_beside_a_run_is_no_error(copied: Path) -> None:
     lock = copied / ".snakemake" / "locks" / "0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
     lock.write_text(f"{RESULTS}/report.html\n", encoding="utf-8")  # as a running one has it
     said = run(copied, "--dry-run", "--forcerun", "write_report")
     lock.unlink()
-    assert "Another Snakemake runs here: this is what is left to do as of now." in said
+    assert "Another Snakemake is running here: this is what is left to do now." in said
     assert "cannot be locked" not in said
 
 

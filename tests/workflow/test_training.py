@@ -199,7 +199,7 @@ def test_samples_that_are_not_seen_are_not_told_as_trained_on(
     chunk = without_captions(reference, tmp_path, every=2)
     last = run(command(chunk, tmp_path, 0, 0.02), status=2).splitlines()[-1]
     assert last.startswith("error: 24 samples could not be used in 1 epoch, so they were not seen")
-    assert "embedders.NAME.max_skipped, allows 2 in all epochs" in last
+    assert "embedders.NAME.max_skipped) allows 2 in all epochs" in last
     checkpoints = tmp_path / "state" / training.EXPERIMENT / "checkpoints"
     assert (checkpoints / "epoch_latest.pt").exists(), "who allows more goes on from there"
 
@@ -229,11 +229,9 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 2, done.stderr  # and its loader has ended: it would hold the pipes
     told = (tmp_path / training.EXPERIMENT / training.ENDED).read_text(encoding="utf-8")
-    assert told.startswith(
-        "a loader yielded no batch for 8.5 seconds: the file system of the shards"
-    )
+    assert told.startswith(f"reading {lost} got no further for ")
 
 
 SETTINGS = training.Settings(

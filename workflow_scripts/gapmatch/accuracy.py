@@ -33,7 +33,7 @@ def accuracy_table(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
 
     top1_low and top1_high bound the 95 % bootstrap interval over test images. chance is what naming
     the most frequent class for every image reaches: 1 / classes where all have as many images.
-    one_class is the share of images for which the model names its most frequent answer. Training
+    one_class is the share of images for which the model gives its most frequent answer. Training
     sets and test sets keep the order in which they first occur; seeds ascend.
     """
     names = list(dict.fromkeys(evaluation.training_set for evaluation in evaluations))

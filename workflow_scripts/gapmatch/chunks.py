@@ -97,8 +97,8 @@ def require_unchanged(chunk: Chunk) -> None:
             raise InputError(f"{shard.path} cannot be read: {error.strerror}") from error
         if size != shard.size:
             raise InputError(
-                f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. Embed and "
-                "prune what it is now: snakemake --forcerun list_shards, and your other options"
+                f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. To embed "
+                "and prune it as it is now, add --forcerun list_shards to your command"
             )
 
 

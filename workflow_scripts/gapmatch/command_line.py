@@ -92,7 +92,7 @@ def _error_message(main: Callable[[], None]) -> str | None:
     except InputError as error:
         return str(error)
     except PermissionError as error:
-        return f"{error.filename}: {error.strerror}; ask for the right to it, or name another"
+        return f"{error.filename}: {error.strerror}; get access to it, or name another"
     except Exception as error:
         full = find_no_space(error)
         if full is None:

@@ -108,7 +108,7 @@ def headline_sentences(
 def _unpruned(shown: _Shown, place: str) -> list[str]:
     """Tell of the whole pool, and of nothing of it."""
     sentences = [
-        f"{place}, {shown.baseline}, trained on the whole pool and the reference, reaches "
+        f"{place}, {shown.baseline} (trained on the whole pool and the reference) reaches "
         f"{shown.told(shown.baseline)} top-1 accuracy."
     ]
     alone = next((one.subset for one in shown.subsets if one.method == "none"), None)
@@ -120,8 +120,8 @@ def _unpruned(shown: _Shown, place: str) -> list[str]:
 def _pruned(shown: _Shown) -> list[str]:
     """Tell of each pruned subset."""
     return [
-        f"{one.subset}, without {one.pruned:,} of {one.pool:,} pool images, "
-        f"{PRUNED[one.method].format(test_sets=listed(one.test_sets))}, reaches "
+        f"{one.subset}, without {one.pruned:,} of {one.pool:,} pool images "
+        f"({PRUNED[one.method].format(test_sets=listed(one.test_sets))}), reaches "
         f"{shown.told(one.subset)}."
         for one in shown.subsets
         if one.method in PRUNED
@@ -156,8 +156,8 @@ def caution_sentences(
     ]
     emptied = [one for one in subsets if one.pool < LITTLE_LEFT * one.embedded]
     sentences += [
-        f"Deduplication left {one.pool:,} of the pool's {one.embedded:,} samples: where images are "
-        "alike but no copies, deduplicate.threshold is too low for them."
+        f"Deduplication left {one.pool:,} of the pool's {one.embedded:,} samples: if its images "
+        "are alike but not copies, raise deduplicate.threshold."
         for one in emptied[:1]  # they are all of one pool
     ]
     if accuracy["seed"].n_unique() == 1:
@@ -176,8 +176,7 @@ def _chance_sentences(accuracy: pl.DataFrame) -> list[str]:
         places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
     return [
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} not better than naming the most "
-        f"frequent class for every image of {listed(tests)}: what they lose or gain there tells "
-        "nothing."
+        f"frequent class for every image of {listed(tests)}: gains and losses there mean nothing."
         for names, tests in places.items()
     ]
 
@@ -189,7 +188,7 @@ def _one_class_sentences(accuracy: pl.DataFrame) -> list[str]:
     )
     return [
         f"{row['training_set']} names one class for {percent(row['one_class'])} % of the images of "
-        f"{row['test_set']}: it has learned nothing that tells them apart."
+        f"{row['test_set']}: it has learned nothing that lists them apart."
         for row in means.iter_rows(named=True)
     ]
 
@@ -201,7 +200,7 @@ def _embedder_sentence(row: dict[str, Any]) -> str:
         f"Of the {row['n']:,} images of {row['test_set']} whose class the reference holds, "
         f"{right} % share it with the reference image that the embedder {row['embedder']} finds "
         f"nearest. One image for all of them would reach {chance} %: what this embedder takes for "
-        "similar shares something else than the class, such as the style."
+        "similar shares something other than the class, such as the style."
     )
 
 
@@ -234,9 +233,9 @@ def _remaining(row: Difference | None, baseline: str) -> str:
     if row is None or row.remains is None:
         return ""
     low, high = (100 * (bound or 0.0) for bound in (row.remains_low, row.remains_high))
-    doubt = "" if low > 0 else ", which is not distinguishable from nothing"
+    doubt = "" if low > 0 else ", which is not distinguishable from zero"
     return (
-        f"; {100 * row.remains:.0f} % ({low:.0f} to {high:.0f}) of what {baseline} has above the "
+        f"; {100 * row.remains:.0f} % ({low:.0f} to {high:.0f}) of {baseline}'s gain over the "
         f"reference alone remains{doubt}"
     )
 

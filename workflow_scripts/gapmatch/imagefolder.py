@@ -66,7 +66,9 @@ def list_images(root: Path, class_names: Path | None) -> tuple[list[LabelledImag
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
     unreadable = [escaped(folder.name) for folder in folders if not is_text(folder.name)]
     if unreadable:
-        raise InputError(f"{root}: names of folders are not UTF-8: {', '.join(unreadable)}; rename")
+        raise InputError(
+            f"{root}: names of folders are not UTF-8: {', '.join(unreadable)}; rename them"
+        )
     names = _names(root, class_names, [folder.name for folder in folders])
     images, lost, others = [], [], Counter[str]()
     for label, folder in enumerate(folders):
@@ -139,10 +141,7 @@ def chunk_images(
         InputError: There are fewer images than chunks.
     """
     if len(images) < chunks:
-        raise InputError(
-            f"{len(images)} images are fewer than the {chunks} chunks asked for: lower "
-            "reference.chunks"
-        )
+        raise InputError(f"only {len(images)} images for {chunks} chunks: lower reference.chunks")
     shuffled = list(images)
     random.Random(seed).shuffle(shuffled)  # noqa: S311 - order, not security
     return shuffled[len(shuffled) * chunk // chunks : len(shuffled) * (chunk + 1) // chunks]

@@ -31,6 +31,7 @@ from torch.utils.data import get_worker_info
 from gapmatch.atomic import write_text
 from gapmatch.disk_space import telling_no_space
 from gapmatch.errors import InputError, NoSpaceError
+from gapmatch.process_lifetime import end_with_parent
 from gapmatch.shard_samples import caption_of, image_of
 from gapmatch.stalled_loaders import Watch, end_when_told
 from gapmatch.streaming import TrainingShard, kept_samples, read_manifest
@@ -150,6 +151,8 @@ def trainable_samples(
     Raises:
         InputError: A shard cannot be read to its end, or has other samples than it had.
     """
+    if get_worker_info():
+        end_with_parent()  # torch's loaders look for their parent between samples only
     for source in sources:
         shard = shards[int(source["url"])]
         watch.reads(shard.tar)

@@ -113,7 +113,7 @@ def _sample_files(
 def _reason(key: str, seen: Collection[str]) -> str | None:
     """Return why no stage can use a sample, as far as its key tells."""
     if key in seen:
-        return "its key stands earlier in the shard; expected a sample's files side by side"
+        return "its key occurs earlier in the shard; expected a sample's files side by side"
     return None if is_text(key) else "its name is not UTF-8; rename the files of the sample"
 
 

@@ -62,8 +62,8 @@ class Watch:
             return False
         write_text(
             self.report,
-            f"reading {tar} came no further for {passed:.0f} seconds: its file system does not "
-            "answer; started again, the training goes on from its last epoch",
+            f"reading {tar} got no further for {passed:.0f} seconds: its file system does not "
+            "answer; start again, and the training goes on from its last epoch",
         )
         return True
 

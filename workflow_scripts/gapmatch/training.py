@@ -321,7 +321,7 @@ def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: int) -> s
     return (
         f"{skipped} samples could not be used in {epochs} epoch{'s'[: epochs != 1]}, so they "
         "were not seen; "
-        f"training.max_skipped, of an embedder embedders.NAME.max_skipped, allows {allowed} in "
+        f"training.max_skipped (for an embedder: embedders.NAME.max_skipped) allows {allowed} in "
         f"all epochs: see {folder}/loader-*.log"
     )
 

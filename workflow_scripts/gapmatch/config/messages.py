@@ -27,10 +27,10 @@ EXPECTED = {
         "a name of letters, digits, _ and -, which begins with a letter or a digit"
     ),
     "string_too_long": "at most {max_length} characters",
-    "string_type": "a text",
+    "string_type": "text",
     "too_short": "at least {min_length} of them",
     "union_tag_invalid": "one of {expected_tags} as its {discriminator}",
-    "union_tag_not_found": "the key {discriminator}, which says of which kind it is",
+    "union_tag_not_found": "the key {discriminator}, which says what kind it is",
 }
 """What is expected, by pydantic's type of error and with what it tells of it."""
 

@@ -33,8 +33,8 @@ class Deduplicate(Section):
         gt=0,
         le=1,
         description="A sample more similar than this to an earlier one of its cluster is dropped. "
-        "The default is the paper's, for its embedder; where alike images are no copies, as those "
-        "of a small embedder, a higher one keeps them.",
+        "The default is the paper's, for its embedder; if a small embedder finds images alike that "
+        "are not copies, a higher one keeps them.",
     )
     seed: int = Field(0, ge=0, description="Seed of the k-means.")
     parts: int = Field(

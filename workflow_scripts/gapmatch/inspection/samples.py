@@ -147,7 +147,7 @@ def _tell_appearance(look: Look, counts: SampleCounts) -> None:
     if counts.transparent:
         look.warning(
             f"{counts.transparent:,} of {counts.usable:,} images are transparent in places: models "
-            "see the colours below, often black, as the pictures of this page show; put them on a "
+            "see the colours underneath, often black, as the page's pictures show; put them on a "
             "background first"
         )
     if counts.plain:

@@ -81,8 +81,8 @@ def look_at_shards(source: ShardsSource, chunks: int) -> Look:
                 useless.append(f"{tar.name} ({reasons_of(counts)})")
             elif not files:
                 look.warning(
-                    f"{tar} holds no sample: expected an image and a .txt of one name side by "
-                    "side, in no hidden folder"
+                    f"{tar} holds no sample: expected an image and a .txt of the same name side by "
+                    "side, not in a hidden folder"
                 )
     if numbers:
         look.facts["samples of a shard"] = _range(min(numbers), max(numbers))
@@ -135,14 +135,14 @@ def _look_for_all(look: Look, tars: Sequence[Path], chunks: int) -> None:
     for text in errors[:SHOWN]:
         look.error(text)
     if len(errors) > SHOWN:
-        look.error(f"shards of {len(errors) - SHOWN:,} more chunks are missing or named alike")
+        look.error(f"{len(errors) - SHOWN:,} more chunks lack shards or have two of one name")
 
 
 def _compare_with_statistics(look: Look, tar: Path, found: int) -> None:
     told = told_samples(tar)
     if told is not None and told != found:
         look.error(
-            f"{tar} holds {found:,} samples, its statistics ({tar.stem}_stats.json) tell "
+            f"{tar} holds {found:,} samples, but its statistics ({tar.stem}_stats.json) say "
             f"{told:,}: fetch it again, or delete the statistics to have the samples counted"
         )
 
@@ -172,7 +172,7 @@ def look_at_links(source: UrlsSource, chunks: int) -> Look:
                     looked.append(collected(links.head(LINKS), file))
         look.facts["links"] = f"{rows:,} in {len(files):,} files"
         if rows < chunks:
-            look.error(f"{rows:,} links are fewer than the {chunks:,} chunks of pool.chunks")
+            look.error(f"only {rows:,} links for {chunks:,} chunks: lower pool.chunks")
         if looked:
             _look_at_rows(look, pl.concat(looked))
     return look
@@ -183,7 +183,7 @@ def _look_at_rows(look: Look, links: pl.DataFrame) -> None:
     web = links["url"].fill_null("").str.contains(r"(?i)^\s*https?://.")
     urls = links["url"].drop_nulls()
     problems = {
-        "are no http or https links, and will fail": links.height - int(web.sum()),
+        "are not http or https links and will fail": links.height - int(web.sum()),
         "repeat an earlier one": len(urls) - urls.n_unique(),
         "have no caption, and are fetched with an empty one": int(links["caption"].null_count()),
     }
@@ -251,12 +251,12 @@ def _look_at_images(
     if empty:
         look.warning(f"{len(empty)} classes have no image: {', '.join(empty[:SHOWN])}")
     if len(names) == 1:
-        look.warning("it has one class: whatever a model says of its images is right")
+        look.warning("it has only one class, so every answer of a model is right")
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         look.warning(
-            f"names of several classes ({', '.join(repeated[:SHOWN])}): zero-shot classification "
-            "cannot tell these classes apart"
+            f"several classes share a name ({', '.join(repeated[:SHOWN])}): zero-shot "
+            "classification cannot tell them apart"
         )
     chosen = spread(images, IMAGES)
     shown = {image.path for image in spread(chosen, PICTURES)}

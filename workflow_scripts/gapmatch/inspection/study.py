@@ -40,8 +40,8 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
     reference = labelled[0]
     if 0 < reference.images < study.reference.chunks:
         reference.error(
-            f"{reference.images:,} images are fewer than its {study.reference.chunks:,} chunks: "
-            "lower reference.chunks"
+            f"only {reference.images:,} images for {study.reference.chunks:,} chunks: lower "
+            "reference.chunks"
         )
     return [pool, *labelled, look_at_trainings(study, pool, reference)]
 
@@ -83,14 +83,14 @@ def _compare_classes(reference: Look, test_sets: Sequence[Look]) -> None:
         ]
         if spelled:
             look.warning(
-                "classes that the reference spells otherwise, and that count as others: "
+                "classes that the reference spells differently, so they do not match: "
                 f"{', '.join(spelled[:SHOWN])}{' ...' if len(spelled) > SHOWN else ''}; give both "
                 "the same class_names"
             )
         elif not shared:
             look.warning(
-                "no class is one of the reference: a model of the reference alone has seen none "
-                "of them, and what remains of an accuracy says nothing. Give both the same "
+                "shares no class with the reference: a model trained on the reference alone has "
+                "seen none of them, so the share that remains means nothing. Give both the same "
                 "class_names where the classes are the same"
             )
 

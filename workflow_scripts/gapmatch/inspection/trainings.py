@@ -36,8 +36,8 @@ def look_at_trainings(study: Study, pool: Look, reference: Look) -> Look:
     batch = study.training.batch_size
     if 0 < reference.images < batch:
         look.error(
-            f"training.batch_size is {batch:,}, and the reference alone has {reference.images:,} "
-            "images: it would not fill one batch; lower it"
+            f"training.batch_size is {batch:,}, but the reference alone has {reference.images:,} "
+            "images, too few for one batch: lower it"
         )
     _look_at_warmup(look, "training", study.training, reference.images, "the reference alone")
     for name, embedder in study.embedders.items():
@@ -54,13 +54,13 @@ def _unknown_models(study: Study) -> Iterator[str]:
         if isinstance(embedder, TrainedEmbedder | CheckpointEmbedder | PretrainedEmbedder):
             models[f"embedders.{name}.model"] = embedder.model
         if isinstance(embedder, TimmEmbedder) and not timm.is_model(embedder.model):
-            yield f"embedders.{name}.model: timm knows no {embedder.model!r}"
+            yield f"embedders.{name}.model: timm knows no model {embedder.model!r}"
         if isinstance(embedder, PretrainedEmbedder):
             tags = open_clip.list_pretrained_tags_by_model(embedder.model)
             if tags and embedder.pretrained not in tags:
                 yield (
-                    f"embedders.{name}.pretrained: open_clip knows no weights "
-                    f"{embedder.pretrained!r} of {embedder.model}, but {', '.join(tags)}"
+                    f"embedders.{name}.pretrained: open_clip has no weights "
+                    f"{embedder.pretrained!r} for {embedder.model}, only {', '.join(tags)}"
                 )
     known = set(open_clip.list_models())
     for key, model in models.items():
@@ -96,7 +96,7 @@ def _look_at_skipped(look: Look, name: str, embedder: TrainedEmbedder, pool: Loo
         f"the embedder {name} is trained on the pool before samples are rejected, and fails where "
         f"more than {limit:.2%} of them cannot be used; of those looked at, "
         f"{pool.unusable / pool.looked:.2%} cannot (95 % interval {found.low:.2%} to "
-        f"{found.high:.2%}): mend the shards, or allow {found.high:.2f} as "
-        f"embedders.{name}.max_skipped",
+        f"{found.high:.2%}): mend the shards, or set embedders.{name}.max_skipped to "
+        f"{math.ceil(100 * found.high) / 100:.2f}",
         error=found.low > limit,
     )
