@@ -136,6 +136,7 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
     said = run([*command(chunk, tmp_path, 0, max_skipped=0.0), *several], status=2)
     assert "1 loaders per GPU instead of 2" in said, "three shards feed one loader in each of two"
     logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
+    assert all(log.exists() for log in logs), said
     skipped = [training.count_skipped(log.read_text(encoding="utf-8")) for log in logs]
     assert min(skipped) > 0
     told = re.search(r"^error: (\d+) samples could not be used in 1 epoch", said, re.MULTILINE)
