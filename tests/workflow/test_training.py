@@ -137,11 +137,11 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
     assert "1 loaders per GPU instead of 2" in said, "three shards feed one loader in each of two"
     logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
     assert all(log.exists() for log in logs), said
-    skipped = [training.count_skipped(log.read_text(encoding="utf-8")) for log in logs]
+    skipped = [training.count_skipped(log.read_text(encoding="utf-8"), 1) for log in logs]
     assert min(skipped) > 0
     told = re.search(r"^error: (\d+) samples could not be used in 1 epoch", said, re.MULTILINE)
     assert told, said
-    # A process may have begun another epoch before the first one looked.
+    # A loader may come to a sample of the epoch after the first process looked.
     assert 0 < int(told[1]) <= sum(skipped)
     shutil.rmtree(tmp_path / "state")
     run([*command(chunk, tmp_path, 0, max_skipped=1.0), *several])
@@ -300,7 +300,8 @@ def test_skipped_samples_of_an_interrupted_epoch_count_once() -> None:
     bad = "Handling webdataset error (OSError('truncated')). Ignoring."
     epochs = [f"Start epoch {number}" for number in (0, 1, 1, 2)]
     log = "\n".join([epochs[0], bad, epochs[1], bad, bad, epochs[2], bad, epochs[3]])
-    assert training.count_skipped(log) == 2
+    assert training.count_skipped(log, 3) == 2
+    assert [training.count_skipped(log, epochs) for epochs in (0, 1, 2)] == [0, 1, 2]
 
 
 def test_verify_refuses_too_many_skipped(finished: Path) -> None:

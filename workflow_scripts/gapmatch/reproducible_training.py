@@ -192,7 +192,7 @@ def checking_epochs(
 
     def checked(model: Any, data: Any, loss: Any, epoch: int, *others: Any, **options: Any) -> Any:
         # Every process could tell; one is enough, and torchrun ends the others with it.
-        if os.environ.get("RANK", "0") == "0" and (skipped := all_skipped(folder)) > allowed:
+        if os.environ.get("RANK", "0") == "0" and (skipped := all_skipped(folder, epoch)) > allowed:
             raise InputError(too_many_skipped(folder, epoch, skipped, allowed))
         return train_one_epoch(model, data, loss, epoch, *others, **options)
 

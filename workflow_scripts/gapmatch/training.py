@@ -226,11 +226,15 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 
 
-def count_skipped(log: str) -> int:
+def count_skipped(log: str, epochs: int) -> int:
     """Return how many samples a loader could not read, by its log (``reproducible_training``).
 
     An epoch that was interrupted is logged again from its start; only the last attempt counts. Of
     several passes in an epoch, the first counts.
+
+    Args:
+        log: The text of the log.
+        epochs: How many of the epochs count, from the first. A loader may be ahead of others.
     """
     skipped: dict[str, int] = {}
     epoch, counts = "", True
@@ -242,17 +246,19 @@ def count_skipped(log: str) -> int:
             counts = False
         elif counts:
             skipped[epoch] = skipped.get(epoch, 0) + 1
-    return sum(skipped.values())
+    return sum(number for epoch, number in skipped.items() if int(epoch or 0) < epochs)
 
 
-def all_skipped(folder: Path) -> int:
-    """Return how many samples the loaders of a run could not use so far, over all epochs.
+def all_skipped(folder: Path, epochs: int) -> int:
+    """Return how many samples the loaders of a run could not use in its first epochs.
 
     Args:
         folder: That of the run, with the loaders' logs.
+        epochs: How many epochs count.
     """
     logs = folder.glob(LOADER_LOG.format(rank="*", worker="*"))
-    return sum(count_skipped(log.read_text(encoding="utf-8", errors="replace")) for log in logs)
+    texts = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
+    return sum(count_skipped(text, epochs) for text in texts)
 
 
 def discard_unfinished(checkpoints: Path) -> None:
@@ -291,7 +297,7 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
             f"{path} holds weights that are not finite ({broken[0]}): lower training.lr or use "
             "training.precision fp32"
         )
-    skipped = all_skipped(state / EXPERIMENT)
+    skipped = all_skipped(state / EXPERIMENT, settings.epochs)
     allowed = may_skip(settings, samples)
     if skipped > allowed:
         raise InputError(too_many_skipped(state / EXPERIMENT, settings.epochs, skipped, allowed))
