@@ -44,10 +44,11 @@ check: lint ## Check style and run the unit tests, in a few minutes
 test: setup ## Run every test
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-lint: setup ## Check style, types and the workflow's form
+lint: setup ## Check style, types, layers and the workflow's form
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=workflow_scripts $(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/python tests/lint_workflow.py
 

@@ -8,9 +8,9 @@ import torch
 from search import bare_product, embeddings
 from timing import in_turn, machine, table
 
-from gapmatch.clustering import assign_clusters
-from gapmatch.deduplication import find_duplicates
-from gapmatch.similarity.engine import make_engine
+from gapmatch.deduplicate.clustering import assign_clusters
+from gapmatch.deduplicate.deduplication import find_duplicates
+from gapmatch.similarity.engines import make_engine
 
 
 def main() -> None:

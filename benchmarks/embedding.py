@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from timing import in_turn, machine, table
 
-from gapmatch.chunks import Shard
-from gapmatch.embedding import embed_shard
-from gapmatch.image_stream import shard_batches
-from gapmatch.weights import autocast
+from gapmatch.data.chunks import Shard
+from gapmatch.data.image_stream import shard_batches
+from gapmatch.embed.embedding import embed_shard
+from gapmatch.models.weights import autocast
 
 
 def make_shard(path: Path, images: int, size: int) -> None:

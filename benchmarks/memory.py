@@ -12,9 +12,10 @@ import numpy as np
 from search import embeddings, make_chunk
 from timing import machine, measured, table
 
-from gapmatch.atomic import write_parquet
-from gapmatch.similarity.engine import find_neighbours, make_engine
-from gapmatch.similarity.tables import neighbours_table
+from gapmatch.running.atomic import write_parquet
+from gapmatch.search.search_tables import neighbours_table
+from gapmatch.similarity.engine import find_neighbours
+from gapmatch.similarity.engines import make_engine
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "search_pool.py"
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 from timing import in_turn, machine, table
 
-from gapmatch.embedding_files import open_embeddings
-from gapmatch.similarity.engine import TestSet, make_engine
+from gapmatch.data.embedding_files import open_embeddings
+from gapmatch.similarity.engine import TestSet
+from gapmatch.similarity.engines import make_engine
 from gapmatch.similarity.faiss_engine import FaissEngine
 from gapmatch.similarity.fused import FusedEngine
 

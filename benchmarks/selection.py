@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from timing import machine, measured, table
 
-from gapmatch.embedding_files import embedding_path, metadata_path
+from gapmatch.data.embedding_files import embedding_path, metadata_path
+from gapmatch.search.margins_file import margins_writer
 from gapmatch.similarity.engine import PoolMargins
-from gapmatch.similarity.margins_file import margins_writer
-from gapmatch.subset_files import margins_path
+from gapmatch.subset.subset_files import margins_path
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "select_subset.py"
 RANKS = (1, 5)

@@ -17,8 +17,8 @@ import polars as pl
 from timing import in_turn, machine, table
 from webdataset.tariterators import tar_file_iterator
 
-from gapmatch.shards import read_samples, write_shard
-from gapmatch.streaming import TrainingShard, kept_samples
+from gapmatch.data.shards import read_samples, write_shard
+from gapmatch.train.streaming import TrainingShard, kept_samples
 
 
 def make_shard(path: Path, samples: int, size: int) -> list[str]:

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-from gapmatch.atomic import write_text
+from gapmatch.running.atomic import write_text
 from gapmatch.config import load_study
 from gapmatch.config.classification import CheckpointClassifier, TrainedClassifier
 from gapmatch.config.datasets import (
@@ -29,12 +29,12 @@ from gapmatch.config.embedding import (
 )
 from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.subsets import GapMatchSubset
-from gapmatch.errors import InputError
-from gapmatch.job_events import JobEvents
-from gapmatch.run_estimate import Planned, RunEstimate
-from gapmatch.run_progress import ProgressDisplay, RunProgress
-from gapmatch.slurm_jobs import require_no_jobs
-from gapmatch.terminal_line import take_terminal
+from gapmatch.running.errors import InputError
+from gapmatch.running.job_events import JobEvents
+from gapmatch.running.run_estimate import Planned, RunEstimate
+from gapmatch.running.run_progress import ProgressDisplay, RunProgress
+from gapmatch.running.slurm_jobs import require_no_jobs
+from gapmatch.running.terminal_line import take_terminal
 
 # Threads that wait for each other sleep. By default they spin: beside other programs a training with
 # two threads is then ten times slower than with one.

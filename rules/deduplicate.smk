@@ -13,15 +13,15 @@ def duplicates():
 if DEDUPLICATE:
     POOL_EMBEDDINGS = f"{RESULTS}/embeddings/{DEDUPLICATE.embedder}/pool"
 
-    rule cluster:
+    rule cluster_embeddings:
         input:
             embeddings(DEDUPLICATE.embedder, "pool"),
         output:
             f"{RESULTS}/deduplication/centroids.npy",
         log:
-            f"{RESULTS}/logs/cluster.log",
+            f"{RESULTS}/logs/cluster_embeddings.log",
         benchmark:
-            f"{RESULTS}/benchmarks/cluster.tsv"
+            f"{RESULTS}/benchmarks/cluster_embeddings.tsv"
         priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
@@ -52,7 +52,7 @@ if DEDUPLICATE:
     rule assign_clusters:
         input:
             embeddings=f"{POOL_EMBEDDINGS}/img_emb/img_emb_{{chunk}}.npy",
-            centroids=rules.cluster.output,
+            centroids=rules.cluster_embeddings.output,
         output:
             CLUSTERS,
         log:
@@ -80,7 +80,7 @@ if DEDUPLICATE:
     rule drop_duplicates:
         input:
             embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
-            centroids=rules.cluster.output,
+            centroids=rules.cluster_embeddings.output,
             clusters=expand(CLUSTERS, chunk=POOL_CHUNKS),
         output:
             f"{RESULTS}/deduplication/dropped/dropped_{{part}}.parquet",

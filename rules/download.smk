@@ -109,15 +109,15 @@ def link_options(wildcards, input):
     return f"--urls {input}"
 
 
-rule download:
+rule download_chunk:
     input:
         links,
     output:
         directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
     log:
-        f"{RESULTS}/logs/download/{{dataset}}/{{chunk}}.log",
+        f"{RESULTS}/logs/download_chunk/{{dataset}}/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/download/{{dataset}}/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/download_chunk/{{dataset}}/{{chunk}}.tsv"
     wildcard_constraints:
         dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
     priority: BEFORE_EMBEDDING
@@ -129,7 +129,7 @@ rule download:
     params:
         links=link_options,
         settings=options(**DOWNLOAD.model_dump()),
-        state=lambda wildcards: f"{RESULTS}/state/download/{wildcards.dataset}/{wildcards.chunk}",
+        state=lambda wildcards: f"{RESULTS}/state/download_chunk/{wildcards.dataset}/{wildcards.chunk}",
     message:
         "Downloading {wildcards.dataset} chunk {wildcards.chunk}"
     shell:

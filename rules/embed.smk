@@ -33,7 +33,7 @@ def embedder_options(wildcards):
     return options(model=embedder.model)
 
 
-rule embed:
+rule embed_chunk:
     input:
         chunk=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
         weights=embedder_weights,
@@ -43,9 +43,9 @@ rule embed:
         metadata=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/metadata/metadata_{{chunk}}.parquet",
         rejected=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/rejected/rejected_{{chunk}}.parquet",
     log:
-        f"{RESULTS}/logs/embed/{{embedder}}/{{dataset}}/{{chunk}}.log",
+        f"{RESULTS}/logs/embed_chunk/{{embedder}}/{{dataset}}/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/embed/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/embed_chunk/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
     priority: BEFORE_TRAINING
     conda:
         "../envs/embed.yaml"
@@ -61,7 +61,7 @@ rule embed:
             options(checkpoint=input.weights) if input.weights else ""
         ),
         state=lambda wildcards: (
-            f"{RESULTS}/state/embed/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
+            f"{RESULTS}/state/embed_chunk/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
         ),
     message:
         "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
@@ -110,4 +110,4 @@ rule import_embeddings:
 
 
 # Where embeddings of the pool are given, both rules make them.
-ruleorder: import_embeddings > embed
+ruleorder: import_embeddings > embed_chunk

@@ -1,18 +1,18 @@
 # Accuracy of every model on every test set: CLIP's zero-shot, and that of supervised classifiers.
 
 
-rule evaluate:
+rule evaluate_zero_shot:
     input:
-        weights=rules.train.output.weights,
+        weights=rules.train_clip.output.weights,
         test_set=f"{RESULTS}/data/{{test_set}}/{TEST_CHUNK}",
         definition=model_definition(STUDY.training.model),
     output:
         predictions=f"{RESULTS}/evaluations/{{subset}}/seed{{seed}}/{{test_set}}.parquet",
         summary=f"{RESULTS}/evaluations/{{subset}}/seed{{seed}}/{{test_set}}.json",
     log:
-        f"{RESULTS}/logs/evaluate/{{subset}}/seed{{seed}}/{{test_set}}.log",
+        f"{RESULTS}/logs/evaluate_zero_shot/{{subset}}/seed{{seed}}/{{test_set}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{subset}}/seed{{seed}}/{{test_set}}.tsv"
+        f"{RESULTS}/benchmarks/evaluate_zero_shot/{{subset}}/seed{{seed}}/{{test_set}}.tsv"
     conda:
         "../envs/evaluate.yaml"
     resources:

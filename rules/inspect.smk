@@ -10,13 +10,13 @@ def rendered_parts():
 # It has no output, nor a benchmark, which counts as one. Snakemake takes what exists for up to date, and
 # deletes what a failed job made: each call is to look at the data as they are now, and the page is to
 # stay where it tells of errors.
-rule inspect:
+rule inspect_data:
     input:
         rendered=rendered_parts(),
         template=f"{RESOURCES}/inspection.html.j2",
         page=PAGE,
     log:
-        f"{RESULTS}/logs/inspect.log",
+        f"{RESULTS}/logs/inspect_data.log",
     conda:
         "../envs/inspect.yaml"
     params:
@@ -31,4 +31,4 @@ rule inspect:
 
 
 localrules:
-    inspect,
+    inspect_data,

@@ -47,7 +47,7 @@ def selection_options(wildcards):
     return " ".join(chosen)
 
 
-rule select:
+rule select_subset:
     input:
         pool=lambda wildcards: embeddings(
             STUDY.subset_embedder(wildcards.subset), "pool"
@@ -59,9 +59,9 @@ rule select:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
         summary=f"{SUBSET}/summary.json",
     log:
-        f"{RESULTS}/logs/select/{{subset}}.log",
+        f"{RESULTS}/logs/select_subset/{{subset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/select/{{subset}}.tsv"
+        f"{RESULTS}/benchmarks/select_subset/{{subset}}.tsv"
     priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
@@ -88,10 +88,10 @@ def certified_test_sets(subset):
     return STUDY.subset_test_sets(subset) or sorted(TEST_SETS)
 
 
-rule certify:
+rule certify_subset:
     input:
-        summary=rules.select.output.summary,
-        kept=rules.select.output.kept,
+        summary=rules.select_subset.output.summary,
+        kept=rules.select_subset.output.kept,
         pool=lambda wildcards: embeddings(
             STUDY.subset_embedder(wildcards.subset), "pool"
         ),
@@ -107,9 +107,9 @@ rule certify:
         nearest=f"{SUBSET}/nearest.parquet",
         profile=f"{SUBSET}/profile.parquet",
     log:
-        f"{RESULTS}/logs/certify/{{subset}}.log",
+        f"{RESULTS}/logs/certify_subset/{{subset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/certify/{{subset}}.tsv"
+        f"{RESULTS}/benchmarks/certify_subset/{{subset}}.tsv"
     priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"

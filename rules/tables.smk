@@ -10,7 +10,7 @@ EVALUATIONS = f"{RESULTS}/evaluations"
 SUMMARIES = expand(f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SUBSETS)
 REFERENCE_METADATA = metadata("reference")
 BASELINE_NEAREST = f"{RESULTS}/subsets/{STUDY.figures.baseline}/nearest.parquet"
-CERTIFICATES = expand(rules.certify.output.certificate, subset=GAP_MATCHED)
+CERTIFICATES = expand(rules.certify_subset.output.certificate, subset=GAP_MATCHED)
 # Similarities of one embedder: those of two do not compare.
 SHOWN_SUBSETS = [
     STUDY.figures.baseline,
@@ -69,7 +69,7 @@ TABLES = [
 def evaluations(subsets):
     """Return the evaluations of the models of these subsets: subset by subset, seed by seed."""
     return expand(
-        rules.evaluate.output.summary,
+        rules.evaluate_zero_shot.output.summary,
         subset=subsets,
         seed=STUDY.training.seeds,
         test_set=TEST_SETS,
@@ -429,7 +429,7 @@ rule tabulate_similarity:
         summaries=expand(
             f"{RESULTS}/subsets/{{subset}}/summary.json", subset=SHOWN_SUBSETS
         ),
-        nearest=expand(rules.certify.output.nearest, subset=SHOWN_SUBSETS),
+        nearest=expand(rules.certify_subset.output.nearest, subset=SHOWN_SUBSETS),
     output:
         gap=f"{RESULTS}/tables/similarity_gap.csv",
         pruned=f"{RESULTS}/tables/similarity_pruned.csv",
@@ -453,7 +453,7 @@ rule tabulate_similarity:
 
 rule tabulate_profile:
     input:
-        expand(rules.certify.output.profile, subset=SHOWN_SUBSETS),
+        expand(rules.certify_subset.output.profile, subset=SHOWN_SUBSETS),
     output:
         f"{RESULTS}/tables/profile.csv",
     log:

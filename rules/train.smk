@@ -112,14 +112,14 @@ rule train_embedder:
         "--pool {input.pool} > {log} 2>&1"
 
 
-rule train:
+rule train_clip:
     input:
         # No model is trained on a gap-matched subset that does not hold what it promises.
         certificate=branch(
             lambda wildcards: wildcards.subset in GAP_MATCHED,
-            then=rules.certify.output.certificate,
+            then=rules.certify_subset.output.certificate,
         ),
-        kept=rules.select.output.kept,
+        kept=rules.select_subset.output.kept,
         pool=data("pool"),
         reference=lambda wildcards: (
             data("reference") if STUDY.subsets[wildcards.subset].reference else []
@@ -131,9 +131,9 @@ rule train:
         metrics=f"{RESULTS}/models/{{subset}}/seed{{seed}}/metrics.csv",
         summary=f"{RESULTS}/models/{{subset}}/seed{{seed}}/training.json",
     log:
-        f"{RESULTS}/logs/train/{{subset}}/seed{{seed}}.log",
+        f"{RESULTS}/logs/train_clip/{{subset}}/seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{subset}}/seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/train_clip/{{subset}}/seed{{seed}}.tsv"
     priority: TRAINING
     conda:
         "../envs/train.yaml"
@@ -146,7 +146,7 @@ rule train:
         settings=training_options(STUDY.training),
         kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
         reference=reference_options,
-        state=lambda wildcards: f"{RESULTS}/state/train/{wildcards.subset}/seed{wildcards.seed}",
+        state=lambda wildcards: f"{RESULTS}/state/train_clip/{wildcards.subset}/seed{wildcards.seed}",
     message:
         "Training on {wildcards.subset} and its share of the reference, seed {wildcards.seed}"
     shell:

@@ -10,7 +10,7 @@ import torch
 from imagenet_miniatures import Miniature
 from programs import MODEL
 
-from gapmatch.shards import read_samples
+from gapmatch.data.shards import read_samples
 
 
 def originals(chunk: Path) -> dict[str, str]:

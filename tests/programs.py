@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fork_server import fork_python
 
-from gapmatch.shards import read_samples, write_shard
+from gapmatch.data.shards import read_samples, write_shard
 
 ROOT = Path(__file__).parents[1]
 MODEL = f"local-dir:{ROOT / 'resources' / 'models' / 'emoji-resnet'}"

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from programs import MODEL
 
-from gapmatch.weights import save_weights
+from gapmatch.models.weights import save_weights
 
 ROUNDS = 10
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.clustering import assign_clusters
-from gapmatch.command_line import run
-from gapmatch.duplicate_files import write_clusters
-from gapmatch.embedding_files import open_embeddings
+from gapmatch.data.embedding_files import open_embeddings
+from gapmatch.deduplicate.clustering import assign_clusters
+from gapmatch.deduplicate.duplicate_files import write_clusters
+from gapmatch.running.command_line import run
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
 
 

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapmatch import certificate
-from gapmatch.atomic import write_json, write_parquet
-from gapmatch.command_line import run
-from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
-from gapmatch.errors import InputError
-from gapmatch.result_files import named_path
+from gapmatch.data.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.models.weights import choose_device
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.errors import InputError
 from gapmatch.similarity.arguments import add_device_argument, add_threads_argument
-from gapmatch.subset_files import read_kept
-from gapmatch.weights import choose_device
+from gapmatch.subset import certificate
+from gapmatch.subset.subset_files import read_kept
 
 
 def parse_arguments() -> argparse.Namespace:

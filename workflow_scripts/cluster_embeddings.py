@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gapmatch.atomic import atomic_path
-from gapmatch.clustering import train_centroids
-from gapmatch.command_line import run
-from gapmatch.embedding_files import embedded_chunks, open_chunks
+from gapmatch.data.embedding_files import embedded_chunks, open_chunks
+from gapmatch.deduplicate.clustering import train_centroids
+from gapmatch.running.atomic import atomic_path
+from gapmatch.running.command_line import run
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 
 

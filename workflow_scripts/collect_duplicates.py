@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_json, write_parquet
-from gapmatch.command_line import run
-from gapmatch.duplicate_files import collect_duplicates, duplicates_path
-from gapmatch.embedding_files import embedded_chunks, open_embeddings
+from gapmatch.data.embedding_files import embedded_chunks, open_embeddings
+from gapmatch.deduplicate.duplicate_files import collect_duplicates, duplicates_path
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

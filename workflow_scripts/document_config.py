@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_json, write_text
-from gapmatch.command_line import run
 from gapmatch.config.reference import json_schema, markdown
+from gapmatch.running.atomic import write_json, write_text
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

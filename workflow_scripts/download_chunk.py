@@ -7,18 +7,18 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from gapmatch.atomic import atomic_directory
-from gapmatch.chunks import read_chunk
-from gapmatch.command_line import run
-from gapmatch.download import (
+from gapmatch.data.chunks import read_chunk
+from gapmatch.download.download import (
     DownloadSettings,
     check_success_rate,
     fetch,
     identity,
     seal_chunk,
 )
-from gapmatch.resumption import claim_state
-from gapmatch.web_server import serve_crawl
+from gapmatch.emoji.web_server import serve_crawl
+from gapmatch.running.atomic import atomic_directory
+from gapmatch.running.command_line import run
+from gapmatch.running.resumption import claim_state
 
 
 def main() -> None:

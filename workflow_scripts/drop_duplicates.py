@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from gapmatch.command_line import run
-from gapmatch.deduplication import find_duplicates, rows_that_fit
-from gapmatch.duplicate_files import read_part, write_part
-from gapmatch.embedding_files import Samples, embedded_chunks, open_chunks, open_embeddings
-from gapmatch.errors import InputError
+from gapmatch.data.embedding_files import Samples, embedded_chunks, open_chunks, open_embeddings
+from gapmatch.deduplicate.deduplication import find_duplicates, rows_that_fit
+from gapmatch.deduplicate.duplicate_files import read_part, write_part
+from gapmatch.running.command_line import run
+from gapmatch.running.errors import InputError
 from gapmatch.similarity.arguments import add_memory_argument, add_threads_argument, positive
 
 

@@ -5,12 +5,12 @@ import functools
 import shutil
 from pathlib import Path
 
-from gapmatch import embedding
-from gapmatch.chunks import read_chunk, require_unchanged
-from gapmatch.command_line import run
-from gapmatch.image_encoders import add_encoder_arguments, chosen_encoder
-from gapmatch.image_stream import Use
-from gapmatch.resumption import claim_state
+from gapmatch.data.chunks import read_chunk, require_unchanged
+from gapmatch.data.image_stream import Use
+from gapmatch.embed import embedding
+from gapmatch.models.image_encoders import add_encoder_arguments, chosen_encoder
+from gapmatch.running.command_line import run
+from gapmatch.running.resumption import claim_state
 
 
 def main() -> None:

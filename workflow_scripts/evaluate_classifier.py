@@ -4,12 +4,13 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch import classifiers
-from gapmatch.atomic import write_json, write_parquet
-from gapmatch.chunks import read_chunk
-from gapmatch.command_line import run
-from gapmatch.predictions import summarise
-from gapmatch.weights import choose_device
+from gapmatch.data.chunks import read_chunk
+from gapmatch.evaluate import classification
+from gapmatch.evaluate.predictions import summarise
+from gapmatch.models.classifiers import load_classifier
+from gapmatch.models.weights import choose_device
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.command_line import run
 
 
 def parse() -> argparse.Namespace:
@@ -42,11 +43,13 @@ def main() -> None:
     arguments = parse()
     chunk = read_chunk(arguments.test_set)
     device = choose_device(arguments.device)
-    network, preprocess = classifiers.load_classifier(
+    network, preprocess = load_classifier(
         arguments.model, device, arguments.checkpoint, arguments.image_size
     )
-    outputs = classifiers.class_outputs(network.num_classes, chunk, read_chunk(arguments.reference))
-    predictions = classifiers.classify(
+    outputs = classification.class_outputs(
+        network.num_classes, chunk, read_chunk(arguments.reference)
+    )
+    predictions = classification.classify(
         chunk, network, preprocess, outputs, device, arguments.workers
     )
     write_parquet(arguments.predictions, predictions)

@@ -4,13 +4,13 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch import zero_shot
-from gapmatch.atomic import write_json, write_parquet
-from gapmatch.chunks import read_chunk
-from gapmatch.clip_models import load_clip
-from gapmatch.command_line import run
-from gapmatch.predictions import summarise
-from gapmatch.weights import choose_device
+from gapmatch.data.chunks import read_chunk
+from gapmatch.evaluate import zero_shot
+from gapmatch.evaluate.predictions import summarise
+from gapmatch.models.clip_models import load_clip
+from gapmatch.models.weights import choose_device
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

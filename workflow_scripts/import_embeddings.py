@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from gapmatch.atomic import write_parquet
-from gapmatch.chunks import Chunk, read_chunk, require_unchanged
-from gapmatch.command_line import run
-from gapmatch.embedding import METADATA_SCHEMA, REJECTED_SCHEMA
-from gapmatch.errors import InputError
-from gapmatch.given_embeddings import find, given_files, require_same_model, write_given
-from gapmatch.image_encoders import add_encoder_arguments, chosen_encoder
-from gapmatch.image_stream import Use, describe_shard
+from gapmatch.data.chunks import Chunk, read_chunk, require_unchanged
+from gapmatch.data.image_stream import Use, describe_shard
+from gapmatch.embed.embedding import METADATA_SCHEMA, REJECTED_SCHEMA
+from gapmatch.embed.given_embeddings import find, given_files, require_same_model, write_given
+from gapmatch.models.image_encoders import add_encoder_arguments, chosen_encoder
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import run
+from gapmatch.running.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.chunks import Chunk
-from gapmatch.command_line import run
-from gapmatch.imagefolder import chunk_images, image_styles, list_images, pack_chunk, samples
+from gapmatch.data.chunks import Chunk
+from gapmatch.data.imagefolder import chunk_images, image_styles, list_images, pack_chunk, samples
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

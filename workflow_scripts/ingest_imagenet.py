@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.chunks import Chunk
-from gapmatch.command_line import run
-from gapmatch.imagefolder import chunk_images, pack_chunk, samples
-from gapmatch.imagenet import VARIANTS, list_imagenet
+from gapmatch.data.chunks import Chunk
+from gapmatch.data.imagefolder import chunk_images, pack_chunk, samples
+from gapmatch.data.imagenet import VARIANTS, list_imagenet
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

@@ -7,14 +7,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
 from gapmatch.config.study import parse_study
-from gapmatch.errors import InputError
 from gapmatch.inspection.findings import Level
 from gapmatch.inspection.page import all_findings, as_html, as_text, verdict
 from gapmatch.inspection.study import look_at_study
-from gapmatch.result_files import read_object
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import run
+from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_object
 
 
 def main() -> None:

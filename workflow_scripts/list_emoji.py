@@ -4,9 +4,9 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from gapmatch.atomic import write_json
-from gapmatch.command_line import run
 from gapmatch.emoji.artwork import list_emoji
+from gapmatch.running.atomic import write_json
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gapmatch.atomic import atomic_directory
-from gapmatch.chunks import Chunk, Shard, write_chunk
-from gapmatch.command_line import run
-from gapmatch.existing_shards import all_tars, samples_of, tars_of_chunk
+from gapmatch.data.chunks import Chunk, Shard, write_chunk
+from gapmatch.data.existing_shards import all_tars, samples_of, tars_of_chunk
+from gapmatch.running.atomic import atomic_directory
+from gapmatch.running.command_line import run
 
 
 def main() -> None:

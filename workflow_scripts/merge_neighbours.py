@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_parquet
-from gapmatch.command_line import run
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import run
+from gapmatch.running.result_files import read_columns
+from gapmatch.search.merging import merge_neighbours
+from gapmatch.search.search_tables import NEIGHBOURS_SCHEMA
 from gapmatch.similarity.arguments import positive
-from gapmatch.similarity.merging import merge_neighbours
-from gapmatch.similarity.tables import NEIGHBOURS_SCHEMA, read_table
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="pool_neighbours.parquet")
     args = parser.parse_args()
 
-    tables = (read_table(path, list(NEIGHBOURS_SCHEMA)) for path in args.neighbours)
+    tables = (read_columns(path, list(NEIGHBOURS_SCHEMA)) for path in args.neighbours)
     write_parquet(args.out, merge_neighbours(tables, args.k))
 
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.accuracy import read_accuracy
-from gapmatch.command_line import run
 from gapmatch.figures import accuracy_by_size, style
-from gapmatch.subset_table import read_training_sets
+from gapmatch.running.command_line import run
+from gapmatch.tables.accuracy import read_accuracy
+from gapmatch.tables.subset_table import read_training_sets
 
 
 def main() -> None:

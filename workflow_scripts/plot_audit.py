@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.audit import PICTURES_SCHEMA
-from gapmatch.command_line import run
 from gapmatch.figures import audit, style
-from gapmatch.pictures import PICTURE
-from gapmatch.result_files import read_columns
+from gapmatch.running.command_line import run
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.audit import PICTURES_SCHEMA
+from gapmatch.tables.pictures import PICTURE
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.command_line import run
 from gapmatch.figures import neighbours, style
-from gapmatch.pictures import PICTURE
-from gapmatch.result_files import read_columns
+from gapmatch.running.command_line import run
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.pictures import PICTURE
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.command_line import run
 from gapmatch.figures import profile, style
-from gapmatch.subset_table import read_training_sets
-from gapmatch.tables import read_csv
+from gapmatch.running.command_line import run
+from gapmatch.tables.subset_table import read_training_sets
+from gapmatch.tables.tables import read_csv
 
 
 def main() -> None:

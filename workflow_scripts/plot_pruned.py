@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.command_line import run
-from gapmatch.composition import read_pruned
 from gapmatch.figures import pruned, style
+from gapmatch.running.command_line import run
+from gapmatch.tables.composition import read_pruned
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.command_line import run
-from gapmatch.composition import SENSITIVITY_SCHEMA
 from gapmatch.figures import sensitivity, style
-from gapmatch.tables import read_csv
+from gapmatch.running.command_line import run
+from gapmatch.tables.composition import SENSITIVITY_SCHEMA
+from gapmatch.tables.tables import read_csv
 
 
 def main() -> None:

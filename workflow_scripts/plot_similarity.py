@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.command_line import run
 from gapmatch.figures import similarity, style
-from gapmatch.tables import read_csv
+from gapmatch.running.command_line import run
+from gapmatch.tables.tables import read_csv
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ from textwrap import fill
 
 from tabulate import tabulate
 
-from gapmatch.accuracy import accuracy_matrix, read_accuracy, select_sets
-from gapmatch.command_line import run
-from gapmatch.differences import read_differences
-from gapmatch.embedder_table import read_embedder_table
-from gapmatch.headline import caution_sentences, headline_sentences
-from gapmatch.result_files import read_subsets
+from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.running.command_line import run
+from gapmatch.tables.accuracy import accuracy_matrix, read_accuracy, select_sets
+from gapmatch.tables.differences import read_differences
+from gapmatch.tables.embedder_table import read_embedder_table
+from gapmatch.tables.summaries import read_subsets
 
 WIDTH = 100
 

@@ -5,8 +5,6 @@ import json
 import logging
 from pathlib import Path
 
-from gapmatch.atomic import atomic_directory
-from gapmatch.command_line import run
 from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.classes import choose_classes
 from gapmatch.emoji.crawl import CrawlSettings, write_crawl
@@ -16,6 +14,8 @@ from gapmatch.emoji.folders import (
     test_set_requests,
     write_folders,
 )
+from gapmatch.running.atomic import atomic_directory
+from gapmatch.running.command_line import run
 
 logger = logging.getLogger("render_emoji")
 

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from gapmatch.command_line import fill_process
-from gapmatch.process_lifetime import end_with_parent
-from gapmatch.reproducible_training import train
+from gapmatch.running.command_line import fill_process
+from gapmatch.running.process_lifetime import end_with_parent
+from gapmatch.train.reproducible_training import train
 
 if __name__ == "__main__":
     end_with_parent()  # where torchrun is, which does not

@@ -4,13 +4,13 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from gapmatch.atomic import write_parquet
-from gapmatch.command_line import run
-from gapmatch.embedding_files import open_embeddings
+from gapmatch.data.embedding_files import open_embeddings
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import run
+from gapmatch.search.margins_file import margins_writer
+from gapmatch.search.search_tables import neighbours_table, thresholds
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 from gapmatch.similarity.engine import PoolMargins, TestSet
-from gapmatch.similarity.margins_file import margins_writer
-from gapmatch.similarity.tables import neighbours_table, thresholds
 
 
 def parse_arguments() -> argparse.Namespace:

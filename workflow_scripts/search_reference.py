@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_parquet
-from gapmatch.command_line import run
-from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
-from gapmatch.errors import InputError
+from gapmatch.data.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import run
+from gapmatch.running.errors import InputError
+from gapmatch.search.merging import merge_neighbours
+from gapmatch.search.search_tables import neighbours_table
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
 from gapmatch.similarity.engine import find_neighbours
-from gapmatch.similarity.merging import merge_neighbours
-from gapmatch.similarity.tables import neighbours_table
 
 
 def main() -> None:

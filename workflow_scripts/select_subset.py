@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gapmatch.atomic import write_json
-from gapmatch.command_line import run
-from gapmatch.embedding_files import embedded_chunks
-from gapmatch.errors import InputError
+from gapmatch.data.embedding_files import embedded_chunks
+from gapmatch.running.atomic import write_json
+from gapmatch.running.command_line import run
+from gapmatch.running.errors import InputError
 from gapmatch.similarity.arguments import positive
-from gapmatch.subset_files import (
+from gapmatch.subset.subset_files import (
     METHODS,
     Choice,
     Part,
@@ -25,7 +25,7 @@ from gapmatch.subset_files import (
     random,
     write_kept,
 )
-from gapmatch.subsets import parse_keep, samples_to_keep
+from gapmatch.subset.subsets import parse_keep, samples_to_keep
 
 
 def parse_arguments() -> argparse.Namespace:

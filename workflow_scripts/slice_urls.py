@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.atomic import atomic_path
-from gapmatch.command_line import run
-from gapmatch.links import collected, link_files, read_links
+from gapmatch.data.links import collected, link_files, read_links
+from gapmatch.running.atomic import atomic_path
+from gapmatch.running.command_line import run
 
 
 def slice_links(

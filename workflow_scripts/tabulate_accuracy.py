@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.accuracy import accuracy_matrix, accuracy_table
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.result_files import add_evaluation_arguments, chosen_evaluations
-from gapmatch.tables import write_table
+from gapmatch.running.command_line import run
+from gapmatch.tables.accuracy import accuracy_matrix, accuracy_table
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.summaries import add_evaluation_arguments, chosen_evaluations
+from gapmatch.tables.tables import write_table
 
 
 def main() -> None:

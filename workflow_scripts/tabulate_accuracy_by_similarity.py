@@ -3,14 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
 from gapmatch.figures.accuracy_by_similarity import accuracy_by_similarity
-from gapmatch.result_files import (
-    add_evaluation_arguments,
-    chosen_evaluations,
-    read_nearest,
-)
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import run
+from gapmatch.tables.summaries import add_evaluation_arguments, chosen_evaluations, read_nearest
 
 
 def main() -> None:

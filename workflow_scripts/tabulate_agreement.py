@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.agreement import Folders, tabulate_agreement
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.result_files import read_subsets
-from gapmatch.tables import write_table
+from gapmatch.running.command_line import run
+from gapmatch.tables.agreement import Folders, tabulate_agreement
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.summaries import read_subsets
+from gapmatch.tables.tables import write_table
 
 
 def named_pair(text: str) -> tuple[str, str]:

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_parquet
-from gapmatch.audit import Search, add_pictures, audit, choose_classes
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.pictures import Source
-from gapmatch.result_files import named_path
-from gapmatch.tables import write_table
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import named_path, run
+from gapmatch.tables.audit import Search, add_pictures, audit, choose_classes
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.pictures import Source
+from gapmatch.tables.tables import write_table
 
 SHOWN = 10
 """Classes of each test set that are shown to people; the CSV has all."""

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.duplicated_tests import FRACTIONS, count_test_duplicates
-from gapmatch.result_files import read_nearest
-from gapmatch.tables import write_table
+from gapmatch.running.command_line import run
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.duplicated_tests import FRACTIONS, count_test_duplicates
+from gapmatch.tables.summaries import read_nearest
+from gapmatch.tables.tables import write_table
 
 
 def main() -> None:

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.captions import read_caption
-from gapmatch.chunks import read_chunk
-from gapmatch.command_line import run
-from gapmatch.embedder_table import (
+from gapmatch.data.chunks import read_chunk
+from gapmatch.data.embedding_files import metadata_path
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.embedder_table import (
     FRACTIONS,
     embedder_table,
     nearest_labels,
     row_of,
     same_classes,
 )
-from gapmatch.embedding_files import metadata_path
-from gapmatch.result_files import named_path, read_columns
-from gapmatch.tables import write_table
+from gapmatch.tables.tables import write_table
 
 TEST_CHUNK = "00000"
 

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_parquet
-from gapmatch.command_line import run
 from gapmatch.figures import neighbours
-from gapmatch.pictures import Source, with_pictures
-from gapmatch.result_files import read_columns
+from gapmatch.running.atomic import write_parquet
+from gapmatch.running.command_line import run
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.pictures import Source, with_pictures
 
 COLUMNS = ("test_row", "rank", "similarity", "chunk", "row")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
 from gapmatch.figures.profile import SCHEMA
-from gapmatch.result_files import named_path, read_columns
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.result_files import read_columns
 
 
 def main() -> None:

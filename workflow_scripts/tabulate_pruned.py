@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.composition import count_pruned
-from gapmatch.counts import classes_of
-from gapmatch.errors import InputError
-from gapmatch.result_files import named_path
-from gapmatch.tables import write_table
+from gapmatch.report.counts import classes_of
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.errors import InputError
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.composition import count_pruned
+from gapmatch.tables.tables import write_table
 
 
 def main() -> None:

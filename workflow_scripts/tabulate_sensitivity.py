@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gapmatch import sensitivity
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
-from gapmatch.composition import SENSITIVITY_SCHEMA
-from gapmatch.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.data.embedding_files import embedded_chunks, open_chunks, open_embeddings
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import run
 from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
 from gapmatch.similarity.engine import TestSet, find_margins
+from gapmatch.tables import sensitivity
+from gapmatch.tables.composition import SENSITIVITY_SCHEMA
 
 
 def main() -> None:

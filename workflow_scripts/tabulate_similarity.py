@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
-from gapmatch.errors import InputError
 from gapmatch.figures.similarity import similarity_gap, similarity_pruned
-from gapmatch.result_files import baseline_of, named_path, read_nearest, read_subsets
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.errors import InputError
+from gapmatch.tables.summaries import baseline_of, read_nearest, read_subsets
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.counts import count_samples
-from gapmatch.result_files import read_certificates, read_subsets
-from gapmatch.subset_table import subset_table
-from gapmatch.tables import write_table
+from gapmatch.report.counts import count_samples
+from gapmatch.running.command_line import run
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.subset_table import subset_table
+from gapmatch.tables.summaries import read_certificates, read_subsets
+from gapmatch.tables.tables import write_table
 
 
 def named_share(text: str) -> tuple[str, float]:

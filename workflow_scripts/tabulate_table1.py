@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.accuracy import read_accuracy
-from gapmatch.captions import read_caption
-from gapmatch.command_line import run
-from gapmatch.headline_table import PUBLISHED_SCHEMA, headline_table, read_published, shown
-from gapmatch.subset_table import read_training_sets
-from gapmatch.tables import write_table
+from gapmatch.running.command_line import run
+from gapmatch.tables.accuracy import read_accuracy
+from gapmatch.tables.captions import read_caption
+from gapmatch.tables.headline_table import PUBLISHED_SCHEMA, headline_table, read_published, shown
+from gapmatch.tables.subset_table import read_training_sets
+from gapmatch.tables.tables import write_table
 
 
 def main() -> None:

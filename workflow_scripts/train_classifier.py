@@ -5,12 +5,12 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch import classifier_training
-from gapmatch.atomic import write_json
-from gapmatch.chunks import read_chunk
-from gapmatch.command_line import run
-from gapmatch.resumption import claim_state
-from gapmatch.weights import choose_device, save_weights
+from gapmatch.data.chunks import read_chunk
+from gapmatch.models.weights import choose_device, save_weights
+from gapmatch.running.atomic import write_json
+from gapmatch.running.command_line import run
+from gapmatch.running.resumption import claim_state
+from gapmatch.train import classifier_training
 
 
 def parse() -> argparse.Namespace:

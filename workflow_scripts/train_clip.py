@@ -6,14 +6,14 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch import training
-from gapmatch.atomic import atomic_path, write_json
-from gapmatch.chunks import read_chunk, require_unchanged
-from gapmatch.command_line import run
-from gapmatch.precision import training_precision
-from gapmatch.resumption import claim_state
-from gapmatch.streaming import Manifest, TrainingShard, kept_shards, write_manifest
-from gapmatch.weights import choose_device, save_weights
+from gapmatch.data.chunks import read_chunk, require_unchanged
+from gapmatch.models.precision import training_precision
+from gapmatch.models.weights import choose_device, save_weights
+from gapmatch.running.atomic import atomic_path, write_json
+from gapmatch.running.command_line import run
+from gapmatch.running.resumption import claim_state
+from gapmatch.train import training
+from gapmatch.train.streaming import Manifest, TrainingShard, kept_shards, write_manifest
 
 logger = logging.getLogger(__name__)
 

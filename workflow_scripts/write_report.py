@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from gapmatch import report
-from gapmatch.accuracy import read_accuracy
-from gapmatch.atomic import write_text
-from gapmatch.command_line import run
-from gapmatch.counts import count_datasets
-from gapmatch.differences import read_differences
-from gapmatch.embedder_table import read_embedder_table
-from gapmatch.result_files import named_path, read_certificates, read_object, read_subsets
+from gapmatch.report import report
+from gapmatch.report.counts import count_datasets
+from gapmatch.running.atomic import write_text
+from gapmatch.running.command_line import named_path, run
+from gapmatch.running.result_files import read_object
+from gapmatch.tables.accuracy import read_accuracy
+from gapmatch.tables.differences import read_differences
+from gapmatch.tables.embedder_table import read_embedder_table
+from gapmatch.tables.summaries import read_certificates, read_subsets
 
 
 def main() -> None:

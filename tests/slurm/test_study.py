@@ -26,8 +26,15 @@ CERTIFY_MB = 300
 """Memory of the first attempt: two Snakemakes and torch take more, three times as much is enough.
 SLURM measures once a second, so a job that is only somewhat too large for a moment may get away."""
 GPU_RULES = {
-    *("embed", "cluster", "assign_clusters", "search_reference", "search_pool", "certify"),
-    *("train", "evaluate", "tabulate_sensitivity"),
+    *(
+        "embed_chunk",
+        "cluster_embeddings",
+        "assign_clusters",
+        "search_reference",
+        "search_pool",
+        "certify_subset",
+    ),
+    *("train_clip", "evaluate_zero_shot", "tabulate_sensitivity"),
 }
 TEST_SET = "sketch"  # that of the subsets; the jobs of another would be the same again
 # The cluster makes one table, one figure, and all that the other tables and figures are made of.
@@ -38,7 +45,7 @@ TARGETS = [
     f"{RESULTS}/similarity/trained/{TEST_SET}/pool_neighbours.parquet",
 ]
 MADE_AFTERWARDS = re.compile(r"^(tabulate_\w+|plot_\w+|write_report|all|total) +\d+$")
-CHECKPOINT = RESULTS + "/state/train/{subset}/seed0/run/checkpoints/epoch_latest.pt"
+CHECKPOINT = RESULTS + "/state/train_clip/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
 TIMES = ("Start", "End")
 
@@ -107,7 +114,7 @@ def prepare(folder: Path, embedder: Path) -> None:
     edit(folder / "study.yaml", change_study)
 
     def take_memory(profile: dict[str, Any]) -> None:
-        profile["set-resources"]["certify"]["mem_mb"] = f"{CERTIFY_MB} * attempt"
+        profile["set-resources"]["certify_subset"]["mem_mb"] = f"{CERTIFY_MB} * attempt"
 
     edit(folder / "profiles" / "default" / "config.yaml", take_memory)
 
@@ -161,9 +168,9 @@ class Run:
         """
         ready = [one for one in subsets if (self.folder / CHECKPOINT.format(subset=one)).exists()]
         for subset in ready:
-            signal_programs(f"state/train/{subset}/seed0", self.folder, signal.SIGSTOP)
+            signal_programs(f"state/train_clip/{subset}/seed0", self.folder, signal.SIGSTOP)
         # Asked last: beside other programs the answer may take longer than an epoch.
-        jobs = self.running("train")
+        jobs = self.running("train_clip")
         return {subset: jobs[f"{subset}_0"] for subset in ready if f"{subset}_0" in jobs}
 
     def disturb_trainings(self, measures: dict[str, Callable[[str], object]]) -> None:
@@ -330,7 +337,7 @@ def test_jobs_of_gpu_rules_alone_are_on_the_gpu_partition(story: Story) -> None:
 
 def test_more_memory_after_too_little(story: Story) -> None:
     for subset in ("baseline", "sketch_pruned"):
-        *earlier, last = story.of("certify", subset)
+        *earlier, last = story.of("certify_subset", subset)
         # They may have been on the node that was lost as well.
         assert {"FAILED", "OUT_OF_MEMORY"} & {one.state for one in earlier}
         assert earlier[0].memory == f"{CERTIFY_MB}M"
@@ -339,12 +346,12 @@ def test_more_memory_after_too_little(story: Story) -> None:
 
 
 def test_more_time_after_too_little(story: Story) -> None:
-    *earlier, last = story.of("train", "near_sketch_0")
+    *earlier, last = story.of("train_clip", "near_sketch_0")
     # It may have been on the node that was lost as well.
     assert "TIMEOUT" in [one.state for one in earlier]
     assert last.state == "COMPLETED"
     profile = yaml.safe_load((story.checkout / "profiles/default/config.yaml").read_text())
-    (base,) = re.findall(r"\d+", profile["set-resources"]["train"]["runtime"])
+    (base,) = re.findall(r"\d+", profile["set-resources"]["train_clip"]["runtime"])
     assert last.minutes == 2 * int(base)
 
 
@@ -358,10 +365,10 @@ def test_more_time_after_too_little(story: Story) -> None:
     ],
 )
 def test_training_goes_on_from_its_checkpoint(story: Story, subset: str, state: str) -> None:
-    runs = story.of("train", f"{subset}_0")
+    runs = story.of("train_clip", f"{subset}_0")
     assert state in [run.state.split()[0] for run in runs]
     assert [run.state for run in runs].count("COMPLETED") == 1
-    log = (story.checkout / RESULTS / f"logs/train/{subset}/seed0.log").read_text()
+    log = (story.checkout / RESULTS / f"logs/train_clip/{subset}/seed0.log").read_text()
     resumed = [int(epoch) for epoch in re.findall(r"resuming checkpoint .*\(epoch (\d+)\)", log)]
     assert resumed
     epochs = [int(epoch) for epoch in re.findall(r"Train Epoch: (\d+) ", log)]
@@ -380,7 +387,7 @@ def test_killed_snakemake_leaves_no_two_jobs_on_one_output(story: Story) -> None
         assert [record.state for record in same].count("COMPLETED") == 1, same
         for earlier, later in pairwise(same):
             assert earlier.end <= later.start, same
-    assert {record.wildcards for record in story.of("evaluate")} == {
+    assert {record.wildcards for record in story.of("evaluate_zero_shot")} == {
         f"{subset}_0_{TEST_SET}" for subset in SUBSETS
     }
 

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from programs import kill_when, program, run, run_here, spoil
 
-from gapmatch import classifier_training
-from gapmatch.chunks import read_chunk
-from gapmatch.classifier_training import CHECKPOINT, Settings, fingerprint, read_images, train
-from gapmatch.errors import InputError
-from gapmatch.weights import load_weights
+from gapmatch.data.chunks import read_chunk
+from gapmatch.models.weights import load_weights
+from gapmatch.running.errors import InputError
+from gapmatch.train import classifier_training
+from gapmatch.train.classifier_training import CHECKPOINT, Settings, fingerprint, read_images, train
 
 pytestmark = pytest.mark.workflow
 

@@ -139,7 +139,9 @@ def test_programs_understand_what_is_planned(
         raise UnderstoodError
 
     commands = planned(tmp_path, STUDIES[study](tmp_path))
-    assert {"train", "evaluate", "write_report"} <= commands.keys() <= programs().keys()
+    assert (
+        {"train_clip", "evaluate_zero_shot", "write_report"} <= commands.keys() <= programs().keys()
+    )
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
     for command in commands.values():
         understand(command, monkeypatch)

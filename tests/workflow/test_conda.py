@@ -43,7 +43,7 @@ CLASSIFIER = {
 NOT_RUN = {
     *("slice_urls", "list_shards", "ingest_imagenet", "import_embeddings"),
     *("plot_dose_response", "plot_transfer_by_size"),
-    "inspect",  # a target of its own
+    "inspect_data",  # a target of its own
 }
 
 

@@ -18,7 +18,7 @@ import torch
 from fork_server import fork_python
 from smoke_study import RESULTS, check_out, run, snakemake
 
-from gapmatch.job_events import show_end
+from gapmatch.running.job_events import show_end
 
 pytestmark = pytest.mark.workflow
 
@@ -28,24 +28,27 @@ MESSAGE = re.compile(
     r"error: no space is left on the device, or a quota is used up: (\S+) could not "
     r"be written. Free some space there and run the same command again; what is finished is kept"
 )
-DOWNLOAD = "download/pool/00000"
+DOWNLOAD = "download_chunk/pool/00000"
 CHUNK = "data/pool/00000"
-TRAINING = "train/reference_only/seed0"
+TRAINING = "train_clip/reference_only/seed0"
 MODEL = "models/reference_only/seed0"
 JOBS = {
     "render_emoji/pool": ["emoji/pool"],
     "ingest_imagefolder/reference/00000": ["data/reference/00000"],
-    "embed/trained/pool/00000": ["embeddings/trained/pool/*/*_00000.*"],
-    "cluster": ["deduplication/centroids.npy"],
+    "embed_chunk/trained/pool/00000": ["embeddings/trained/pool/*/*_00000.*"],
+    "cluster_embeddings": ["deduplication/centroids.npy"],
     "assign_clusters/00000": ["deduplication/clusters/clusters_00000.parquet"],
     "drop_duplicates/0": ["deduplication/dropped/dropped_0.parquet"],
     "collect_duplicates": ["deduplication/duplicates/*", "deduplication/summary.json"],
     "search_reference/trained/val": ["similarity/trained/val/reference_neighbours.parquet"],
     "search_pool/trained/val/00000": ["similarity/trained/val/*/*_00000.parquet"],
     "merge_neighbours/trained/val": ["similarity/trained/val/pool_neighbours.parquet"],
-    "select/sketch_pruned": ["subsets/sketch_pruned/kept/*", "subsets/sketch_pruned/summary.json"],
-    "certify/sketch_pruned": ["subsets/sketch_pruned/[cn]e*"],
-    "evaluate/baseline/seed0/val": ["evaluations/baseline/seed0/val.*"],
+    "select_subset/sketch_pruned": [
+        "subsets/sketch_pruned/kept/*",
+        "subsets/sketch_pruned/summary.json",
+    ],
+    "certify_subset/sketch_pruned": ["subsets/sketch_pruned/[cn]e*"],
+    "evaluate_zero_shot/baseline/seed0/val": ["evaluations/baseline/seed0/val.*"],
     "tabulate_subsets": ["tables/subsets.*"],
     "plot_pruned": ["figures/pruned.*"],
     "write_report": ["report.html"],

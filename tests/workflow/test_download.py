@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gapmatch import download
+from gapmatch.data.shards import read_samples, write_shard
+from gapmatch.download import download
 from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.crawl import HOST, CrawlSettings, write_crawl
-from gapmatch.errors import InputError
-from gapmatch.resumption import claim_state
-from gapmatch.shards import read_samples, write_shard
+from gapmatch.running.errors import InputError
+from gapmatch.running.resumption import claim_state
 
 pytestmark = pytest.mark.workflow
 

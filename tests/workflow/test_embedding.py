@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from programs import CLASSES, MODEL, emoji_chunk, kill_when, program, run, spoil
 
-from gapmatch import embedding
-from gapmatch.chunks import Shard, read_chunk
-from gapmatch.errors import InputError
-from gapmatch.image_encoders import clip_encoder
-from gapmatch.image_stream import Use
-from gapmatch.shards import read_samples
-from gapmatch.weights import save_weights
+from gapmatch.data.chunks import Shard, read_chunk
+from gapmatch.data.image_stream import Use
+from gapmatch.data.shards import read_samples
+from gapmatch.embed import embedding
+from gapmatch.models.image_encoders import clip_encoder
+from gapmatch.models.weights import save_weights
+from gapmatch.running.errors import InputError
 
 pytestmark = pytest.mark.workflow
 

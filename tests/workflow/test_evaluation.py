@@ -13,12 +13,12 @@ from PIL import Image
 from programs import CLASSES, MODEL, emoji_chunk, program, run, spoil
 from untrained_models import untrained_clip
 
-from gapmatch import zero_shot
-from gapmatch.chunks import Chunk, read_chunk
-from gapmatch.clip_models import load_clip
-from gapmatch.errors import InputError
-from gapmatch.shards import read_samples
-from gapmatch.weights import save_weights
+from gapmatch.data.chunks import Chunk, read_chunk
+from gapmatch.data.shards import read_samples
+from gapmatch.evaluate import zero_shot
+from gapmatch.models.clip_models import load_clip
+from gapmatch.models.weights import save_weights
+from gapmatch.running.errors import InputError
 
 pytestmark = pytest.mark.workflow
 

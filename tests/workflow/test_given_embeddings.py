@@ -13,7 +13,7 @@ from programs import CLASSES, MODEL, emoji_chunk, program, run
 from smoke_study import STUDY, check_out
 from smoke_study import run as run_study
 
-from gapmatch.weights import save_weights
+from gapmatch.models.weights import save_weights
 
 pytestmark = pytest.mark.workflow
 
@@ -184,4 +184,4 @@ def test_workflow_takes_them_for_the_pool_alone(
     jobs = [line.split() for line in said.partition("Job stats:")[2].splitlines() if line]
     counts = {line[0]: line[1] for line in jobs if len(line) == 2}
     assert counts["import_embeddings"] == str(values["pool"]["chunks"])
-    assert counts["embed"] == str(1 + len(values["test_sets"]))
+    assert counts["embed_chunk"] == str(1 + len(values["test_sets"]))

@@ -20,7 +20,7 @@ from fork_server import fork_python
 from PIL import Image
 from smoke_study import NOTHING, RESULTS, check_out, read_json, run, snakemake
 
-from gapmatch.shards import read_samples
+from gapmatch.data.shards import read_samples
 
 pytestmark = pytest.mark.workflow
 
@@ -29,18 +29,22 @@ LIVING = ("in use", "an earlier run still works there")
 # Rules of every stage, how often each is waited for, and within how many seconds of a job's first
 # sign of life the kill comes: about as long as the job takes.
 MOMENTS = {
-    "download": {"render_emoji": (1, 2.5), "download": (1, 5.0), "ingest_imagefolder": (1, 0.5)},
-    "embed": {"train_embedder": (2, 12.0), "embed": (2, 2.0)},
+    "download": {
+        "render_emoji": (1, 2.5),
+        "download_chunk": (1, 5.0),
+        "ingest_imagefolder": (1, 0.5),
+    },
+    "embed": {"train_embedder": (2, 12.0), "embed_chunk": (2, 2.0)},
     "deduplicate": {
-        "cluster": (1, 0.5),
+        "cluster_embeddings": (1, 0.5),
         "assign_clusters": (1, 0.5),
         "drop_duplicates": (1, 0.5),
         "collect_duplicates": (1, 0.3),
     },
     "search": {"search_reference": (1, 0.5), "search_pool": (1, 0.5), "merge_neighbours": (1, 0.3)},
-    "subset": {"select": (1, 0.3), "certify": (1, 0.3)},
-    "train": {"train": (3, 6.0)},
-    "evaluate": {"evaluate": (2, 0.8)},
+    "subset": {"select_subset": (1, 0.3), "certify_subset": (1, 0.3)},
+    "train": {"train_clip": (3, 6.0)},
+    "evaluate": {"evaluate_zero_shot": (2, 0.8)},
     "report": {
         "tabulate_accuracy": (1, 0.3),
         "plot_similarity": (1, 1.5),

@@ -10,10 +10,10 @@ from programs import ROOT
 from smoke_study import check_out, run
 
 from gapmatch.config import load_study
-from gapmatch.errors import InputError
-from gapmatch.imagenet import VARIANTS
-from gapmatch.streaming import TrainingShard
-from gapmatch.training import Settings, checked
+from gapmatch.data.imagenet import VARIANTS
+from gapmatch.running.errors import InputError
+from gapmatch.train.streaming import TrainingShard
+from gapmatch.train.training import Settings, checked
 
 pytestmark = pytest.mark.workflow
 
@@ -90,17 +90,17 @@ def test_plan(tmp_path: Path) -> None:
     expected = {
         "list_shards": CHUNKS,
         "ingest_imagenet": 4 + TEST_SETS,
-        "embed": 2 * datasets + CHUNKS,  # two embedders of all; one to deduplicate the pool
+        "embed_chunk": 2 * datasets + CHUNKS,  # two embedders of all; one to deduplicate the pool
         "assign_clusters": CHUNKS,
         "drop_duplicates": 64,
         "search_reference": 2 * TEST_SETS,
         "search_pool": 2 * TEST_SETS * CHUNKS,
         "merge_neighbours": TEST_SETS,
-        "select": subsets,
-        "certify": gap_matched + 1,
+        "select_subset": subsets,
+        "certify_subset": gap_matched + 1,
         "sample_reference": 3,
-        "train": subsets,
-        "evaluate": subsets * TEST_SETS,
+        "train_clip": subsets,
+        "evaluate_zero_shot": subsets * TEST_SETS,
         "evaluate_classifier": 3 * TEST_SETS,
         "tabulate_audit": TEST_SETS + 1 + 2,
         "tabulate_agreement": 1,

@@ -29,7 +29,7 @@ from programs import MODEL, ROOT
 from smoke_study import NOTHING, check_out, read_json, run
 from untrained_models import untrained_classifier, untrained_clip
 
-from gapmatch.shards import Members, write_shard
+from gapmatch.data.shards import Members, write_shard
 
 pytestmark = pytest.mark.workflow
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from smoke_study import RESULTS, STUDY, check_out, run, snakemake
 
-from gapmatch.job_events import last_lines
-from gapmatch.terminal_line import ERASE
+from gapmatch.running.job_events import last_lines
+from gapmatch.running.terminal_line import ERASE
 
 pytestmark = pytest.mark.workflow
 
@@ -22,19 +22,19 @@ BAR = r"\[\d+:\d+<\d+:\d+, +[\d.]+k?(\w+/s|s/\w+)\]"
     ("log", "progress"),
     [
         ("render_emoji/pool", BAR),
-        ("download/pool/00000", BAR),
+        ("download_chunk/pool/00000", BAR),
         ("ingest_imagefolder/reference/00000", BAR),
         ("train_embedder/trained", r"[\d.]+/s/gpu .* Time left: \d+:\d+:\d+"),
-        ("train/baseline/seed0", r"[\d.]+/s/gpu .* Time left: \d+:\d+:\d+"),
-        ("embed/trained/pool/00000", BAR),
-        ("cluster", r"[\d.]+ s/iteration, at most \d+:\d+:\d+ left"),
+        ("train_clip/baseline/seed0", r"[\d.]+/s/gpu .* Time left: \d+:\d+:\d+"),
+        ("embed_chunk/trained/pool/00000", BAR),
+        ("cluster_embeddings", r"[\d.]+ s/iteration, at most \d+:\d+:\d+ left"),
         ("assign_clusters/00000", BAR),
         ("drop_duplicates/0", BAR),
         ("search_reference/trained/val", BAR),
         ("search_pool/trained/val/00000", BAR),
-        ("select/baseline", BAR),
-        ("certify/sketch_pruned", BAR),
-        ("evaluate/baseline/seed0/val", BAR),
+        ("select_subset/baseline", BAR),
+        ("certify_subset/sketch_pruned", BAR),
+        ("evaluate_zero_shot/baseline/seed0/val", BAR),
     ],
 )
 def test_log_tells_rate_and_time_left(results: Path, log: str, progress: str) -> None:
@@ -57,7 +57,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_failed_job_shows_the_end_of_its_log(failed: tuple[Path, str]) -> None:
     folder, said = failed
-    log = f"{RESULTS}/logs/download/pool/00000.log"
+    log = f"{RESULTS}/logs/download_chunk/pool/00000.log"
     end = last_lines(folder / log)
     assert "less than download.min_success_rate" in end[-1]
     shown = said.partition(f"The end of {log}:\n")[2].splitlines()
@@ -73,10 +73,10 @@ def test_run_tells_how_it_stands(failed: tuple[Path, str]) -> None:
 # Snakemake with shorter intervals between plain lines, which users cannot set.
 IN_A_HURRY = """
 import sys
-import gapmatch.run_progress
+import gapmatch.running.run_progress
 from snakemake.cli import main
-gapmatch.run_progress.PLAIN_SECONDS = 0.3
-gapmatch.run_progress.TICK_SECONDS = 0.2
+gapmatch.running.run_progress.PLAIN_SECONDS = 0.3
+gapmatch.running.run_progress.TICK_SECONDS = 0.2
 main()
 """
 TARGET = f"{RESULTS}/data/val/00000"

@@ -41,28 +41,29 @@ SENSITIVITY = "tabulate_sensitivity/sketch plot_sensitivity/sketch"
 SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets plot_profile"
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
-    select/{{sketch_pruned,near_sketch}} certify/sketch_pruned
-    train/{{sketch_pruned,near_sketch}}/seed0 evaluate/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
+    select_subset/{{sketch_pruned,near_sketch}} certify_subset/sketch_pruned
+    train_clip/{{sketch_pruned,near_sketch}}/seed0
+    evaluate_zero_shot/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
     {SHOWN} {SIMILARITY}
 """
 MARGINS = f"""
     search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} {NEIGHBOURS}
     {SKETCH_PRUNED} {AUDIT}
 """
-TRAINED = f"train/{ALL}/seed0 evaluate/{ALL}/seed0/{TESTS} {ACCURACY}"
+TRAINED = f"train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY}"
 SELECTED = f"""
-    select/{ALL} certify/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
+    select_subset/{ALL} certify_subset/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
     {SIMILARITY} {SENSITIVITY} {AUDIT} tabulate_duplicates
 """
 EMBEDDED = f"""
-    embed/trained/pool/{CHUNKS} embed/trained/{{reference,val,sketch}}/00000
-    cluster assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
+    embed_chunk/trained/pool/{CHUNKS} embed_chunk/trained/{{reference,val,sketch}}/00000
+    cluster_embeddings assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
     search_reference/trained/{TESTS} tabulate_embedders {MARGINS} {SELECTED}
 """
 NEW_TEST_SET = f"""
-    render_emoji/v2 ingest_imagefolder/v2/00000 embed/trained/v2/00000
+    render_emoji/v2 ingest_imagefolder/v2/00000 embed_chunk/trained/v2/00000
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
-    certify/baseline evaluate/{ALL}/seed0/v2
+    certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/v2
     {ACCURACY} {PRUNED} {SIMILARITY} tabulate_neighbours/v2 plot_neighbours/v2 tabulate_duplicates
     tabulate_embedders
 """
@@ -143,15 +144,15 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
             "subsets.far": {"method": "far", "test_sets": "all", "keep": "sketch_pruned"},
             "subsets.random": {"method": "random", "keep": 9},
         },
-        f"""select/{{matched,near,far,random}} certify/matched
-            train/{{matched,near,far,random}}/seed0
-            evaluate/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} {SIMILARITY}""",
+        f"""select_subset/{{matched,near,far,random}} certify_subset/matched
+            train_clip/{{matched,near,far,random}}/seed0
+            evaluate_zero_shot/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} {SIMILARITY}""",
     ),
     "method and size of a subset": (
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
-        f"""select/near_sketch train/near_sketch/seed0 evaluate/near_sketch/seed0/{TESTS}
-            {OF_ALL_MODELS} {TRANSFER} plot_accuracy_by_similarity {PRUNED} tabulate_subsets
-            plot_profile""",
+        f"""select_subset/near_sketch train_clip/near_sketch/seed0
+            evaluate_zero_shot/near_sketch/seed0/{TESTS} {OF_ALL_MODELS} {TRANSFER}
+            plot_accuracy_by_similarity {PRUNED} tabulate_subsets plot_profile""",
     ),
     "rank and offset of a subset": (
         {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
@@ -164,13 +165,13 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
-        f"certify/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY} tabulate_duplicates"
-        " tabulate_embedders",
+        f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
+        " tabulate_duplicates tabulate_embedders",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
         {"training.seeds": [0, 1]},
-        f"train/{ALL}/seed1 evaluate/{ALL}/seed1/{TESTS} {ACCURACY}",
+        f"train_clip/{ALL}/seed1 evaluate_zero_shot/{ALL}/seed1/{TESTS} {ACCURACY}",
     ),
     # Their values change places: Snakemake compares parameters without their names.
     "number of examples and of neighbours to show": (
@@ -184,9 +185,9 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "rank added": ({"search.ranks": [1, 3, 5]}, MARGINS),
     "captions of the reference": (
         {"reference.caption": "the sign of {class}"},
-        f"""ingest_imagefolder/reference/00000 embed/trained/reference/00000
-            search_reference/trained/{TESTS} {MARGINS} certify/baseline {TRAINED} {SENSITIVITY}
-            tabulate_duplicates tabulate_embedders""",
+        f"""ingest_imagefolder/reference/00000 embed_chunk/trained/reference/00000
+            search_reference/trained/{TESTS} {MARGINS} certify_subset/baseline {TRAINED}
+            {SENSITIVITY} tabulate_duplicates tabulate_embedders""",
     ),
     "deduplication": (
         {"deduplicate.threshold": 0.98},
@@ -216,8 +217,8 @@ def test_settings_of_speed_run_nothing(checkout: Path, tmp_path: Path) -> None:
     }
     assert set(speed) == set(Compute.model_fields)
     study = changed_study({"compute": speed}, tmp_path)
-    threads = ("--set-threads", "embed=7", "train=9", "--cores", 3)
-    resources = ("--set-resources", "train:gpu=2", "search_pool:mem_mb=2000")
+    threads = ("--set-threads", "embed_chunk=7", "train_clip=9", "--cores", 3)
+    resources = ("--set-resources", "train_clip:gpu=2", "search_pool:mem_mb=2000")
     assert planned(checkout, *threads, *resources, study=study) == set()
 
 
@@ -267,10 +268,10 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
     folder = copied(checkout, tmp_path)
     (folder / RESULTS / "data" / "sketch" / "00000" / ".snakemake_timestamp").touch()
     assert planned(folder) == spelled_out(
-        f"""embed/trained/sketch/00000 search_reference/trained/sketch
+        f"""embed_chunk/trained/sketch/00000 search_reference/trained/sketch
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
-            certify/baseline evaluate/{ALL}/seed0/sketch {SKETCH_PRUNED} tabulate_duplicates
-            tabulate_embedders {AUDIT} {SENSITIVITY}
+            certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/sketch {SKETCH_PRUNED}
+            tabulate_duplicates tabulate_embedders {AUDIT} {SENSITIVITY}
             tabulate_neighbours/sketch plot_neighbours/sketch"""
     )
 
@@ -321,8 +322,8 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     study = changed_study(changes, tmp_path)
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
-        f"evaluate/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED} tabulate_subsets"
-        f" {NEIGHBOURS} tabulate_similarity plot_similarity"
+        f"evaluate_zero_shot/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED}"
+        f" tabulate_subsets {NEIGHBOURS} tabulate_similarity plot_similarity"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -381,6 +382,6 @@ def test_results_without_a_record_are_named(checkout: Path, tmp_path: Path) -> N
     again = (f"{RESULTS}/tables/accuracy.csv", "--forcerun", "tabulate_accuracy")
     assert "not on record" not in run(folder, *again)
     run(folder, "--cleanup-metadata", *(path.relative_to(folder) for path in model))
-    assert "Results of train are not on record" in run(folder, *again)
+    assert "Results of train_clip are not on record" in run(folder, *again)
     run(folder, "--touch", "--forceall")
     assert "not on record" not in run(folder, *again)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from smoke_study import NOTHING, RESULTS, SUBSETS, TEST_SETS, read_json, run
 
-from gapmatch.certificate import TOLERANCE
+from gapmatch.subset.certificate import TOLERANCE
 
 pytestmark = pytest.mark.workflow
 
@@ -169,17 +169,17 @@ def test_a_plan_beside_a_run_is_no_error(copied: Path) -> None:
 
 
 def test_inspect_looks_at_the_data_each_time(copied: Path) -> None:
-    said = run(copied, "inspect")
+    said = run(copied, "inspect_data")
     assert "no errors, no warnings" in said
     assert "links: 170 in 2 files" in said
     (broken, *_) = sorted((copied / RESULTS / "emoji" / "val").glob("*/*.jpg"))
     broken.write_bytes(b"<html>")
-    said = run(copied, "inspect")
+    said = run(copied, "inspect_data")
     assert "1 of 12 samples cannot be used" in said
     assert broken.name in said
     for image in broken.parent.glob("*.jpg"):
         image.unlink()
-    said = run(copied, "inspect", status=1)
+    said = run(copied, "inspect_data", status=1)
     assert "error: val: results/smoke/emoji/val: the folders" in said
     assert "1 error" in (copied / RESULTS / "inspection.html").read_text(encoding="utf-8")
 

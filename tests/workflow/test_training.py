@@ -14,13 +14,13 @@ import torch
 from programs import AVX2, MODEL, ROOT, emoji_chunk, kill_when, program, run, spoil
 from smoke_study import read_json
 
-from gapmatch import training
-from gapmatch.chunks import read_chunk
-from gapmatch.errors import InputError
-from gapmatch.reproducible_training import FusedAdamW
-from gapmatch.shards import read_samples, write_shard
-from gapmatch.streaming import Manifest, TrainingShard, kept_shards, write_manifest
-from gapmatch.weights import load_weights, not_finite, save_weights
+from gapmatch.data.chunks import read_chunk
+from gapmatch.data.shards import read_samples, write_shard
+from gapmatch.models.weights import load_weights, not_finite, save_weights
+from gapmatch.running.errors import InputError
+from gapmatch.train import training
+from gapmatch.train.reproducible_training import FusedAdamW
+from gapmatch.train.streaming import Manifest, TrainingShard, kept_shards, write_manifest
 
 pytestmark = pytest.mark.workflow
 
@@ -208,7 +208,7 @@ def test_samples_that_are_not_seen_are_not_told_as_trained_on(
 STALLING = """
 import sys
 import time
-from gapmatch import reproducible_training, stalled_loaders
+from gapmatch.train import reproducible_training, stalled_loaders
 stalled_loaders.Watch.__init__.__defaults__ = (1.0, time.monotonic)
 stalled_loaders.LOOK_SECONDS = 0.5
 reproducible_training.train(sys.argv[1:])

@@ -16,7 +16,7 @@ from gapmatch.config.datasets import (
 )
 from gapmatch.config.embedding import CheckpointEmbedder, ClassifierEmbedder, TimmEmbedder
 from gapmatch.config.study import Study, parse_study
-from gapmatch.errors import InputError
+from gapmatch.running.errors import InputError
 
 LOCAL_MODEL = "local-dir:"
 SHOWN = 20

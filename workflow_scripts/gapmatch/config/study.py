@@ -31,7 +31,7 @@ from gapmatch.config.subsets import (
     Subset,
 )
 from gapmatch.config.training import Training
-from gapmatch.errors import InputError
+from gapmatch.running.errors import InputError
 
 STYLES_PER_CLASS = 3  # twemoji, colour, line
 

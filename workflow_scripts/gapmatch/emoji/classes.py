@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapmatch.emoji.artwork import STYLES, Emoji
-from gapmatch.errors import InputError
+from gapmatch.running.errors import InputError
 
 
 @dataclass(frozen=True)

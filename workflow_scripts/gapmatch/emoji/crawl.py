@@ -14,12 +14,12 @@ import polars as pl
 from PIL import Image
 from tqdm import tqdm
 
-from gapmatch.atomic import write_json
 from gapmatch.emoji.artwork import STYLES, Emoji, cached_artwork
 from gapmatch.emoji.captions import caption
 from gapmatch.emoji.classes import generator, image_generator
 from gapmatch.emoji.composition import Variation, encode_jpeg
 from gapmatch.emoji.rendering import Request, jpegs
+from gapmatch.running.atomic import write_json
 
 HOST = "http://emoji.example"
 OVERSIZED = 3000

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.atomic import write_json
 from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.classes import ClassChoice
 from gapmatch.emoji.composition import BACKGROUNDS, Variation
 from gapmatch.emoji.rendering import Request, render, slug
+from gapmatch.running.atomic import write_json
 
 PLAIN = Variation()
 # Per test part: the style of its artwork and the ranges of its compositions.

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from gapmatch.errors import InputError
 from gapmatch.figures import style
-from gapmatch.result_files import Evaluation
-from gapmatch.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
+from gapmatch.running.errors import InputError
+from gapmatch.tables.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
+from gapmatch.tables.summaries import Evaluation
 
 FEWEST = 20  # images in a bin: an interval of fewer says nothing
 SCHEMA = {

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from gapmatch.accuracy import over_seeds
 from gapmatch.figures import style
-from gapmatch.subset_table import SIZED_METHODS, TrainingSet
+from gapmatch.tables.accuracy import over_seeds
+from gapmatch.tables.subset_table import SIZED_METHODS, TrainingSet
 
 
 def accuracy_by_size(

@@ -4,9 +4,9 @@ import polars as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gapmatch.audit import CLASS
 from gapmatch.figures import style
-from gapmatch.pictures import PICTURE, decode_picture
+from gapmatch.tables.audit import CLASS
+from gapmatch.tables.pictures import PICTURE, decode_picture
 
 CELL = 1.25  # inches
 MARGIN = 0.6  # inches above and below the pictures

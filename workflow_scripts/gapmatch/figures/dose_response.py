@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
-from gapmatch.accuracy import over_seeds
 from gapmatch.figures import style
-from gapmatch.subset_table import TrainingSet
+from gapmatch.tables.accuracy import over_seeds
+from gapmatch.tables.subset_table import TrainingSet
 
 SWEEPS = {"offset": "offset of the threshold", "rank": "matched rank"}
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from gapmatch.errors import InputError
 from gapmatch.figures import style
-from gapmatch.statistics import Line, confidence_band, fit_line, inverse_logit, logit
-from gapmatch.subset_table import TrainingSet
+from gapmatch.running.errors import InputError
+from gapmatch.tables.statistics import Line, confidence_band, fit_line, inverse_logit, logit
+from gapmatch.tables.subset_table import TrainingSet
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
 LEAST_DISTANCE = 0.16

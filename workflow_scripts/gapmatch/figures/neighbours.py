@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gapmatch.figures import style
-from gapmatch.pictures import PICTURE, Source, decode_picture
+from gapmatch.tables.pictures import PICTURE, Source, decode_picture
 
 CELL = 1.0  # inches
 SCHEMA = {

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gapmatch.figures import style
-from gapmatch.subset_table import TrainingSet
+from gapmatch.tables.subset_table import TrainingSet
 
 SCHEMA = {
     "subset": pl.String,

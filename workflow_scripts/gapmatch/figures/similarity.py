@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gapmatch.figures import style
-from gapmatch.result_files import Subset
+from gapmatch.tables.summaries import Subset
 
 BINS = 30
 CURVES = {  # label, colour, filled, line style

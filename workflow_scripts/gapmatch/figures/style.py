@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gapmatch.atomic import atomic_path, write_text
-from gapmatch.subset_table import TrainingSet
+from gapmatch.running.atomic import atomic_path, write_text
+from gapmatch.tables.subset_table import TrainingSet
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -1,1 +1,1 @@
-"""A look at a study's data before anything is computed: `snakemake inspect`."""
+"""A look at a study's data before anything is computed: `snakemake inspect_data`."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gapmatch.errors import InputError
+from gapmatch.running.errors import InputError
 
 Item = TypeVar("Item")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
 
-from gapmatch.html_template import load_template
 from gapmatch.inspection.findings import Finding, Level, Look
-from gapmatch.job_progress import printable
-from gapmatch.unicode_text import escaped
+from gapmatch.report.html_template import load_template
+from gapmatch.running.job_progress import printable
+from gapmatch.running.unicode_text import escaped
 
 WRAPPED = TextWrapper(100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 """Lines of findings; names of files are kept whole, to be copied."""

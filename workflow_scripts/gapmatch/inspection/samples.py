@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from gapmatch.image_extensions import IMAGE_FORMATS
-from gapmatch.image_stream import Use, read_sample
+from gapmatch.data.image_extensions import IMAGE_FORMATS
+from gapmatch.data.image_stream import Use, read_sample
+from gapmatch.data.shard_samples import ShardSample, image_of
 from gapmatch.inspection.findings import Look, Picture
-from gapmatch.shard_samples import ShardSample, image_of
 
 PICTURES = 8
 SIDE = 112

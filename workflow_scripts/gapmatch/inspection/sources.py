@@ -11,12 +11,13 @@ import polars as pl
 from tqdm import tqdm
 
 from gapmatch.config.datasets import ImageFolderSource, ImageNetSource, ShardsSource, UrlsSource
-from gapmatch.errors import InputError
-from gapmatch.existing_shards import all_tars, tars_of_chunk, told_samples
-from gapmatch.image_extensions import IMAGE_EXTENSIONS
-from gapmatch.image_stream import Use
-from gapmatch.imagefolder import LabelledImage, list_images, without_border
-from gapmatch.imagenet import VARIANTS, list_imagenet
+from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
+from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
+from gapmatch.data.image_stream import Use
+from gapmatch.data.imagefolder import LabelledImage, list_images, without_border
+from gapmatch.data.imagenet import VARIANTS, list_imagenet
+from gapmatch.data.links import collected, link_files, read_links
+from gapmatch.data.shard_samples import ShardSample, sample_files, shard_samples
 from gapmatch.inspection.findings import Look, spread
 from gapmatch.inspection.samples import (
     PICTURES,
@@ -26,8 +27,7 @@ from gapmatch.inspection.samples import (
     tell,
     tell_captions,
 )
-from gapmatch.links import collected, link_files, read_links
-from gapmatch.shard_samples import ShardSample, sample_files, shard_samples
+from gapmatch.running.errors import InputError
 
 SHARDS = 16
 """Shards or lists of links that are looked into, spread over all."""

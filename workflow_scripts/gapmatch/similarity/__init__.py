@@ -3,7 +3,7 @@
 The similarity s(x, y) of two images is the cosine of their embeddings. Every search is a blocked
 product of matrices (tests x block of the dataset) that is never stored whole:
 
-- ``engine``: the two questions (margins, neighbours) that an engine answers; engines by name;
+- ``engine``: the two questions (margins, neighbours) that an engine answers; ``engines``: by name;
 - ``fused``: the engine in torch, both answers from one product, CPU and CUDA;
 - ``faiss_engine``: the same answers from FAISS, to check one by the other;
 - ``normalising``: stored vectors as tensors of length 1, checked; ``blocks``: sizes that fit;
@@ -11,7 +11,6 @@ product of matrices (tests x block of the dataset) that is never stored whole:
 - ``candidates``: collecting the pairs that may win, tile by tile; ``picking``: few entries of
   large matrices; ``grouping``: the order of the test images in which few pairs may win;
 - ``exact``: similarities in float64; ``winners``: the choice among candidates;
-- ``tables``, ``margins_file``: the parquet files; ``merging``: one list of neighbours of many;
 - ``arguments``: command-line arguments that the search programs share.
 
 Products only find candidates: every pair within twice the product's error of winning is recomputed

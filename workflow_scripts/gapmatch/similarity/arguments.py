@@ -2,7 +2,8 @@
 
 import argparse
 
-from gapmatch.similarity.engine import DEVICES, ENGINES, Engine, make_engine
+from gapmatch.similarity.engine import Engine
+from gapmatch.similarity.engines import DEVICES, ENGINES, make_engine
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from gapmatch.errors import InputError
+from gapmatch.running.errors import InputError
 from gapmatch.similarity.candidates import COLUMNS_PER_GROUP, ROWS_PER_GROUP
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,5 @@
-"""What a search engine answers, and the engines by name."""
+"""What a search engine answers."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -8,16 +7,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gapmatch.embedding_files import Float32, Float64, Stored
-
-logger = logging.getLogger(__name__)
-
-ENGINES = ("auto", "fused", "faiss")
-DEVICES = ("auto", "cpu", "cuda")
-
-FASTEST = {"cpu": "fused", "cuda": "fused"}
-"""The engine that "auto" takes on each device: the faster one in docs/performance.md; on a GPU by
-analogy, not measured."""
+from gapmatch.data.embedding_files import Float32, Float64, Stored
 
 
 @dataclass(frozen=True)
@@ -122,40 +112,3 @@ def empty_margins(ranks: int, rows: int) -> PoolMargins:
     return PoolMargins(
         np.empty(rows, np.float32), np.empty(rows, np.int32), np.empty((ranks, rows), np.float32)
     )
-
-
-def make_engine(
-    name: str, device: str, threads: int, max_memory_mb: int, block_rows: int | None = None
-) -> Engine:
-    """Return the engine called ``name`` for a device.
-
-    Args:
-        name: One of ``ENGINES``; "auto" is the faster one on the device.
-        device: One of ``DEVICES``; "auto" is "cuda" where there is a GPU, else "cpu".
-        threads: CPU threads to compute with.
-        max_memory_mb: Memory of the process that blocks are chosen for, in MiB; "faiss" takes
-            blocks of a fixed size.
-        block_rows: Rows of the dataset per product; None chooses.
-
-    Raises:
-        InputError: The device is not there, or the engine cannot use it.
-    """
-    # Imported here so that the names can be listed without waiting for torch and FAISS.
-    from gapmatch.weights import choose_device
-
-    place = choose_device(device).type
-    chosen = FASTEST[place] if name == "auto" else name
-    said = "similarity engine %s (asked: %s) on %s (asked: %s)"
-    if chosen == "faiss":
-        # FAISS reports each instruction set that it tries, even those it does not ship.
-        logging.getLogger("faiss").setLevel(logging.WARNING)
-        from gapmatch.similarity.faiss_engine import FaissEngine, computes_on_gpu
-
-        if device == "auto" and not computes_on_gpu():
-            place = "cpu"
-        logger.info(said, chosen, name, place, device)
-        return FaissEngine(place, threads, block_rows)
-    from gapmatch.similarity.fused import FusedEngine
-
-    logger.info(said, chosen, name, place, device)
-    return FusedEngine(place, threads, max_memory_mb, block_rows)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gapmatch.embedding_files import Float64, Stored
+from gapmatch.data.embedding_files import Float64, Stored
 
 Integers = npt.NDArray[np.integer[Any]]
 

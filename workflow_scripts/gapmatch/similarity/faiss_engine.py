@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import Float32, Float64, Stored, require_same_dimension
-from gapmatch.errors import InputError
+from gapmatch.data.embedding_files import Float32, Float64, Stored, require_same_dimension
+from gapmatch.running.errors import InputError
 from gapmatch.similarity.candidates import Rows, RunningNeighbours
 from gapmatch.similarity.engine import Neighbours, Receive, TestSet
 from gapmatch.similarity.exact import pair_similarity, with_squares

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from gapmatch.embedding_files import (
+from gapmatch.data.embedding_files import (
     Float64,
     Stored,
     release,
     require_same_dimension,
     source_name,
 )
-from gapmatch.precision import multiply
+from gapmatch.models.precision import multiply
 from gapmatch.similarity.blocks import Blocks, choose_blocks
 from gapmatch.similarity.candidates import (
     ROWS_PER_GROUP,

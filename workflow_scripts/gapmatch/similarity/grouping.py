@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gapmatch.embedding_files import Float64
+from gapmatch.data.embedding_files import Float64
 from gapmatch.similarity.candidates import Rows
 
 

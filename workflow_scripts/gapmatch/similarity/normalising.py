@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from gapmatch.embedding_files import NORM_TOLERANCE, Stored, source_name
-from gapmatch.errors import InputError
+from gapmatch.data.embedding_files import NORM_TOLERANCE, Stored, source_name
+from gapmatch.running.errors import InputError
 
 
 def normalised(

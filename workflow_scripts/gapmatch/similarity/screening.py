@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gapmatch.precision import bfloat16_gain
+from gapmatch.models.precision import bfloat16_gain
 
 logger = logging.getLogger(__name__)
 

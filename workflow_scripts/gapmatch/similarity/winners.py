@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gapmatch.embedding_files import Float64
+from gapmatch.data.embedding_files import Float64
 from gapmatch.similarity.candidates import Rows
 from gapmatch.similarity.engine import PoolMargins, empty_margins
 from gapmatch.similarity.exact import Integers, Vectors, pair_similarity

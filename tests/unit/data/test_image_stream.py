@@ -1,0 +1,162 @@
+"""Decoding a shard: the same samples whatever the workers, and a reason for each that is lost."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gapmatch.data import image_stream
+from gapmatch.data.image_stream import Sample, Use, decode_image, describe_shard, shard_batches
+from gapmatch.data.shards import Members, write_shard
+
+
+def encoded(shade: int, kind: str = "PNG", size: tuple[int, int] = (6, 5)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (shade, 0, 0)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """Stand in for the embedder's preprocessing; module level, so that workers can have it."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
+
+
+BROKEN: dict[str, tuple[Members, str]] = {
+    "000000003": ({"png": b"no picture", "txt": b"c"}, "no image of a known format (JPEG"),
+    "000000005": ({"jpg": encoded(9, "JPEG")[:-40]}, "OSError: Truncated File Read"),
+    "000000006": ({"txt": b"caption alone"}, "no image: expected one of jpg"),
+    "000000008": ({"png": encoded(8), "cls": b"dog"}, "its label (cls) is 'dog'"),
+    "000000009": ({"png": encoded(9), "cls": b"2147483648"}, "expected the number of a class"),
+    "000000010": ({"png": encoded(10), "cls": b"-1"}, "expected the number of a class"),
+    "000000011": ({"png": encoded(11, "EPS")}, "no image of a known format (JPEG"),
+}
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("shard") / "00007.tar"
+    samples: list[tuple[str, Members]] = []
+    for number in range(14):
+        key = f"{number:09d}"
+        metadata = {"class_name": f"class {number}", "style": "line"}
+        whole = {
+            "png": encoded(number),
+            "txt": f"caption {number}".encode(),
+            "cls": str(number).encode(),
+            "json": json.dumps(metadata).encode(),
+        }
+        samples.append((key, BROKEN[key][0] if key in BROKEN else whole))
+    write_shard(path, samples)
+    return path
+
+
+def read(shard: Path, batch_size: int, workers: int) -> tuple[list[Sample], torch.Tensor]:
+    batches = list(shard_batches(shard, to_tensor, batch_size, workers, Use.TEST))
+    assert all(len(samples) <= batch_size for samples, _ in batches)
+    for samples, pixels in batches:
+        assert len(pixels) == sum(sample.reason is None for sample in samples)
+    samples = [sample for found, _ in batches for sample in found]
+    return samples, torch.cat([pixels for _, pixels in batches if len(pixels)])
+
+
+def test_every_sample_in_order_with_its_metadata_or_a_reason(shard: Path) -> None:
+    samples, pixels = read(shard, 4, 0)
+    assert [sample.image_path for sample in samples] == [f"{n:09d}" for n in range(14)]
+    assert {sample.shard for sample in samples} == {"00007.tar"}
+    whole = [number for number in range(14) if f"{number:09d}" not in BROKEN]
+    assert pixels[:, 0, 0, 0].tolist() == whole
+    for sample in samples:
+        if sample.image_path in BROKEN:
+            assert BROKEN[sample.image_path][1] in (sample.reason or "")
+        else:
+            number = int(sample.image_path)
+            assert sample == Sample(
+                *(sample.image_path, "00007.tar", f"caption {number}", number),
+                *(f"class {number}", "line", None),
+            )
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (100, 0), (3, 1), (2, 2), (100, 2)])
+def test_neither_workers_nor_batches_change_the_result(
+    shard: Path, batch_size: int, workers: int
+) -> None:
+    expected, pixels = read(shard, 5, 0)
+    samples, same = read(shard, batch_size, workers)
+    assert samples == expected
+    assert torch.equal(pixels, same)
+
+
+def test_too_large_images_are_rejected_undecoded(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_stream, "MAX_PIXELS", 29)
+    samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0, Use.TEST)))
+    assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
+    assert len(pixels) == 0
+    monkeypatch.setattr(image_stream, "MAX_PIXELS", 30)
+    assert decode_image(encoded(1)).size == (6, 5)
+
+
+def test_a_training_needs_a_caption_and_nothing_of_other_metadata(tmp_path: Path) -> None:
+    image = {"png": encoded(1)}
+    members: list[Members] = [
+        {**image, "txt": b"a cat", "json": b"[]", "cls": b"dog"},
+        {**image, "txt": b"a cat", "json": b"{", "cls": b"99999999999"},
+        {**image, "txt": b"a cat", "json": b'{"class_name": 3, "style": "line"}', "cls": b"4"},
+        {**image, "txt": b""},
+        image,
+        {**image, "txt": "caf\u00e9".encode("latin-1")},
+        {"txt": b"a cat", "2.jpg": b"x"},
+    ]
+    write_shard(tmp_path / "0.tar", [(f"{key}", one) for key, one in enumerate(members)])
+    trained = list(describe_shard(tmp_path / "0.tar", Use.TRAINING))
+    assert [(one.label, one.style, one.class_name) for one in trained[:3]] == [
+        (None, None, None),
+        (None, None, None),
+        (4, "line", None),
+    ]
+    reasons = [one.reason or "" for one in trained]
+    assert reasons[:4] == [""] * 4
+    assert reasons[4] == "no caption: expected a file txt beside the image"
+    assert reasons[5] == "its caption is not UTF-8"
+    assert "found 2.jpg, txt (the first dot of a name ends the key)" in reasons[6]
+    tested = [one.reason for one in describe_shard(tmp_path / "0.tar", Use.TEST)]
+    assert [bool(reason) for reason in tested] == [True, True, False, False, False, False, True]
+
+
+@settings(max_examples=200)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]),
+    damage=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    share=st.floats(0, 1),
+)
+def test_damaged_bytes_decode_or_are_a_value_error(
+    kind: str, damage: list[tuple[float, int]], share: float
+) -> None:
+    data = bytearray(encoded(5, kind))
+    for place, value in damage:
+        data[int(place * (len(data) - 1))] = value
+    try:
+        assert decode_image(bytes(data[: int(share * len(data))])).mode == "RGB"
+    except ValueError as error:
+        assert str(error)
+
+
+def test_elongated_images_are_rejected_undecoded() -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (image_stream.MAX_ASPECT_RATIO + 1, 1)).save(data, "PNG")
+    with pytest.raises(ValueError, match="101 x 1 pixels is too elongated"):
+        image_stream.decode_image(data.getvalue())
+
+
+def test_grey_images_of_16_bits_are_refused() -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 30_000, dtype=np.uint16)).save(content, "PNG")
+    with pytest.raises(ValueError, match="over 8 bits, which would be clipped"):
+        decode_image(content.getvalue())

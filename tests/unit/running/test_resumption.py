@@ -1,0 +1,78 @@
+"""Folders of unfinished work: kept for the same job, emptied for another, locked while in use."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gapmatch.running.errors import InputError
+from gapmatch.running.resumption import LOCK, claim_state
+
+HOLDER = """
+import sys
+from pathlib import Path
+from gapmatch.running.resumption import claim_state
+claim_state(Path(sys.argv[1]), "same")
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def claim_and_release(state: Path, identity: str) -> None:
+    os.close(claim_state(state, identity))
+
+
+def test_work_of_the_same_job_is_kept_and_of_another_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "a" / "state"
+    claim_and_release(state, "same")
+    (state / "shards").mkdir()
+    (state / "shards" / "00000.tar").write_bytes(b"x")
+    (state / "file").write_bytes(b"x")
+    claim_and_release(state, "same")
+    assert (state / "shards" / "00000.tar").exists()
+    assert "deleted" not in caplog.text
+    claim_and_release(state, "other")
+    assert f"{state} is of other data or settings: it is deleted" in caplog.text
+    assert {path.name for path in state.iterdir()} == {LOCK, "identity.json"}
+
+
+def test_work_without_a_marker_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "left").write_bytes(b"x")
+    claim_and_release(tmp_path, "same")
+    assert not (tmp_path / "left").exists()
+
+
+def test_a_file_system_without_locks_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(lock: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    claim_and_release(tmp_path, "same")
+    (tmp_path / "file").write_bytes(b"x")
+    claim_and_release(tmp_path, "same")
+    assert (tmp_path / "file").exists()
+    assert f"{tmp_path}: the file system has no locks (No locks available)" in caplog.text
+
+
+def test_a_state_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(Path(__file__).parents[3] / "workflow_scripts")),
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"claimed\n"
+        with pytest.raises(InputError, match=rf"is in use: .*fuser {tmp_path / LOCK}"):
+            claim_state(tmp_path, "other")
+        holder.kill()
+    claim_and_release(tmp_path, "same")

@@ -1,0 +1,360 @@
+"""From embedding files to certified subsets, through the programs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import oracle
+import polars as pl
+import pytest
+
+import assign_clusters
+import certify_subset
+import cluster_embeddings
+import collect_duplicates
+import drop_duplicates
+import merge_neighbours
+import search_pool
+import search_reference
+import select_subset
+from gapmatch.data.embedding_files import embedding_path, metadata_path, write_embeddings
+from gapmatch.running.errors import InputError
+from gapmatch.subset.certificate import TOLERANCE
+
+TESTS = {"sketch": 12, "val": 7}
+BLOCK = ("--block-rows", 9, "--threads", 1)
+SIZES = (20, 0, 33, 7)
+
+
+@dataclass
+class Study:
+    """A small study in a folder, and ways to run its programs."""
+
+    root: Path
+    monkeypatch: pytest.MonkeyPatch
+    chunks: tuple[str, ...]
+    vectors: dict[str, np.ndarray]
+
+    def run(self, program, *arguments):
+        words = [str(word) for word in arguments]
+        self.monkeypatch.setattr("sys.argv", [program.__name__, *words])
+        program.main()
+
+    def write(self, dataset, parts):
+        for index, part in enumerate(parts):
+            chunk = f"{index:05}"
+            folder = self.root / "embeddings" / dataset
+            write_embeddings(embedding_path(folder, chunk), part)
+            keys = [f"{chunk}{row:04}" for row in range(len(part))]
+            path = metadata_path(folder, chunk)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table = pl.DataFrame(
+                {"image_path": keys, "shard": ["00000.tar"] * len(part)},
+                schema={"image_path": pl.String, "shard": pl.String},
+            )
+            table.write_parquet(path)
+
+    def tests(self, name):
+        return embedding_path(self.root / "embeddings" / name, "00000")
+
+    def search(self, engine="fused"):
+        common = ("--engine", engine, "--device", "cpu", *BLOCK)
+        folders = [self.root / "similarity" / name for name in TESTS]
+        references = [folder / "reference_neighbours.parquet" for folder in folders]
+        for name, out in zip(TESTS, references, strict=True):
+            self.run(
+                search_reference,
+                *("--tests", self.tests(name), "--reference", self.root / "embeddings/reference"),
+                *("--chunks", "00001", "00000", "--k", 5, *common, "--out", out),
+            )
+        for chunk in self.chunks:
+            neighbours = [f / f"pool_neighbours/pool_neighbours_{chunk}.parquet" for f in folders]
+            self.run(
+                search_pool,
+                *("--pool", embedding_path(self.root / "embeddings/pool", chunk)),
+                *("--chunk", chunk, "--tests", *map(self.tests, TESTS), "--ranks", 1, 5),
+                *("--k", 8, *common, "--reference-neighbours", *references),
+                *("--out-margins", *(f / f"margins/margins_{chunk}.parquet" for f in folders)),
+                *("--out-neighbours", *neighbours),
+            )
+
+    def deduplicate(self, parts=1):
+        pool = ("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks)
+        folder = self.root / "deduplication"
+        self.run(
+            cluster_embeddings,
+            *(*pool, "--clusters", 3, "--iterations", 5, "--max-training-samples", 50),
+            *("--seed", 0, "--threads", 1, "--out", folder / "centroids.npy"),
+        )
+        for chunk in self.chunks:
+            self.run(
+                assign_clusters,
+                *("--embeddings", embedding_path(self.root / "embeddings/pool", chunk)),
+                *("--centroids", folder / "centroids.npy", *BLOCK),
+                *("--out", folder / "clusters" / f"clusters_{chunk}.parquet"),
+            )
+        dropped = [folder / "dropped" / f"dropped_{part}.parquet" for part in range(parts)]
+        for part, out in enumerate(dropped):
+            self.run(
+                drop_duplicates,
+                *(*pool, "--centroids", folder / "centroids.npy", "--threads", 1),
+                *("--clusters", folder / "clusters", "--threshold", 0.95),
+                *("--part", part, "--parts", parts, "--out", out),
+            )
+        self.run(
+            collect_duplicates,
+            *(*pool, "--parts", *dropped, "--threshold", 0.95, "--out", folder / "duplicates"),
+            *("--summary", folder / "summary.json"),
+        )
+
+    def select(self, subset, method, *more, duplicates=True):
+        folder = self.root / "subsets" / subset
+        if method in ("gap_match", "near", "far"):
+            more = ("--similarity", self.root / "similarity", "--test-sets", *TESTS, *more)
+        if duplicates:
+            more = ("--duplicates", self.root / "deduplication/duplicates", *more)
+        self.run(
+            select_subset,
+            *("--subset", subset, "--method", method, "--embedder", "tiny"),
+            *("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks),
+            *(*more, "--out", folder / "kept", "--summary", folder / "summary.json"),
+        )
+        return json.loads((folder / "summary.json").read_text())
+
+    def certify(self, subset):
+        folder = self.root / "subsets" / subset
+        self.run(
+            certify_subset,
+            *("--subset", subset, "--summary", folder / "summary.json", "--kept", folder / "kept"),
+            *("--chunks", *self.chunks, "--pool", self.root / "embeddings/pool"),
+            *("--reference", self.root / "embeddings/reference"),
+            *("--reference-chunks", "00000", "00001"),
+            *("--tests", *(f"{name}={self.tests(name)}" for name in TESTS), "--device", "cpu"),
+            *("--threads", 1, "--out", folder / "certificate.json"),
+            *("--nearest", folder / "nearest.parquet", "--profile", folder / "profile.parquet"),
+        )
+        return json.loads((folder / "certificate.json").read_text())
+
+    def kept(self, subset):
+        """Rows of the whole pool that a subset keeps."""
+        folder = self.root / "subsets" / subset / "kept"
+        starts = np.cumsum([0, *self.sizes])
+        parts = [
+            start + pl.read_parquet(folder / f"kept_{chunk}.parquet")["row"].to_numpy()
+            for start, chunk in zip(starts, self.chunks, strict=False)
+        ]
+        return np.concatenate(parts)
+
+    @property
+    def sizes(self):
+        pool = self.root / "embeddings/pool"
+        return [len(np.load(embedding_path(pool, chunk))) for chunk in self.chunks]
+
+
+@pytest.fixture
+def make_study(tmp_path_factory, monkeypatch):
+    def make(sizes=SIZES):
+        rng = np.random.default_rng(5)
+        total = sum(sizes)
+        vectors = {"reference": oracle.unit_vectors(rng, 15, 6)}
+        vectors |= {name: oracle.unit_vectors(rng, count, 6) for name, count in TESTS.items()}
+        pool = oracle.unit_vectors(rng, total, 6)
+        pool[5:12] = vectors["reference"][:7]
+        pool[30:36] = pool[:6]
+        vectors["pool"] = pool
+        chunks = tuple(f"{index:05}" for index in range(len(sizes)))
+        study = Study(tmp_path_factory.mktemp("study"), monkeypatch, chunks, vectors)
+        study.write("reference", np.split(vectors["reference"], [4]))
+        study.write("pool", np.split(pool, np.cumsum(sizes)[:-1]))
+        for name in TESTS:
+            study.write(name, [vectors[name]])
+        # What is on disk was normalised and rounded once more.
+        for name in ("reference", "pool", *TESTS):
+            folder = study.root / "embeddings" / name / "img_emb"
+            vectors[name] = np.concatenate([np.load(path) for path in sorted(folder.iterdir())])
+        return study
+
+    return make
+
+
+def test_subsets_agree_with_the_oracle_and_are_certified(make_study):
+    study = make_study()
+    study.search()
+    v = study.vectors
+    largest, nearest = [], []
+    for rank in (1, 5):
+        margins = []
+        for name in TESTS:
+            limits = oracle.thresholds(v[name], v["reference"], [rank])
+            similarity, _, margin = oracle.margins(v["pool"], v[name], limits)
+            margins.append(margin[0])
+            nearest.append(similarity)
+        largest.append(np.max(margins, axis=0))
+    for subset, rank, offset in (("one", 1, 0.0), ("five", 5, 0.4), ("lower", 1, -0.02)):
+        summary = study.select(
+            subset, "gap_match", "--rank", rank, "--offset", offset, duplicates=False
+        )
+        expected = np.flatnonzero(largest[rank // 5] <= offset)
+        np.testing.assert_array_equal(study.kept(subset), expected)
+        assert 0 < summary["kept"] < summary["pool"] == 60
+        assert sum(summary["pruned_by"].values()) == summary["pruned"]
+        certificate = study.certify(subset)
+        assert certificate["violations"] == 0
+        assert certificate["max_excess"] <= TOLERANCE
+        assert certificate["test_images"] == 19
+        assert set(certificate["test_sets"]) == set(TESTS)
+    assert set(range(5, 12)) <= set(study.kept("one")), "copies of the reference are kept"
+
+    overall = np.max(nearest, axis=0).astype(np.float32)
+    for method, sign in (("near", 1), ("far", -1)):
+        summary = study.select(method, method, "--keep", 0.4, duplicates=False)
+        expected = np.sort(np.argsort(sign * overall, kind="stable")[:24])
+        np.testing.assert_array_equal(study.kept(method), expected)
+        assert summary["pruned_by"] == {method: 36}
+    certificate = study.certify("near")
+    assert certificate["rank"] is None
+    assert certificate["violations"] is None
+    table = pl.read_parquet(study.root / "subsets/near/nearest.parquet")
+    sketch = table.filter(pl.col("test_set") == "sketch")
+    matrix = oracle.similarity_matrix(v["sketch"], v["pool"][study.kept("near")])
+    np.testing.assert_allclose(sketch["pool_similarity"].to_numpy(), matrix.max(1), atol=1e-6)
+    matrix = oracle.similarity_matrix(v["sketch"], v["reference"])
+    np.testing.assert_allclose(sketch["reference_similarity"].to_numpy(), matrix.max(1), atol=1e-6)
+
+
+def test_duplicates_leave_the_pool_and_counts_reconcile(make_study):
+    study = make_study()
+    study.search()
+    study.deduplicate()
+    found = json.loads((study.root / "deduplication/summary.json").read_text())
+    tables = [
+        pl.read_parquet(study.root / f"deduplication/duplicates/duplicates_{chunk}.parquet")
+        for chunk in study.chunks
+    ]
+    whole = pl.concat(tables)
+    # Rows 30..35 of the pool (10.. of chunk 2) are copies of rows 0..5 of chunk 0.
+    copies = tables[2][10:16]
+    assert copies["duplicate_of_chunk"].to_list() == ["00000"] * 6
+    assert copies["duplicate_of_row"].to_list() == list(range(6))
+    assert whole.filter("kept")["similarity"].null_count() == found["kept"]
+    assert found["kept"] + found["dropped"] == found["pool"] == 60
+    assert found["dropped"] >= 6
+    matched = study.select("matched", "gap_match")
+    for subset, method, more in (
+        ("baseline", "all", ()),
+        ("empty", "none", ()),
+        ("random", "random", ("--keep-like", study.root / "subsets/matched/summary.json")),
+    ):
+        summary = study.select(subset, method, *more)
+        assert summary["duplicates"] == found["dropped"]
+        assert summary["pool"] == found["kept"] == summary["kept"] + summary["pruned"]
+        assert len(study.kept(subset)) == summary["kept"]
+    assert summary["kept"] == matched["kept"]
+    assert set(study.kept("random")) <= set(study.kept("baseline"))
+    study.certify("empty")
+    table = pl.read_parquet(study.root / "subsets/empty/nearest.parquet")
+    assert table["pool_similarity"].null_count() == len(table) == 19
+
+
+def test_kept_sets_do_not_depend_on_chunks_or_engine(make_study):
+    kept = []
+    for sizes, engine, parts in (
+        (SIZES, "fused", 1),
+        ((60,), "faiss", 5),
+        ((1, 29, 30), "fused", 2),
+    ):
+        study = make_study(sizes)
+        study.search(engine)
+        study.deduplicate(parts)
+        study.select("matched", "gap_match", "--rank", 5, "--offset", 0.4)
+        study.select("random", "random", "--keep", 20, "--seed", 7)
+        study.select("far", "far", "--keep", 20)
+        kept.append([study.kept(subset).tolist() for subset in ("matched", "random", "far")])
+    assert kept[0] == kept[1] == kept[2]
+    assert all(kept[0])
+
+
+def test_equal_runs_write_equal_bytes(make_study):
+    contents = []
+    for _ in range(2):
+        study = make_study()
+        study.search()
+        study.deduplicate()
+        study.select("matched", "gap_match")
+        study.certify("matched")
+        paths = sorted(path for path in study.root.rglob("*") if path.is_file())
+        contents.append({str(p.relative_to(study.root)): p.read_bytes() for p in paths})
+    assert contents[0] == contents[1]
+
+
+def test_a_planted_violation_is_caught(make_study):
+    study = make_study()
+    study.search()
+    study.select("matched", "gap_match", duplicates=False)
+    path = study.root / "subsets/matched/kept/kept_00002.parquet"
+    table = pl.read_parquet(path)
+    pruned = sorted(set(range(33)) - set(table["row"]))[0]
+    extra = pl.DataFrame({"row": [pruned], "shard": ["x"], "image_path": ["y"]}, table.schema)
+    pl.concat([table, extra]).sort("row").write_parquet(path)
+    with pytest.raises(InputError, match="nearer kept sample than the threshold allows"):
+        study.certify("matched")
+    folder = path.parent.parent
+    assert not (folder / "certificate.json").exists()
+    assert not (folder / "nearest.parquet").exists()
+    violated = json.loads((folder / "certificate.violated.json").read_text())
+    assert violated["violations"] >= 1
+    assert violated["max_excess"] > TOLERANCE
+    assert (folder / "nearest.violated.parquet").exists()
+
+    study.select("matched", "gap_match", duplicates=False)
+    assert study.certify("matched")["violations"] == 0
+    assert not list(folder.glob("*.violated.*")), "what was mended is not reported any more"
+
+
+def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study):
+    study = make_study()
+    study.search()
+    for path in (study.root / "similarity/sketch/margins").iterdir():
+        (study.root / "similarity/val/margins" / path.name).write_bytes(path.read_bytes())
+    summary = study.select("matched", "gap_match", duplicates=False)
+    assert summary["pruned_by"] == {"sketch": summary["pruned"], "val": 0}
+    assert summary["pruned"] > 0
+
+
+def test_pool_neighbours_are_merged_over_chunks(make_study):
+    study = make_study()
+    study.search()
+    folder = study.root / "similarity/val/pool_neighbours"
+    outputs = [folder / f"pool_neighbours_{chunk}.parquet" for chunk in study.chunks]
+    merged = study.root / "pool_neighbours.parquet"
+    study.run(merge_neighbours, "--neighbours", *outputs, "--k", 8, "--out", merged)
+    table = pl.read_parquet(merged)
+    similarity, row = oracle.neighbours(study.vectors["val"], study.vectors["pool"], 8)
+    starts = np.cumsum([0, *SIZES])
+    found = starts[table["chunk"].cast(pl.Int32).to_numpy()] + table["row"].to_numpy()
+    np.testing.assert_array_equal(found, row.ravel())
+    np.testing.assert_array_equal(table["similarity"].to_numpy(), similarity.ravel())
+
+
+def test_bad_requests_are_input_errors(make_study):
+    study = make_study()
+    with pytest.raises(InputError, match=r"search\.reference_neighbours is 16"):
+        study.run(
+            search_reference,
+            *("--tests", study.tests("val"), "--reference", study.root / "embeddings/reference"),
+            *("--chunks", "00000", "00001", "--k", 16, *BLOCK, "--out", study.root / "x.parquet"),
+        )
+    with pytest.raises(InputError, match=r"subsets\.much\.keep asks for 61"):
+        study.select("much", "random", "--keep", 61, duplicates=False)
+    with pytest.raises(InputError, match=r"margins_00000\.parquet: expected a parquet"):
+        study.select("matched", "gap_match", duplicates=False)
+    with pytest.raises(SystemExit):
+        study.select("near", "near", duplicates=False)
+    study.search()
+    with pytest.raises(InputError, match="with the columns margin_rank_3"):
+        study.select("matched", "gap_match", "--rank", 3, duplicates=False)
+    other = study.root / "similarity/val/margins"
+    (other / "margins_00000.parquet").write_bytes((other / "margins_00002.parquet").read_bytes())
+    with pytest.raises(InputError, match="has 33 rows but the embeddings of its chunk have 20"):
+        study.select("matched", "gap_match", duplicates=False)

@@ -1,0 +1,1 @@
+"""A dataset as chunks of webdataset shards: sources, samples, decoding, embedding files."""

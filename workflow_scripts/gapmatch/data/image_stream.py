@@ -1,0 +1,219 @@
+"""Decoding the images of a shard in order, in worker processes, without losing one silently."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from gapmatch.data.image_extensions import IMAGE_FORMATS
+from gapmatch.data.shard_samples import ShardSample, caption_of, image_of, shard_samples
+from gapmatch.data.shards import Members
+from gapmatch.running.unicode_text import escaped
+
+MAX_PIXELS = 100_000_000
+"""Larger images are rejected before they are decoded."""
+MAX_ASPECT_RATIO = 100
+"""More elongated ones too: preprocessing scales the shorter side to the model's input."""
+MAX_LABEL = 2**31 - 1
+"""Labels are stored in 32 bits."""
+
+
+Pixels = TypeVar("Pixels")
+
+
+class Use(StrEnum):
+    """What samples are for: a training needs their captions, a test their labels."""
+
+    TRAINING = "training"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of a sample besides its pixels; ``reason`` says why it has none."""
+
+    image_path: str
+    shard: str
+    caption: str
+    label: int | None
+    class_name: str | None
+    style: str | None
+    reason: str | None
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode an image to RGB.
+
+    Raises:
+        ValueError: The bytes are no image, a truncated one, too large or too elongated.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
+            if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
+                raise ValueError(f"image of {image.width} x {image.height} pixels is too elongated")
+            if image.mode.startswith("I"):
+                raise ValueError("a grey image of over 8 bits, which would be clipped to white")
+            return image.convert("RGB")
+    except UnidentifiedImageError:
+        # Its own message holds a memory address: no two runs would list the same reason.
+        raise ValueError(f"no image of a known format ({', '.join(IMAGE_FORMATS)})") from None
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _problem(raw: ShardSample, use: Use) -> str | None:
+    """Return why a sample is of no use, as far as its image need not be decoded to tell."""
+    if raw.reason:
+        return raw.reason
+    try:
+        image_of(raw.members)
+        if use is Use.TRAINING:
+            caption_of(raw.members)
+        else:
+            _label_of(raw.members)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _label_of(members: Members) -> int | None:
+    """Return a sample's label, if it has one.
+
+    Raises:
+        ValueError: It is no number of a class.
+    """
+    if "cls" not in members:
+        return None
+    text = members["cls"].decode("utf-8", errors="replace").strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
+        raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
+    return int(text)
+
+
+def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
+    """Return what is known of a sample without decoding its image."""
+    metadata = _read_metadata(raw.members)
+    return Sample(
+        image_path=raw.key,
+        shard=shard,
+        caption=raw.members.get("txt", b"").decode("utf-8", errors="replace"),
+        label=_known_label(raw.members),
+        class_name=metadata.get("class_name"),
+        style=metadata.get("style"),
+        reason=_problem(raw, use),
+    )
+
+
+def _known_label(members: Members) -> int | None:
+    try:
+        return _label_of(members)
+    except ValueError:
+        return None
+
+
+def read_sample(
+    raw: ShardSample, shard: str, preprocess: Callable[[Image.Image], Pixels], use: Use
+) -> tuple[Sample, Pixels | None]:
+    """Decode the image of a sample.
+
+    Args:
+        raw: The sample.
+        shard: File name of its shard.
+        preprocess: RGB image to what is wanted of it.
+        use: What the sample is for.
+
+    Returns:
+        What is known of the sample, and what ``preprocess`` made of its image: None where the
+        sample has a ``reason``.
+    """
+    sample = _describe(raw, shard, use)
+    if sample.reason is not None:
+        return sample, None
+    try:
+        return sample, preprocess(decode_image(image_of(raw.members)[1]))
+    except ValueError as error:
+        return replace(sample, reason=str(error)), None
+
+
+def _read_metadata(members: Members) -> dict[str, str]:
+    """Return the texts of a sample's json; what other tools write there may be anything."""
+    try:
+        found = json.loads(members.get("json", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: escaped(value) for key, value in found.items() if isinstance(value, str)}
+
+
+def describe_shard(shard: Path, use: Use) -> Iterator[Sample]:
+    """Yield the samples of a shard in the order of its tar; images are not decoded."""
+    for raw in shard_samples(shard):
+        yield _describe(raw, shard.name, use)
+
+
+class _ShardBatches(IterableDataset[Any]):
+    """Batches of one shard; with several workers each decodes every n-th batch.
+
+    The loader takes the workers' batches in turn, so the order is that of the tar whatever
+    the number of workers. Each worker reads the whole tar: decoding, not reading, is the cost.
+    """
+
+    def __init__(
+        self,
+        shard: Path,
+        preprocess: Callable[[Image.Image], torch.Tensor],
+        batch_size: int,
+        use: Use,
+    ) -> None:
+        self.shard = shard
+        self.preprocess = preprocess
+        self.batch_size = batch_size
+        self.use = use
+
+    def __iter__(self) -> Iterator[tuple[list[Sample], torch.Tensor]]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        # Decoded one by one: images as they are stored may be larger than the model's input.
+        mine = (
+            read_sample(raw, self.shard.name, self.preprocess, self.use)
+            for number, raw in enumerate(shard_samples(self.shard))
+            if number // self.batch_size % step == first
+        )
+        while read := list(islice(mine, self.batch_size)):
+            pixels = [tensor for _, tensor in read if tensor is not None]
+            samples = [sample for sample, _ in read]
+            yield samples, torch.stack(pixels) if pixels else torch.empty(0)
+
+
+def shard_batches(
+    shard: Path,
+    preprocess: Callable[[Image.Image], torch.Tensor],
+    batch_size: int,
+    workers: int,
+    use: Use,
+) -> Iterator[tuple[list[Sample], torch.Tensor]]:
+    """Decode a shard batch by batch, in the order of its tar.
+
+    Args:
+        shard: A webdataset tar.
+        preprocess: PIL image to (3, h, w) float32.
+        batch_size: Samples per batch.
+        workers: Decoding processes; 0 decodes in this one. The result does not depend on it.
+        use: What the samples are for.
+
+    Yields:
+        The batch's samples, and the pixels (b, 3, h, w) of those without a ``reason``, in order.
+    """
+    dataset = _ShardBatches(shard, preprocess, batch_size, use)
+    yield from DataLoader(dataset, batch_size=None, num_workers=workers)

@@ -1,0 +1,196 @@
+"""What a sample of a shard is, told once: for counting, embedding, training and evaluation.
+
+Shards that other tools wrote hold more than samples, and samples that lack something. A sample is
+the files of one key that lie side by side. What no stage can use has its reason beside it; nothing
+is left out without one.
+"""
+
+import tarfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
+from gapmatch.data.shards import MAX_MEMBER_BYTES, Members, check_end, split_name
+from gapmatch.running.errors import InputError
+from gapmatch.running.unicode_text import escaped, is_text
+
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
+"""Compressed files by their first two bytes."""
+
+
+@dataclass(frozen=True)
+class ShardSample:
+    """A sample of a shard.
+
+    Attributes:
+        key: Its files' common name: up to the first dot, with the folder.
+        members: Content of its files by extension.
+        reason: Why no stage can use it; None for what may be one.
+    """
+
+    key: str
+    members: Members
+    reason: str | None
+
+
+@dataclass
+class _Files:
+    """The headers of a sample's files by extension."""
+
+    key: str
+    headers: dict[str, tarfile.TarInfo]
+    reason: str | None
+
+
+def is_sample_file(name: str) -> bool:
+    """Tell whether a member's name is that of a sample's file.
+
+    What is none: files without an extension, hidden ones and what macOS adds to an archive
+    (``._a.jpg``, ``__MACOSX``), and what webdataset takes for metadata (``__name__``).
+    """
+    parts = name.removeprefix("./").split("/")
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    first = parts[0]
+    metadata = first.startswith("__") and first.endswith("__")
+    return not hidden and not metadata and "." in parts[-1]
+
+
+@contextmanager
+def _opened(tar: Path) -> Iterator[tarfile.TarFile]:
+    """Open a shard; whatever is wrong with it is told with its name."""
+    try:
+        with tar.open("rb") as file:
+            compression = COMPRESSED.get(file.read(2))
+        if compression:
+            raise InputError(
+                f"{tar} is compressed ({compression}): expected a plain tar, whose samples can be "
+                "read where they lie; decompress it"
+            )
+        # "r:" is an uncompressed tar: what is not wanted is skipped by seeking, not by reading.
+        with tarfile.open(tar, "r:") as archive:
+            yield archive
+    except (tarfile.TarError, EOFError) as error:
+        raise InputError(f"{tar} is damaged or cut short ({error}): fetch it again") from error
+    except OSError as error:
+        raise InputError(f"{tar} cannot be read ({error})") from error
+
+
+def _sample_files(
+    tar: Path, archive: tarfile.TarFile, passing: Callable[[], None] | None = None
+) -> Iterator[_Files]:
+    """Yield the samples of a shard by their headers, in order."""
+    seen: set[str] = set()
+    sample: _Files | None = None
+    current, end = "", 0
+    while member := archive.next():
+        archive.members = []  # type: ignore[attr-defined]  # would keep all that it saw
+        if passing:
+            passing()
+        if archive.offset <= end:
+            raise tarfile.ReadError(f"a member that ends before it begins, at byte {end}")
+        end = archive.offset
+        if not member.isreg() or not is_sample_file(member.name):
+            continue
+        key, extension = split_name(member.name.removeprefix("./"))
+        if sample is None or current != key or extension in sample.headers:
+            if sample is not None:
+                yield sample
+            sample = _Files(escaped(key), {}, _reason(key, seen))
+            current = key
+            seen.add(key)
+        sample.headers[extension] = member
+        if member.size > MAX_MEMBER_BYTES:
+            sample.reason = (
+                f"{extension} of {member.size} bytes, at most {MAX_MEMBER_BYTES} are read"
+            )
+    if sample is not None:
+        yield sample
+    check_end(tar, end)
+
+
+def _reason(key: str, seen: Collection[str]) -> str | None:
+    """Return why no stage can use a sample, as far as its key tells."""
+    if key in seen:
+        return "its key occurs earlier in the shard; expected a sample's files side by side"
+    return None if is_text(key) else "its name is not UTF-8; rename the files of the sample"
+
+
+def sample_files(tar: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield key and extensions of a shard's samples, with those that cannot be used.
+
+    Only headers are read.
+
+    Raises:
+        InputError: The shard cannot be read to its end.
+    """
+    with _opened(tar) as archive:
+        for sample in _sample_files(tar, archive):
+            yield sample.key, tuple(sample.headers)
+
+
+def count_samples(tar: Path) -> int:
+    """Return the number of samples of a shard, with those that cannot be used.
+
+    Raises:
+        InputError: It cannot be read to its end.
+    """
+    return sum(1 for _ in sample_files(tar))
+
+
+def shard_samples(
+    tar: Path,
+    keys: Collection[str] | None = None,
+    passing: Callable[[], None] | None = None,
+) -> Iterator[ShardSample]:
+    """Read the samples of a shard, in order.
+
+    Args:
+        tar: The shard.
+        keys: Samples to read; the files of others are not read. None reads all.
+        passing: Is called at each file of the shard, read or not.
+
+    Raises:
+        InputError: The shard cannot be read to its end.
+    """
+    with _opened(tar) as archive:
+        for sample in _sample_files(tar, archive, passing):
+            if keys is None or sample.key in keys:
+                headers = {} if sample.reason else sample.headers
+                members = {
+                    extension: content.read()
+                    for extension, header in headers.items()
+                    if (content := archive.extractfile(header))
+                }
+                yield ShardSample(sample.key, members, sample.reason)
+
+
+def image_of(members: Members) -> tuple[str, bytes]:
+    """Return extension and content of a sample's image.
+
+    Raises:
+        ValueError: It has none.
+    """
+    for extension in IMAGE_EXTENSIONS:
+        if extension in members:
+            return extension, members[extension]
+    found = escaped(", ".join(sorted(members))) or "no file"
+    raise ValueError(
+        f"no image: expected one of {', '.join(IMAGE_EXTENSIONS)}, found {found} "
+        "(the first dot of a name ends the key)"
+    )
+
+
+def caption_of(members: Members) -> str:
+    """Return a sample's caption.
+
+    Raises:
+        ValueError: It has none, or one that is no UTF-8.
+    """
+    if "txt" not in members:
+        raise ValueError("no caption: expected a file txt beside the image")
+    try:
+        return members["txt"].decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("its caption is not UTF-8") from None

@@ -1,0 +1,1 @@
+"""Download of a chunk with img2dataset."""

@@ -1,0 +1,1 @@
+"""Embedding the images of a chunk; taking embeddings that exist already."""

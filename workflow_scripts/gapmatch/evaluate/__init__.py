@@ -1,0 +1,1 @@
+"""Zero-shot and classifier predictions on test sets."""

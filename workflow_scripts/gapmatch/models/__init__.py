@@ -1,0 +1,1 @@
+"""Loading encoders, classifiers and weights; devices and precision."""

@@ -1,0 +1,97 @@
+"""Image encoders that embed: CLIP models of open_clip, and image models of timm."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gapmatch.models.classifiers import load_classifier
+from gapmatch.models.clip_models import Preprocess, load_clip
+from gapmatch.models.weights import choose_device
+from gapmatch.running.errors import InputError
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """A model in evaluation mode, with all that is needed to embed images with it.
+
+    Attributes:
+        name: What the user calls the model.
+        weights: All its tensors by name.
+        preprocess: PIL image to (3, h, w) float32.
+        encode: (n, 3, h, w) on ``device`` to (n, dim), of any length.
+        device: Where the model is.
+    """
+
+    name: str
+    weights: dict[str, torch.Tensor]
+    preprocess: Preprocess
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    device: torch.device
+
+
+def clip_encoder(
+    model: str, device: torch.device, pretrained: str | None, checkpoint: Path | None
+) -> ImageEncoder:
+    """Load the image encoder of a CLIP model, as ``clip_models.load_clip`` does."""
+    network, preprocess, _ = load_clip(model, device, pretrained, checkpoint)
+    encode: Callable[[torch.Tensor], torch.Tensor] = network.encode_image  # type: ignore[assignment]
+    return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
+
+
+def timm_encoder(
+    model: str, device: torch.device, checkpoint: Path | None, image_size: int | None
+) -> ImageEncoder:
+    """Load an image model of timm, as ``classifiers.load_classifier`` does, for its features.
+
+    They are what its last layer sees: pooled, and for some models through one more layer.
+
+    Raises:
+        InputError: The model cannot be loaded.
+    """
+    network, preprocess = load_classifier(model, device, checkpoint, image_size)
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        maps = network.forward_features(pixels)  # type: ignore[operator]
+        features: torch.Tensor = network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+        if features.ndim != 2:
+            raise InputError(
+                f"the model {model} of timm gives features of shape {tuple(features.shape)}, "
+                "expected one vector for each image: choose another model"
+            )
+        return features
+
+    return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name an image encoder."""
+    parser.add_argument(
+        "--library", choices=("open_clip", "timm"), default="open_clip", help="whose model it is"
+    )
+    parser.add_argument(
+        "--model", required=True, help="model of the library; open_clip's may be local-dir:FOLDER"
+    )
+    parser.add_argument("--pretrained", help="tag of published weights (open_clip)")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="file of weights; without it, published ones"
+    )
+    parser.add_argument(
+        "--image-size", type=int, help="side of the model's input, pixels (timm); default: its own"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def chosen_encoder(arguments: argparse.Namespace) -> ImageEncoder:
+    """Load the encoder that the options of ``add_encoder_arguments`` name.
+
+    Raises:
+        InputError: It cannot be loaded.
+    """
+    device = choose_device(arguments.device)
+    model, checkpoint = arguments.model, arguments.checkpoint
+    if arguments.library == "timm":
+        return timm_encoder(model, device, checkpoint, arguments.image_size)
+    return clip_encoder(model, device, arguments.pretrained, checkpoint)

@@ -1,0 +1,247 @@
+"""The study's answer in a few sentences, made of the numbers of its tables."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from gapmatch.tables.accuracy import near_chance, over_seeds, select_sets, with_interval
+from gapmatch.tables.differences import Difference, signed
+from gapmatch.tables.summaries import Subset
+from gapmatch.tables.tables import percent
+
+PRUNED = {
+    "gap_match": "those that gap matching prunes for {test_sets}",
+    "near": "those nearest to {test_sets}",
+    "far": "those farthest from {test_sets}",
+    "random": "chosen at random",
+}
+"""What a method prunes, for people."""
+
+ONE_CLASS = 0.9
+LITTLE_LEFT = 0.25
+"""Of LAION-400M, deduplication leaves a half."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is known of one test set.
+
+    Attributes:
+        subsets: Subsets whose models were evaluated, in the order of the table.
+        means: Rows of ``over_seeds`` by training set.
+        differences: Differences to the baseline by training set.
+        baseline: The training set of the whole pool and the reference.
+        at_chance: Training sets that are not better than chance.
+    """
+
+    subsets: Sequence[Subset]
+    means: Mapping[str, dict[str, Any]]
+    differences: Mapping[str, Difference]
+    baseline: str
+    at_chance: Collection[str]
+
+    def told(self, subset: str) -> str:
+        """Return accuracy, difference to the baseline and what remains of its gain.
+
+        Between two models that are not better than chance no difference is told.
+        """
+        if subset != self.baseline and {subset, self.baseline} <= set(self.at_chance):
+            return f"{_cell(self.means[subset])}, no better than chance, as {self.baseline} is"
+        row = self.differences.get(subset)
+        compared = _compared(row, self.baseline) + _remaining(row, self.baseline)
+        return _cell(self.means[subset]) + compared
+
+
+def headline_sentences(
+    accuracy: pl.DataFrame,
+    subsets: Sequence[Subset],
+    differences: Sequence[Difference],
+    sets: Sequence[str] | None = None,
+) -> list[str]:
+    """For the most telling test set: accuracy of the baseline, the reference alone and the pruned.
+
+    The test set is the first that a gap-matched training set alone was matched to and on which the
+    baseline is better than chance; else the first such, else the first of the table. What a
+    training set has above or below the baseline is told with its interval. The share that remains
+    is (gap-matched - reference only) / (baseline - reference only), given where the baseline is
+    distinguishably better than the reference alone.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        subsets: Summaries, for methods and counts.
+        differences: ``differences.differences``.
+        sets: Training sets to speak of, in this order; all for None.
+
+    Returns:
+        Plain sentences; none when no baseline (method "all") was evaluated.
+    """
+    means = over_seeds(select_sets(accuracy, sets))
+    order = means["training_set"].unique(maintain_order=True).to_list()
+    spoken = [subset for name in order for subset in subsets if subset.subset == name]
+    baseline = next((one.subset for one in spoken if one.method == "all"), None)
+    if baseline is None:
+        return []
+    near = near_chance(select_sets(accuracy, sets))
+    matched = {
+        one.test_sets[0]: one.subset
+        for one in reversed(spoken)
+        if one.method == "gap_match" and len(one.test_sets) == 1
+    }
+    tests = [name for name in means["test_set"].unique(maintain_order=True) if name in matched]
+    telling = [name for name in tests if baseline not in near.get(name, ())]
+    test_set = [*telling, *tests, means["test_set"][0]][0]
+    rows = means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
+    shown = _Shown(
+        subsets=spoken,
+        means={row["training_set"]: row for row in rows},
+        differences={row.training_set: row for row in differences if row.test_set == test_set},
+        baseline=baseline,
+        at_chance=near.get(test_set, ()),
+    )
+    why = f", which {matched[test_set]} is matched to" if test_set in matched else ""
+    place = f"On {test_set} (n = {shown.means[baseline]['n']:,}){why}"
+    return [*_unpruned(shown, place), *_pruned(shown)]
+
+
+def _unpruned(shown: _Shown, place: str) -> list[str]:
+    """Tell of the whole pool, and of nothing of it."""
+    sentences = [
+        f"{place}, {shown.baseline} (trained on the whole pool and the reference) reaches "
+        f"{shown.told(shown.baseline)} top-1 accuracy."
+    ]
+    alone = next((one.subset for one in shown.subsets if one.method == "none"), None)
+    if alone is not None:
+        sentences.append(f"The reference alone ({alone}) reaches {shown.told(alone)}.")
+    return sentences
+
+
+def _pruned(shown: _Shown) -> list[str]:
+    """Tell of each pruned subset."""
+    return [
+        f"{one.subset}, without {one.pruned:,} of {one.pool:,} pool images "
+        f"({PRUNED[one.method].format(test_sets=listed(one.test_sets))}), reaches "
+        f"{shown.told(one.subset)}."
+        for one in shown.subsets
+        if one.method in PRUNED
+    ]
+
+
+def caution_sentences(
+    accuracy: pl.DataFrame,
+    embedders: pl.DataFrame,
+    subsets: Sequence[Subset],
+    sets: Sequence[str] | None = None,
+) -> list[str]:
+    """What a reader must know before he believes the numbers; nothing where all is well.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        embedders: ``embedder_table.embedder_table``.
+        subsets: Summaries, for the duplicates.
+        sets: Training sets to speak of; all for None.
+
+    Returns:
+        A sentence for models that are not better than chance or answer with one class, for each
+        embedder and test set whose nearest reference images do not tell the class, for a pool of
+        which deduplication left little, and for a study of one seed.
+    """
+    shown = select_sets(accuracy, sets)
+    sentences = [*_chance_sentences(shown), *_one_class_sentences(shown)]
+    sentences += [
+        _embedder_sentence(row)
+        for row in embedders.iter_rows(named=True)
+        if row["n"] and row["right_class_low"] <= row["chance"] < 1
+    ]
+    emptied = [one for one in subsets if one.pool < LITTLE_LEFT * one.embedded]
+    sentences += [
+        f"Deduplication left {one.pool:,} of the pool's {one.embedded:,} samples: if its images "
+        "are alike but not copies, raise deduplicate.threshold."
+        for one in emptied[:1]  # they are all of one pool
+    ]
+    if accuracy["seed"].n_unique() == 1:
+        sentences.append(
+            "With one seed, intervals are over test images alone: they do not tell what another "
+            "seed would give."
+        )
+    return sentences
+
+
+def _chance_sentences(accuracy: pl.DataFrame) -> list[str]:
+    """Name the models that are not better than chance, those of the same test sets together."""
+    chance = dict(accuracy.select("test_set", "chance").iter_rows())
+    places: dict[tuple[str, ...], list[str]] = {}
+    for test_set, names in near_chance(accuracy).items():
+        places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
+    return [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not better than naming the most "
+        f"frequent class for every image of {listed(tests)}: gains and losses there mean nothing."
+        for names, tests in places.items()
+    ]
+
+
+def _one_class_sentences(accuracy: pl.DataFrame) -> list[str]:
+    """Name the models that answer with one class throughout, though there are others."""
+    means = over_seeds(accuracy).filter(
+        (pl.col("one_class") > ONE_CLASS) & (pl.col("chance") < ONE_CLASS)
+    )
+    return [
+        f"{row['training_set']} names one class for {percent(row['one_class'])} % of the images of "
+        f"{row['test_set']}: it has learned nothing that lists them apart."
+        for row in means.iter_rows(named=True)
+    ]
+
+
+def _embedder_sentence(row: dict[str, Any]) -> str:
+    """Tell that the nearest reference images do not tell the class."""
+    right, chance = percent(row["right_class"]), percent(row["chance"])
+    return (
+        f"Of the {row['n']:,} images of {row['test_set']} whose class the reference holds, "
+        f"{right} % share it with the reference image that the embedder {row['embedder']} finds "
+        f"nearest. One image for all of them would reach {chance} %: what this embedder takes for "
+        "similar shares something other than the class, such as the style."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _compared(row: Difference | None, baseline: str) -> str:
+    """What a training set has above or below the baseline, to end a sentence with."""
+    if row is None:
+        return ""
+    if row.identical:
+        return f", right on the same images as {baseline}"
+    if not row.distinguishable:
+        return (
+            f", not distinguishable from {baseline} ({signed(row.difference)} points, 95 % "
+            f"interval {signed(row.low)} to {signed(row.high)})"
+        )
+    side = "above" if row.difference > 0 else "below"
+    bounds = sorted((abs(row.low), abs(row.high)))
+    return (
+        f", {percent(abs(row.difference))} points ({percent(bounds[0])}\N{EN DASH}"
+        f"{percent(bounds[1])}) {side} {baseline}"
+    )
+
+
+def _remaining(row: Difference | None, baseline: str) -> str:
+    """The share of the baseline's gain that remains, where it was measured."""
+    if row is None or row.remains is None:
+        return ""
+    low, high = (100 * (bound or 0.0) for bound in (row.remains_low, row.remains_high))
+    doubt = "" if low > 0 else ", which is not distinguishable from zero"
+    return (
+        f"; {100 * row.remains:.0f} % ({low:.0f} to {high:.0f}) of {baseline}'s gain over the "
+        f"reference alone remains{doubt}"
+    )
+
+
+def _cell(mean: dict[str, Any]) -> str:
+    """Accuracy of one row of ``over_seeds`` as text with its interval, in percent."""
+    text = with_interval(mean["top1"], mean["top1_low"], mean["top1_high"], mean["spread"])
+    number, _, interval = text.partition(" ")
+    return f"{number} % {interval}"

@@ -1,0 +1,184 @@
+"""The report: one HTML file with every number, table and figure of a study."""
+
+import base64
+import importlib.metadata
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gapmatch.report.counts import DatasetCounts, subset_reconciles
+from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.report.html_template import load_template
+from gapmatch.running.errors import InputError
+from gapmatch.tables.accuracy import accuracy_matrix, select_sets
+from gapmatch.tables.captions import caption_of
+from gapmatch.tables.differences import Difference
+from gapmatch.tables.summaries import Subset
+from gapmatch.tables.tables import read_markdown_table
+
+PACKAGES = (
+    "snakemake", "img2dataset", "webdataset", "torch", "open_clip_torch", "faiss-cpu", "numpy",
+    "scipy", "polars", "pyarrow", "pillow", "matplotlib",
+)  # fmt: skip
+
+
+def table_context(stem: Path, captions: Path) -> dict[str, Any]:
+    """Name, caption, heads and rows of the table STEM.md, and for each column if it is text."""
+    heads, rows = read_markdown_table(stem.with_name(f"{stem.name}.md"))
+    caption = caption_of(stem.name, captions, prefix="table_")
+    columns = list(zip(*rows, strict=True)) or [()] * len(heads)
+    words = [any(cell and not cell.lstrip("-")[:1].isdigit() for cell in one) for one in columns]
+    return {
+        "name": stem.name,
+        "title": _title(stem),
+        "caption": caption,
+        "heads": heads,
+        "rows": rows,
+        "words": words,
+    }
+
+
+def figure_context(stem: Path, captions: Path) -> dict[str, str]:
+    """Name, caption and base64 PNG of the figure STEM.png.
+
+    Raises:
+        InputError: The PNG is missing or is none.
+    """
+    path = stem.with_name(f"{stem.name}.png")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}); draw the figure first") from error
+    if not data.startswith(b"\x89PNG\r\n"):
+        raise InputError(f"{path}: is not a PNG; draw the figure again")
+    return {
+        "name": stem.name,
+        "title": _title(stem),
+        "caption": caption_of(stem.name, captions),
+        "png": base64.b64encode(data).decode("ascii"),
+    }
+
+
+def _title(stem: Path) -> str:
+    words = re.sub(r"(?<=[a-z])(?=\d)", " ", stem.name.replace("_", " "))
+    return words.capitalize()
+
+
+def certificate_sentence(
+    subsets: Sequence[Subset], certificates: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What the certificates say, and whether every gap-matched subset has one without violation."""
+    matched = [subset.subset for subset in subsets if subset.method == "gap_match"]
+    missing = [name for name in matched if name not in certificates]
+    violations = sum(certificate["violations"] for certificate in certificates.values())
+    # null where nothing was kept: there is nothing to exceed the threshold.
+    excesses = [one["max_excess"] for one in certificates.values()]
+    excess = max((float(one) for one in excesses if one is not None), default=0.0)
+    images = sum(certificate["test_images"] for certificate in certificates.values())
+    if not matched:
+        text = "There is no gap-matched subset, so there is nothing to certify."
+    else:
+        text = (
+            f"Certified gap-matched subsets: {len(certificates)} of {len(matched)}, on {images:,} "
+            f"test images (counted once per subset). Violations: {violations:,}; largest excess "
+            f"in similarity: {excess:.2g}."
+        )
+    if missing:
+        text += f" Not certified: {', '.join(missing)}."
+    return {"text": text, "good": violations == 0 and not missing}
+
+
+def dataset_rows(datasets: Sequence[DatasetCounts]) -> list[dict[str, Any]]:
+    """Counts of each dataset for the template."""
+    return [
+        {
+            "name": one.dataset,
+            "counts": [one.urls, one.failed, one.downloaded, sum(one.rejected.values())],
+            "embedded": one.embedded,
+            "reasons": ", ".join(f"{why}: {n:,}" for why, n in sorted(one.rejected.items())),
+            "good": one.reconciles,
+        }
+        for one in datasets
+    ]
+
+
+def subset_rows(subsets: Sequence[Subset]) -> list[dict[str, Any]]:
+    """Counts of each subset for the template."""
+    return [
+        {
+            "name": one.subset,
+            "counts": [one.embedded, one.duplicates, one.pool, one.kept, one.pruned],
+            "reasons": ", ".join(f"{why}: {n:,}" for why, n in sorted(one.pruned_by.items())),
+            "good": subset_reconciles(one),
+        }
+        for one in subsets
+    ]
+
+
+def versions() -> list[tuple[str, str]]:
+    """Python and the installed ones of ``PACKAGES``, with their versions."""
+    found = [("python", platform.python_version())]
+    for package in PACKAGES:
+        try:
+            found.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            continue  # each stage has its own environment: the report's need not hold all
+    return found
+
+
+def render(
+    template: Path,
+    *,
+    study: str,
+    config: Mapping[str, Any],
+    commit: str,
+    accuracy: pl.DataFrame,
+    sets: Sequence[str] | None,
+    differences: Sequence[Difference],
+    embedders: pl.DataFrame,
+    subsets: Sequence[Subset],
+    certificates: Mapping[str, Mapping[str, Any]],
+    datasets: Sequence[DatasetCounts],
+    tables: Sequence[Mapping[str, Any]],
+    figures: Sequence[Mapping[str, str]],
+) -> str:
+    """Fill the template; every name and text is escaped. Equal arguments give equal text.
+
+    Args:
+        template: Jinja2 template.
+        study: Name of the study.
+        config: The resolved config.
+        commit: Commit of the workflow.
+        accuracy: ``accuracy.accuracy_table``.
+        sets: Training sets of the headline; all for None.
+        differences: ``differences.differences``.
+        embedders: ``embedder_table.embedder_table``.
+        subsets: Summaries in the order of the study.
+        certificates: Certificates by subset.
+        datasets: Counts by dataset.
+        tables: ``table_context`` of each table.
+        figures: ``figure_context`` of each figure.
+
+    Raises:
+        InputError: The template is missing.
+    """
+    matrix = accuracy_matrix(select_sets(accuracy, sets))
+    return load_template(template).render(
+        study=study,
+        config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
+        commit=commit,
+        sentences=headline_sentences(accuracy, subsets, differences, sets),
+        cautions=caution_sentences(accuracy, embedders, subsets, sets),
+        headline={"heads": matrix.columns, "rows": matrix.rows()},
+        certificate=certificate_sentence(subsets, certificates),
+        datasets=dataset_rows(datasets),
+        subsets=subset_rows(subsets),
+        tables=tables,
+        figures=figures,
+        versions=versions(),
+    )

@@ -1,0 +1,67 @@
+"""Folders of unfinished work: what a killed job left is continued only if it is the same job."""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from gapmatch.running.atomic import write_json
+from gapmatch.running.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOCK = "lock"
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems say that are mounted without locks: NFS, Lustre, and others."""
+
+
+def claim_state(state: Path, identity: str) -> int:
+    """Make ``state`` ready for the job that ``identity`` describes, and lock it.
+
+    The folder is kept when a run of the same job left it, and emptied otherwise: with other
+    data or settings its content would be continued into a wrong result. The lock ends with the
+    processes that hold it, however they end.
+
+    Args:
+        state: Folder of unfinished work.
+        identity: Hash of all that the job's result depends on.
+
+    Returns:
+        The lock's file descriptor, to be passed on to processes that work in the folder.
+
+    Raises:
+        InputError: A process of an earlier run still works in the folder.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"{state} is in use: a process of an earlier run still works there (fuser "
+            f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
+        ) from None
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        logger.warning(
+            "%s: the file system has no locks (%s): nothing keeps a second run out of the folder",
+            state,
+            error.strerror,
+        )
+    marker = state / "identity.json"
+    if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == identity:
+        logger.info("continuing in %s", state)
+        return lock
+    if marker.exists():
+        logger.warning("%s is of other data or settings: it is deleted", state)
+    for entry in state.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
+    write_json(marker, identity)
+    return lock

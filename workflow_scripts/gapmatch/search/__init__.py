@@ -1,0 +1,1 @@
+"""The results of searching test sets in pool and reference, as files."""

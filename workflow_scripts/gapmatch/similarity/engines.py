@@ -1,0 +1,51 @@
+"""The search engines by name."""
+
+import logging
+
+from gapmatch.similarity.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+ENGINES = ("auto", "fused", "faiss")
+DEVICES = ("auto", "cpu", "cuda")
+
+FASTEST = {"cpu": "fused", "cuda": "fused"}
+"""The engine that "auto" takes on each device: the faster one in docs/performance.md; on a GPU by
+analogy, not measured."""
+
+
+def make_engine(
+    name: str, device: str, threads: int, max_memory_mb: int, block_rows: int | None = None
+) -> Engine:
+    """Return the engine called ``name`` for a device.
+
+    Args:
+        name: One of ``ENGINES``; "auto" is the faster one on the device.
+        device: One of ``DEVICES``; "auto" is "cuda" where there is a GPU, else "cpu".
+        threads: CPU threads to compute with.
+        max_memory_mb: Memory of the process that blocks are chosen for, in MiB; "faiss" takes
+            blocks of a fixed size.
+        block_rows: Rows of the dataset per product; None chooses.
+
+    Raises:
+        InputError: The device is not there, or the engine cannot use it.
+    """
+    # Imported here so that the names can be listed without waiting for torch and FAISS.
+    from gapmatch.models.weights import choose_device
+
+    place = choose_device(device).type
+    chosen = FASTEST[place] if name == "auto" else name
+    said = "similarity engine %s (asked: %s) on %s (asked: %s)"
+    if chosen == "faiss":
+        # FAISS reports each instruction set that it tries, even those it does not ship.
+        logging.getLogger("faiss").setLevel(logging.WARNING)
+        from gapmatch.similarity.faiss_engine import FaissEngine, computes_on_gpu
+
+        if device == "auto" and not computes_on_gpu():
+            place = "cpu"
+        logger.info(said, chosen, name, place, device)
+        return FaissEngine(place, threads, block_rows)
+    from gapmatch.similarity.fused import FusedEngine
+
+    logger.info(said, chosen, name, place, device)
+    return FusedEngine(place, threads, max_memory_mb, block_rows)

@@ -1,0 +1,1 @@
+"""The choice of pool samples that a model is trained on, and its certificate."""

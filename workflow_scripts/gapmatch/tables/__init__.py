@@ -1,0 +1,1 @@
+"""What the tables of a study hold, computed from result files alone."""

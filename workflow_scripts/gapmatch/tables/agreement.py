@@ -1,0 +1,148 @@
+"""Agreement of embedders: subsets that differ in nothing but the embedder, compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.statistics import spearman
+from gapmatch.tables.summaries import Subset
+
+AGREEMENT_SCHEMA = {
+    "subset": pl.String,
+    "embedder": pl.String,
+    "other_subset": pl.String,
+    "other_embedder": pl.String,
+    "method": pl.String,
+    "test_sets": pl.String,
+    "pool": pl.Int64,
+    "pruned": pl.Int64,
+    "other_pruned": pl.Int64,
+    "both": pl.Int64,
+    "jaccard": pl.Float64,
+    "jaccard_by_chance": pl.Float64,
+    "similarity_correlation": pl.Float64,
+    "margin_correlation": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the files of all subsets are.
+
+    Attributes:
+        similarity: Folder with one folder per embedder.
+        subsets: Folder with one folder per subset.
+        whole_pool: Name of the subset that keeps the whole pool.
+        chunks: Chunk ids of the pool.
+    """
+
+    similarity: Path
+    subsets: Path
+    whole_pool: str
+    chunks: Sequence[str]
+
+    def rows(self, subset: str) -> list[pl.Series]:
+        """Return the rows of each chunk that a subset keeps, ascending."""
+        folder = self.subsets / subset / "kept"
+        return [
+            read_columns(folder / f"kept_{chunk}.parquet", ["row"])["row"] for chunk in self.chunks
+        ]
+
+
+def tabulate_agreement(
+    pairs: Sequence[tuple[str, str]], subsets: Sequence[Subset], folders: Folders
+) -> pl.DataFrame:
+    """Compare subsets of the same definition by different embedders.
+
+    Args:
+        pairs: Names of the subsets to compare.
+        subsets: Their summaries.
+        folders: Their files.
+
+    Returns:
+        AGREEMENT_SCHEMA, a row per pair. jaccard is |A and B| / |A or B| of the samples pruned,
+        jaccard_by_chance what two independent choices of these sizes have in the mean (of counts);
+        null where nothing is pruned. The correlations are Spearman's over the samples of the pool,
+        of the similarity to the nearest test image and, for gap matching, of the margin.
+
+    Raises:
+        InputError: A file is missing, or the subsets of a pair do not compare.
+    """
+    known = {subset.subset: subset for subset in subsets}
+    pool = folders.rows(folders.whole_pool)
+    rows = [_compare(known[one], known[other], pool, folders) for one, other in pairs]
+    return pl.DataFrame(rows, schema=AGREEMENT_SCHEMA)
+
+
+def _compare(
+    one: Subset, other: Subset, pool: Sequence[pl.Series], folders: Folders
+) -> dict[str, object]:
+    for field in ("method", "test_sets", "rank", "offset"):
+        if getattr(one, field) != getattr(other, field):
+            raise InputError(
+                f"{one.subset} and {other.subset} differ in {field}: "
+                f"{getattr(one, field)!r} and {getattr(other, field)!r}; expected subsets that "
+                "differ in the embedder only; select them again"
+            )
+    masks = [_pruned(subset, pool, folders) for subset in (one, other)]
+    pruned = [int(mask.sum()) for mask in masks]
+    both, total = int((masks[0] & masks[1]).sum()), len(masks[0])
+    expected = pruned[0] * pruned[1] / max(total, 1)
+    correlations = {"similarity_correlation": "nearest_similarity"}
+    if one.method == "gap_match":
+        correlations["margin_correlation"] = f"margin_rank_{one.rank}"
+    row: dict[str, object] = {
+        "subset": one.subset,
+        "embedder": one.embedder,
+        "other_subset": other.subset,
+        "other_embedder": other.embedder,
+        "method": one.method,
+        "test_sets": ", ".join(one.test_sets),
+        "pool": total,
+        "pruned": pruned[0],
+        "other_pruned": pruned[1],
+        "both": both,
+        "jaccard": _jaccard(both, *pruned),
+        "jaccard_by_chance": _jaccard(expected, *pruned),
+        "margin_correlation": None,
+    }
+    for name, column in correlations.items():
+        values = [_largest(subset, column, pool, folders) for subset in (one, other)]
+        correlation = spearman(*values)
+        row[name] = None if np.isnan(correlation) else correlation
+    return row
+
+
+def _jaccard(both: float, one: int, other: int) -> float | None:
+    either = one + other - both
+    return both / either if either else None
+
+
+def _pruned(subset: Subset, pool: Sequence[pl.Series], folders: Folders) -> npt.NDArray[np.bool_]:
+    """Return which samples of the pool a subset prunes, over all chunks in their order."""
+    masks = [
+        ~rows.is_in(kept.implode())
+        for rows, kept in zip(pool, folders.rows(subset.subset), strict=True)
+    ]
+    return pl.concat(masks).to_numpy()
+
+
+def _largest(
+    subset: Subset, column: str, pool: Sequence[pl.Series], folders: Folders
+) -> npt.NDArray[np.float64]:
+    """Return the largest value of a column over the test sets, for all samples of the pool."""
+    similarity, parts = folders.similarity / str(subset.embedder), []
+    for chunk, rows in zip(folders.chunks, pool, strict=True):
+        paths = [
+            similarity / test_set / "margins" / f"margins_{chunk}.parquet"
+            for test_set in subset.test_sets
+        ]
+        values = [read_columns(path, [column])[column] for path in paths]
+        parts.append(pl.select(pl.max_horizontal(values)).to_series().gather(rows))
+    return pl.concat(parts).cast(pl.Float64).to_numpy()

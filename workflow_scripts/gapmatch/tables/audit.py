@@ -1,0 +1,197 @@
+"""The audit of a gap-matched subset: what was pruned, by the class that it resembles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from tqdm import tqdm
+
+from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.pictures import TEXT_COLUMNS, Source, with_pictures
+
+COUNTS_SCHEMA = {
+    "test_set": pl.String,
+    "test_class": pl.String,
+    "pool": pl.Int64,
+    "pruned": pl.Int64,
+    "fraction": pl.Float64,
+    "captions": pl.String,
+}
+PLACES_SCHEMA = {
+    "test_set": pl.String,
+    "test_class": pl.String,
+    "pruned": pl.Int64,
+    "dataset": pl.String,
+    "rank": pl.Int32,
+    "similarity": pl.Float64,
+    "margin": pl.Float64,
+    "chunk": pl.String,
+    "row": pl.Int32,
+}
+PICTURES_SCHEMA = PLACES_SCHEMA | dict.fromkeys(TEXT_COLUMNS, pl.String)
+CLASS = ["test_set", "test_class"]
+EXAMPLES = 5
+"""Pruned samples that are kept of each class: those with the largest margins."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The files of a subset's search.
+
+    Attributes:
+        similarity: Folder similarity/<embedder>.
+        test_sets: Test sets that the subset was matched to.
+        rank: Matched rank.
+        kept: Folder of the subset's kept_<chunk>.parquet.
+        pool: Folder of that of the subset that keeps the whole pool.
+        test_metadata: Metadata of each test set, for the classes of its images.
+    """
+
+    similarity: Path
+    test_sets: Sequence[str]
+    rank: int
+    kept: Path
+    pool: Path
+    test_metadata: Mapping[str, Path]
+
+
+def nearest_classes(search: Search, chunk: str, classes: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Return what the samples of a chunk of the pool resemble.
+
+    A sample counts for the test set of its largest margin, as in the subset's summary, and for the
+    class of its nearest image there.
+
+    Returns:
+        row, test_set, test_class, test_row, similarity, margin; a row per sample of the pool.
+    """
+    parts = []
+    columns = ["row", "nearest_similarity", "nearest_test_row", f"margin_rank_{search.rank}"]
+    for test_set in search.test_sets:
+        path = search.similarity / test_set / "margins" / f"margins_{chunk}.parquet"
+        margins = read_columns(path, columns)
+        parts.append(
+            margins.select(
+                pl.col("row").cast(pl.Int32),
+                pl.lit(test_set).alias("test_set"),
+                classes[test_set][margins["nearest_test_row"]].alias("test_class"),
+                pl.col("nearest_test_row").alias("test_row"),
+                pl.col("nearest_similarity").cast(pl.Float64).alias("similarity"),
+                pl.col(columns[-1]).cast(pl.Float64).alias("margin"),
+            )
+        )
+    # Of equal margins the test set named first counts, as in the selection.
+    largest = pl.concat(parts).sort("margin", descending=True, maintain_order=True)
+    in_pool = read_columns(search.pool / f"kept_{chunk}.parquet", ["row"])["row"]
+    return (
+        largest.unique("row", keep="first", maintain_order=True)
+        .filter(pl.col("row").is_in(in_pool.implode()))
+        .sort("row")
+    )
+
+
+def audit(search: Search, metadata: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Count what was pruned of the pool, by test set and class.
+
+    Args:
+        search: The subset's files.
+        metadata: metadata_<chunk>.parquet of each chunk of the pool.
+
+    Returns:
+        counts: COUNTS_SCHEMA; pool is the number of samples that resemble the class, captions are
+            those of the pruned samples with the largest margins. Sorted by test set, then by the
+            number pruned.
+        examples: row, test_set, test_class, test_row, similarity, margin, chunk, caption of at
+            most EXAMPLES pruned samples of each.
+
+    Raises:
+        InputError: A file is missing, or a test set has no classes.
+    """
+    classes = {
+        name: read_columns(search.test_metadata[name], ["class_name"])["class_name"]
+        for name in search.test_sets
+    }
+    for name, known in classes.items():
+        if known.null_count():
+            raise InputError(f"{search.test_metadata[name]}: an image of {name} has no class")
+    counted, found = [], []
+    for path in tqdm(metadata, unit="chunk", mininterval=5):
+        chunk = path.stem.removeprefix("metadata_")
+        samples = nearest_classes(search, chunk, classes)
+        kept = read_columns(search.kept / f"kept_{chunk}.parquet", ["row"])["row"]
+        pruned = ~pl.col("row").is_in(kept.implode())
+        counts = samples.group_by(CLASS).agg(pl.len().alias("pool"), pruned.sum().alias("pruned"))
+        counted.append(counts.cast({"pool": pl.Int64, "pruned": pl.Int64}))
+        of_chunk = _largest_margins(
+            samples.filter(pruned).with_columns(pl.lit(chunk).alias("chunk"))
+        )
+        captions = read_columns(path, ["caption"])[of_chunk["row"]]
+        found.append(pl.concat([of_chunk, captions], how="horizontal"))
+    examples = _largest_margins(pl.concat(found))
+    captions = examples.group_by(CLASS, maintain_order=True).agg(
+        pl.col("caption").fill_null("").str.join(" | ").alias("captions")
+    )
+    counts = (
+        pl.concat(counted)
+        .group_by(CLASS)
+        .agg(pl.col("pool", "pruned").sum())
+        .join(captions, on=CLASS, how="left")
+        .with_columns(fraction=pl.col("pruned") / pl.col("pool"))
+        .sort("test_set", -pl.col("pruned"), "test_class")
+        .select(*COUNTS_SCHEMA)
+    )
+    return counts, examples
+
+
+def _largest_margins(pruned: pl.DataFrame) -> pl.DataFrame:
+    ordered = pruned.sort(-pl.col("margin"), "chunk", "row")
+    return ordered.group_by(CLASS, maintain_order=True).head(EXAMPLES)
+
+
+def choose_classes(counts: pl.DataFrame, examples: pl.DataFrame, classes: int) -> pl.DataFrame:
+    """Return the examples of the classes of which most was pruned, each behind its test image.
+
+    Args:
+        counts: Of ``audit``.
+        examples: Of ``audit``.
+        classes: How many to show.
+
+    Returns:
+        PLACES_SCHEMA: dataset is "pool" and rank 1, 2, ... for pruned samples, the test set's
+        name and 0 for the image that the first of them resembles.
+    """
+    most = counts.filter(pl.col("pruned") > 0).sort(-pl.col("pruned"), *CLASS).head(classes)
+    chosen = most.select(*CLASS, "pruned").join(examples, on=CLASS, maintain_order="left_right")
+    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(CLASS)
+    pool = chosen.with_columns(pl.lit("pool").alias("dataset"), rank.alias("rank"))
+    tests = pool.filter(pl.col("rank") == 1).with_columns(
+        pl.col("test_set").alias("dataset"),
+        pl.lit(0, pl.Int32).alias("rank"),
+        pl.lit("00000").alias("chunk"),
+        pl.col("test_row").alias("row"),
+        pl.lit(None, pl.Float64).alias("similarity"),
+        pl.lit(None, pl.Float64).alias("margin"),
+    )
+    return pl.concat([tests, pool]).select(*PLACES_SCHEMA)
+
+
+def add_pictures(places: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
+    """Add texts and thumbnails to what ``choose_classes`` returns.
+
+    Args:
+        places: PLACES_SCHEMA.
+        sources: Of "pool" and of each test set.
+
+    Returns:
+        PICTURES_SCHEMA and the column ``pictures.PICTURE``, class by class.
+    """
+    parts = [
+        source.look_up(places.filter(pl.col("dataset") == dataset)).select(
+            pl.col(name).cast(kind) for name, kind in PICTURES_SCHEMA.items()
+        )
+        for dataset, source in sources.items()
+        if dataset in places["dataset"]
+    ]
+    named = pl.concat(parts) if parts else pl.DataFrame(schema=PICTURES_SCHEMA)
+    return with_pictures(named.sort(-pl.col("pruned"), *CLASS, "rank"), sources)

@@ -1,0 +1,1 @@
+"""Training of CLIP models, embedders and classifiers."""

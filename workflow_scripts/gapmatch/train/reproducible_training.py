@@ -1,0 +1,286 @@
+"""open_clip_train with an order of samples and augmentations that follows from the seed.
+
+Two things keep a run of open_clip_train 3.3 with webdataset 0.2.86 from being repeatable: the
+shuffle of samples seeds itself from the process id and the clock, and nothing of the loaders'
+random state is in a checkpoint, so a resumed run augments differently. Both are mended at one
+place, where a worker begins to read an epoch: its generators are seeded from (seed, epoch, rank,
+worker). A run that is killed and resumed then sees the same batches as one that was not.
+
+At the same place each loader begins a log of its own: open_clip_train's holds only what the first
+of several processes could not read.
+"""
+
+import errno
+import functools
+import logging
+import os
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip_train.data
+import open_clip_train.main
+import torch
+import webdataset
+from open_clip_train.params import parse_args
+from torch.utils.data import get_worker_info
+
+from gapmatch.data.shard_samples import caption_of, image_of
+from gapmatch.running.atomic import write_text
+from gapmatch.running.disk_space import telling_no_space
+from gapmatch.running.errors import InputError, NoSpaceError
+from gapmatch.running.process_lifetime import end_with_parent
+from gapmatch.running.time_left import TimeLeft
+from gapmatch.train.stalled_loaders import Watch, end_when_told
+from gapmatch.train.streaming import TrainingShard, kept_samples, read_manifest
+from gapmatch.train.training import (
+    AGAIN,
+    ENDED,
+    LOADER_LOG,
+    MANIFEST,
+    SKIPPED,
+    all_skipped,
+    too_many_skipped,
+)
+
+BAD_INPUT = 2
+
+# open_clip's functions are replaced by ones that call them.
+create_model = open_clip_train.main.create_model_and_transforms
+DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
+
+
+def seed_worker(seed: int, epoch: int) -> None:
+    """Seed Python's and torch's generators of this process for an epoch."""
+    worker = get_worker_info()
+    key = (seed, epoch, int(os.environ.get("RANK", "0")), worker.id if worker else 0)
+    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    random.seed(state)
+    torch.manual_seed(state)
+
+
+def log_line(folder: Path, line: str) -> None:
+    """Write a line to this loader's log, and let the log take all that is logged from now on."""
+    worker = get_worker_info()
+    name = LOADER_LOG.format(rank=os.environ.get("RANK", "0"), worker=worker.id if worker else 0)
+    path = (folder / name).absolute()
+    root = logging.getLogger()
+    if str(path) not in {getattr(handler, "baseFilename", None) for handler in root.handlers}:
+        root.addHandler(logging.FileHandler(path, encoding="utf-8"))
+    # Not by the logger: the other logs would have the line once for each loader.
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+class ImageCount:
+    """Counts the images that come through a transform in this process."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def counting(self, transform: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
+        """Return a transform that does what ``transform`` does, and counts."""
+
+        def counted(image: Any) -> torch.Tensor:
+            self.images += 1
+            return transform(image)
+
+        return counted
+
+
+COUNTED = ImageCount()
+
+
+class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
+    """A shuffle of all shards of an epoch; it also seeds the process that begins to read it.
+
+    open_clip's own goes through the list with a buffer of 2,000 shards: what stands at the end of
+    a longer list, here the reference, would come at the end of every epoch.
+    """
+
+    folder: Path
+    """Where the loaders' logs are."""
+    batch_size: int
+    """Samples of a batch."""
+
+    def __init__(self, bufsize: int, initial: int, **options: Any) -> None:
+        super().__init__(bufsize=sys.maxsize, initial=sys.maxsize, **options)
+        self.begun = -1
+
+    def run(self, src: Iterator[Any]) -> Iterator[Any]:
+        """Shuffle the shards of the epoch.
+
+        A loader that comes to the end of its shards before the end of the epoch begins again.
+
+        Raises:
+            InputError: It came there without a batch, and would begin again for ever.
+        """
+        epoch = self.epoch.get_value()
+        if epoch != self.begun:
+            log_line(self.folder, f"Start epoch {epoch}")
+            self.begun = epoch
+        elif COUNTED.images < self.batch_size:
+            raise InputError(
+                f"a loader got {COUNTED.images} samples with image and caption out of its shards, "
+                f"fewer than a batch ({self.batch_size}): see {self.folder}/loader-*.log for the "
+                "others"
+            )
+        else:
+            log_line(self.folder, AGAIN)
+        COUNTED.images = 0
+        seed_worker(self.seed, epoch)
+        return super().run(src)  # type: ignore[no-any-return]
+
+
+def trainable_samples(
+    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard], watch: Watch
+) -> Iterator[dict[str, Any]]:
+    """Yield the samples of shards that have an image and a caption; log each that has not.
+
+    It stands in the place of open_clip's reader of tars, whose ``pipe:`` sources start a program
+    for each shard and epoch.
+
+    Args:
+        sources: The shards' positions in ``shards``, each as a "url".
+        shards: All shards of the training set.
+        watch: Is told of each step of the reading.
+
+    Raises:
+        InputError: A shard cannot be read to its end, or has other samples than it had.
+    """
+    if get_worker_info():
+        end_with_parent()  # torch's loaders look for their parent between samples only
+    for source in sources:
+        shard = shards[int(source["url"])]
+        watch.reads(shard.tar)
+        for sample in kept_samples(shard, watch.progresses):
+            try:
+                if sample.reason:
+                    raise ValueError(sample.reason)
+                extension, image = image_of(sample.members)
+                caption_of(sample.members)
+            except ValueError as error:
+                logging.warning("%s %s of %s: %s", SKIPPED, sample.key, shard.tar, error)
+                continue
+            watch.waits()
+            yield {
+                "__key__": sample.key,
+                "__url__": str(shard.tar),
+                extension: image,
+                "txt": sample.members["txt"],
+            }
+            watch.reads(shard.tar)
+        watch.waits()
+
+
+def checking_epochs(
+    train_one_epoch: Callable[..., Any], folder: Path, allowed: int
+) -> Callable[..., Any]:
+    """Return a function that trains an epoch, unless too many samples were skipped before it.
+
+    A run that has skipped more than it may in all its epochs is not worth its other epochs. It
+    ends where the epoch before has its checkpoint: who allows more goes on from there.
+
+    Args:
+        train_one_epoch: open_clip_train's function; its fourth argument is the epoch.
+        folder: That of the run.
+        allowed: How many samples may be skipped.
+    """
+
+    def checked(model: Any, data: Any, loss: Any, epoch: int, *others: Any, **options: Any) -> Any:
+        # Every process could tell; one is enough, and torchrun ends the others with it.
+        if os.environ.get("RANK", "0") == "0" and (skipped := all_skipped(folder, epoch)) > allowed:
+            raise InputError(too_many_skipped(folder, epoch, skipped, allowed))
+        return train_one_epoch(model, data, loss, epoch, *others, **options)
+
+    return checked
+
+
+def reason_of(error: InputError) -> str:
+    """Return the message of an error, which a loader's process may have raised.
+
+    torch puts the traceback of that process into the message, which ends with the error.
+    """
+    return str(error).rpartition(f"{InputError.__name__}: ")[2].strip()
+
+
+class FusedAdamW(torch.optim.AdamW):
+    """AdamW that updates each parameter in one pass.
+
+    On a CPU torch's default makes about eight passes. Most parameters of a small model are those of
+    its 49,408 tokens, and the passes take a third of its training (docs/performance.md).
+    """
+
+    def __init__(self, parameters: Any, **options: Any) -> None:
+        super().__init__(parameters, fused=True, **options)
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Go on from the state of another AdamW too: its groups say that they are not fused."""
+        groups = [{**group, "fused": True, "foreach": None} for group in state_dict["param_groups"]]
+        super().load_state_dict({**state_dict, "param_groups": groups})
+
+
+def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
+    """Create a model whose convolutions work on channels last, and transforms, the first counted.
+
+    On a CPU this trains ResNets a quarter faster, others as before (GPUs: not measured).
+    """
+    model, train_transform, transform = create_model(*arguments, **options)
+    counted = COUNTED.counting(train_transform)
+    return model.to(memory_format=torch.channels_last), counted, transform
+
+
+def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -> torch.nn.Module:
+    """Distribute a model over processes that compute on a CPU, of which torch takes no name."""
+    return DistributedDataParallel(model, **options)
+
+
+def train(arguments: list[str]) -> None:
+    """Run open_clip_train's main with seeded loaders; its log tells the time left.
+
+    A shard that comes in part ends the run, which can go on from its checkpoint. open_clip would
+    train without the rest of the shard and repeat other samples instead, logging little or nothing.
+
+    On a full disk it exits silently with status ENOSPC: its checkpoints fill the disk; the caller
+    deletes them and then reports it.
+    """
+    options = parse_args(arguments)
+    os.environ["POLARS_MAX_THREADS"] = "1"  # else each loader has as many as the machine has cores
+    logging.raiseExceptions = False  # a line that finds no space in a log stops no training
+    logging.getLogger().addFilter(TimeLeft(options.epochs))
+    folder = Path(options.logs, options.name)
+    manifest = read_manifest(Path(options.logs, MANIFEST))
+    SeededShardShuffle.folder = folder
+    SeededShardShuffle.batch_size = options.batch_size
+    open_clip_train.data.detshuffle2 = SeededShardShuffle
+    open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
+        trainable_samples, shards=manifest.shards, watch=Watch(folder / ENDED)
+    )
+    open_clip_train.main.train_one_epoch = checking_epochs(
+        open_clip_train.main.train_one_epoch, folder, manifest.skipped
+    )
+    end_when_told(folder / ENDED, BAD_INPUT)
+    open_clip_train.main.create_model_and_transforms = create_channels_last
+    torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
+    # The module random, not an instance: it is the one that seed_worker seeds.
+    webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
+    if options.device == "cpu":
+        torch.nn.parallel.DistributedDataParallel = without_device  # type: ignore[misc, assignment]
+        # On a CPU torch's flash attention is slow in bfloat16: without it a step takes three
+        # quarters of the time (docs/performance.md). The switch holds for CPUs too.
+        torch.backends.cuda.enable_flash_sdp("bf16" not in options.precision)
+    try:
+        with telling_no_space(folder):
+            status = open_clip_train.main.main(arguments)
+    except NoSpaceError:
+        sys.exit(errno.ENOSPC)
+    except InputError as error:
+        write_text(folder / ENDED, reason_of(error))
+        sys.exit(BAD_INPUT)
+    if status:  # it returns -1 where it refuses to start
+        raise SystemExit(
+            f"open_clip_train refused to start (status {status}); see its message above"
+        )
