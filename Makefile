@@ -32,8 +32,7 @@ lock: setup ## Pin requirements.in and everything below it anew
 demo: setup ## Run the default study on real images and print where its report is
 	@echo "Elsewhere this took 4 minutes on two cores of a new processor (AMD EPYC, Zen 5), at most 12 on an older one with AVX2 alone."
 	$(BIN)/snakemake --cores all
-	@$(BIN)/python workflow_scripts/print_headline.py --accuracy results/emoji/tables/accuracy.csv \
-		--differences results/emoji/tables/differences.csv --embedders results/emoji/tables/embedders.csv \
+	@$(BIN)/python workflow_scripts/print_headline.py --tables results/emoji/tables \
 		--summaries results/emoji/subsets/*/summary.json --report results/emoji/report.html \
 		--sets baseline sketch_pruned random_sketch near_sketch combined_pruned reference_only
 

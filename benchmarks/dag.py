@@ -13,8 +13,8 @@ from timing import machine, measured, table
 ROOT = Path(__file__).parents[1]
 JOBS = (
     "search_pool:embedder=trained,test_set=val,chunk=00000",
-    "select:subset=combined_pruned",
-    "train:subset=combined_pruned,seed=0",
+    "select_subset:subset=combined_pruned",
+    "train_clip:subset=combined_pruned,seed=0",
 )
 """One job of a chunk, and two over all of them."""
 

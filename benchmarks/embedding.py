@@ -16,8 +16,9 @@ from PIL import Image
 from timing import in_turn, machine, table
 
 from gapmatch.data.chunks import Shard
-from gapmatch.data.image_stream import shard_batches
+from gapmatch.data.image_stream import Use, shard_batches
 from gapmatch.embed.embedding import embed_shard
+from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.models.weights import autocast
 
 
@@ -49,12 +50,16 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network, _, preprocess = open_clip.create_model_and_transforms(args.model)
     network = network.to(device).eval()
+    encode = network.encode_image
+    encoder = ImageEncoder(args.model, network.state_dict(), preprocess, encode, device)
     with tempfile.TemporaryDirectory() as folder:
         shard = Shard(Path(folder) / "00000.tar", args.images)
         make_shard(shard.path, args.images, args.size)
         batches = [
             pixels
-            for _, pixels in shard_batches(shard.path, preprocess, args.batch_size, args.workers)
+            for _, pixels in shard_batches(
+                shard.path, preprocess, args.batch_size, args.workers, Use.TRAINING
+            )
         ]
 
         @torch.no_grad()
@@ -64,13 +69,13 @@ def main() -> None:
                     network.encode_image(pixels.to(device)).float().cpu()
 
         def decode() -> None:
-            for _ in shard_batches(shard.path, preprocess, args.batch_size, args.workers):
+            for _ in shard_batches(
+                shard.path, preprocess, args.batch_size, args.workers, Use.TRAINING
+            ):
                 pass
 
         def embed() -> None:
-            embed_shard(
-                shard, network, preprocess, device, args.batch_size, args.workers, lambda _: None
-            )
+            embed_shard(shard, encoder, args.batch_size, args.workers, Use.TRAINING, lambda _: None)
 
         seconds = in_turn({"forward": forward, "decode": decode, "embed": embed}, args.rounds)
     print(

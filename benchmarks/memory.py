@@ -50,8 +50,8 @@ def main() -> None:
                     "--k": 20,
                     "--threads": args.threads,
                     "--max-memory-mb": limit,
-                    "--out-margins": folder / "margins.parquet",
-                    "--out-neighbours": folder / "neighbours.parquet",
+                    "--margins": folder / "margins.parquet",
+                    "--neighbours": folder / "neighbours.parquet",
                 }
                 words = [str(word) for pair in options.items() for word in pair]
                 command = [sys.executable, str(PROGRAM), *words]

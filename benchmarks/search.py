@@ -37,7 +37,8 @@ def embeddings(rng: np.random.Generator, rows: int, dim: int, centres: Half) -> 
     vectors = rng.standard_normal((rows, dim), dtype=np.float32) * (0.6 / dim**0.5)
     vectors += centres[rng.integers(0, len(centres), rows)]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors.astype(np.float16)
+    half: Half = vectors.astype(np.float16)
+    return half
 
 
 def make_chunk(path: Path, rng: np.random.Generator, rows: int, dim: int, centres: Half) -> Half:

@@ -15,8 +15,8 @@ from timing import machine, measured, table
 
 from gapmatch.data.embedding_files import embedding_path, metadata_path
 from gapmatch.search.margins_file import margins_writer
+from gapmatch.search.search_tables import margins_path
 from gapmatch.similarity.engine import PoolMargins
-from gapmatch.subset.subset_files import margins_path
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "select_subset.py"
 RANKS = (1, 5)
@@ -29,7 +29,7 @@ def make_chunk(folder: Path, chunk: str, rows: int, test_sets: list[str], seed: 
         nearest = rng.normal(0.55, 0.1, rows).astype(np.float32)
         margins = (nearest - rng.normal(0.75, 0.05, (len(RANKS), rows))).astype(np.float32)
         test_row = rng.integers(0, 50_000, rows, dtype=np.int32)
-        with margins_writer(margins_path(folder / "similarity", test_set, chunk), RANKS) as write:
+        with margins_writer(margins_path(folder / "similarity" / test_set, chunk), RANKS) as write:
             write(0, PoolMargins(nearest, test_row, margins))
     embeddings = embedding_path(folder / "embeddings", chunk)
     embeddings.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def make_chunk(folder: Path, chunk: str, rows: int, test_sets: list[str], seed: 
 
 def link_chunk(folder: Path, chunk: str, made: str, test_sets: list[str]) -> None:
     """Give a chunk that was made a second name, so that many chunks fit on a small disk."""
-    paths = [margins_path(folder / "similarity", name, made) for name in test_sets]
+    paths = [margins_path(folder / "similarity" / name, made) for name in test_sets]
     paths += [embedding_path(folder / "embeddings", made)]
     paths += [metadata_path(folder / "embeddings", made)]
     for path in paths:
@@ -56,8 +56,8 @@ def link_chunk(folder: Path, chunk: str, made: str, test_sets: list[str]) -> Non
 
 def select(folder: Path, chunks: list[str], options: list[str]) -> tuple[float, float]:
     """Run select_subset.py; return its seconds and the peak of its memory in GB."""
-    command = [sys.executable, str(PROGRAM), "--subset", "bench", "--embedder", "none"]
-    command += ["--embeddings", str(folder / "embeddings"), "--chunks", *chunks, *options]
+    command = [sys.executable, str(PROGRAM), *options, "--subset", "bench", "--embedder", "none"]
+    command += ["--embeddings", str(folder / "embeddings"), "--chunks", *chunks]
     command += ["--out", str(folder / "kept"), "--summary", str(folder / "summary.json")]
     return measured(command, folder / "said.txt")
 
@@ -85,13 +85,11 @@ def main() -> None:
                 link_chunk(folder, chunk, chunks[number % args.distinct], test_sets)
         search = ["--similarity", str(folder / "similarity"), "--test-sets"]
         for what, options in {
-            "gap_match, one test set": ["--method", "gap_match", *search, test_sets[0]],
-            "gap_match, all test sets": ["--method", "gap_match", *search, *test_sets],
-            "near, all test sets, half": ["--method", "near", *search, *test_sets, "--keep", "0.5"],
-            "far, all test sets, a quarter": [
-                *("--method", "far", *search, *test_sets, "--keep", "0.25")
-            ],
-            "random, half": ["--method", "random", "--keep", "0.5"],
+            "gap_match, one test set": ["gap_match", *search, test_sets[0]],
+            "gap_match, all test sets": ["gap_match", *search, *test_sets],
+            "near, all test sets, half": ["near", *search, *test_sets, "--keep", "0.5"],
+            "far, all test sets, a quarter": [*("far", *search, *test_sets, "--keep", "0.25")],
+            "random, half": ["random", "--keep", "0.5"],
         }.items():
             seconds, memory = select(folder, chunks, options)
             lines.append([what, f"{seconds:.0f}", f"{total / seconds / 1e6:.2f}", f"{memory:.2f}"])

@@ -1,9 +1,9 @@
 # What all rules share: the validated study, its names, and where its files lie.
 
+import gc
 import os
 import re
 import shlex
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +28,13 @@ from gapmatch.config.embedding import (
     TrainedEmbedder,
 )
 from gapmatch.config.reporting import POOL_NEIGHBOURS
-from gapmatch.config.subsets import GapMatchSubset
+from gapmatch.config.results import TEST_CHUNK, Results
 from gapmatch.running.errors import InputError
+from gapmatch.results import kinds
 from gapmatch.running.job_events import JobEvents
-from gapmatch.running.run_estimate import Planned, RunEstimate
+from gapmatch.running.options import options
+from gapmatch.running.planned_jobs import lost_records, planned_jobs
+from gapmatch.running.run_estimate import RunEstimate
 from gapmatch.running.run_progress import ProgressDisplay, RunProgress
 from gapmatch.running.slurm_jobs import require_no_jobs
 from gapmatch.running.terminal_line import take_terminal
@@ -54,19 +57,16 @@ except InputError as error:
 SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow_scripts")
 # Inputs by relative paths: their names are recorded, and a moved project is to re-run nothing.
 RESOURCES = os.path.relpath(f"{workflow.basedir}/resources")
-CAPTIONS = f"{RESOURCES}/captions"
-RESULTS = f"results/{STUDY.study}"
+FILES = Results(STUDY)
+RESULTS = FILES.root
 REPORT = f"{RESULTS}/report.html"
 
-SUBSETS = list(STUDY.subsets)
-TEST_SETS = list(STUDY.test_sets)
-EMBEDDER = STUDY.search.embedder
-GAP_MATCHED = [
-    name for name in SUBSETS if isinstance(STUDY.subsets[name], GapMatchSubset)
-]
-POOL_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.pool.chunks)]
-REFERENCE_CHUNKS = [f"{chunk:05d}" for chunk in range(STUDY.reference.chunks)]
-TEST_CHUNK = "00000"
+SUBSETS = FILES.subsets
+TEST_SETS = FILES.test_sets
+EMBEDDER = FILES.embedder
+GAP_MATCHED = FILES.gap_matched
+POOL_CHUNKS = FILES.pool_chunks
+REFERENCE_CHUNKS = FILES.reference_chunks
 COMPUTE = STUDY.compute
 # What a job asks for; a machine without GPUs gives none, and "auto" then computes on its processors.
 GPU = 0 if COMPUTE.device == "cpu" else 1
@@ -76,8 +76,6 @@ TRAINING_GPUS = GPU * COMPUTE.training_gpus
 BEFORE_EMBEDDING, BEFORE_TRAINING, TRAINING = 3, 2, 1
 # Two Snakemakes run beside the program of a SLURM job, 200 MB each.
 SNAKEMAKE_MB = 500
-# What tells the reference's classes: any of its chunks.
-REFERENCE_CHUNK = f"{RESULTS}/data/reference/{REFERENCE_CHUNKS[0]}"
 # For the programs that search; their rules name these resources.
 ENGINE_OPTIONS = (
     "--engine {resources.engine} --device {resources.device} --threads {threads} "
@@ -93,29 +91,28 @@ def search_memory(wildcards, attempt):
     return (COMPUTE.search_memory_mb + SNAKEMAKE_MB) * attempt
 
 
-def options(**values):
-    """Return command-line options of settings, to be one parameter of a rule.
+def growing(number):
+    """Return a resource that grows with the attempt."""
+    return lambda wildcards, attempt: number * attempt
 
-    Snakemake compares the set of a rule's parameters with the recorded one, without their names:
-    as parameters of their own, two settings that swap their values would re-run nothing. Nor does
-    it record a parameter that a function makes of ``input``.
-    """
-    return " ".join(
-        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
-        for name, value in values.items()
-    )
+
+# What a job asks for that searches.
+SEARCHING = {
+    "engine": COMPUTE.engine,
+    "device": COMPUTE.device,
+    "gpu": GPU,
+    "block_rows": COMPUTE.search_block_rows,
+    "search_mb": COMPUTE.search_memory_mb,
+    "mem_mb": search_memory,
+}
+
+
+logged, benchmarked = FILES.log, FILES.benchmark
 
 
 def one_of(names):
     """Return a wildcard constraint that matches these names only; none of them: nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def chunks(dataset):
-    """Return the chunk ids of a dataset."""
-    return {"pool": POOL_CHUNKS, "reference": REFERENCE_CHUNKS}.get(
-        dataset, [TEST_CHUNK]
-    )
 
 
 def source(dataset):
@@ -130,65 +127,55 @@ def datasets_from(*kinds):
     return [name for name in names if isinstance(source(name), kinds)]
 
 
-def data(dataset):
-    """Return the folders of a dataset's chunks."""
-    return expand(f"{RESULTS}/data/{dataset}/{{chunk}}", chunk=chunks(dataset))
-
-
-def metadata(dataset):
-    """Return the metadata of a dataset's chunks, as the embedder of the search read them."""
-    folder = f"{RESULTS}/embeddings/{EMBEDDER}/{dataset}/metadata"
-    return expand(f"{folder}/metadata_{{chunk}}.parquet", chunk=chunks(dataset))
-
-
-def embeddings(embedder, dataset):
-    """Return the embeddings and metadata of all chunks of a dataset."""
-    folder = f"{RESULTS}/embeddings/{embedder}/{dataset}"
-    return expand(
-        [
-            f"{folder}/img_emb/img_emb_{{chunk}}.npy",
-            f"{folder}/metadata/metadata_{{chunk}}.parquet",
-        ],
-        chunk=chunks(dataset),
-    )
-
-
 def model_definition(model):
     """Return the file that defines a model kept in a folder, for rules to depend on."""
     folder = model.removeprefix("local-dir:")
     return [] if folder == model else f"{folder}/open_clip_config.json"
 
 
-def warn_of_lost_records():
-    """Say which results Snakemake has no record of: it would not notice that their settings change.
+def needed(kind, part):
+    """Return the function of a part of what a table or figure is made from."""
+    return lambda wildcards: getattr(kind.needed(FILES, wildcards), part)
 
-    It writes a record when it sees a job end. Those of jobs that ended on a cluster while their
-    Snakemake was dead are missing, and those of results that were copied without .snakemake/.
-    """
-    lost = {
-        job.rule.name
-        for job in workflow.dag.jobs
-        if job.output
-        and not workflow.dag.needrun(job)
-        and not workflow.persistence.has_metadata(job)
-    }
-    if lost:
-        logger.warning(
-            f"Results of {', '.join(sorted(lost))} are not on record: a change of their settings "
-            "would not run them again. If this study's settings made them, write the records when "
-            "all is complete: snakemake --touch --forceall --cores 1 (docs/scale.md)"
+
+def shown(kind):
+    """Return the files of a table or figure; one with a caption goes into Snakemake's report."""
+    files = kind.pattern_files(FILES)
+    if kind.caption:
+        files[0] = report(
+            files[0],
+            caption="../resources/caption.rst",
+            category=kind.folder.capitalize(),
+            labels={kind.folder.removesuffix("s"): kind.title},
         )
+    return files
 
 
-def planned_jobs():
-    """Return how many jobs of each rule are to be run, and what one may take."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_norun]
-    one = {job.rule.name: job for job in jobs}
-    planned = {}
-    for name, number in Counter(job.rule.name for job in jobs).items():
-        runtime = one[name].resources.get("runtime")
-        planned[name] = Planned(number, runtime if isinstance(runtime, int) else None)
-    return planned
+def engine_options(kind):
+    """Return the function of the options of a table that searches; they re-run nothing."""
+    if not kind.searches:
+        return ""
+    return lambda wildcards, threads, resources: ENGINE_OPTIONS.format(
+        threads=threads, resources=resources
+    )
+
+
+def settings_of(kind):
+    """Return the function of the options whose change makes a table or figure again."""
+    return lambda wildcards: options(kind.needed(FILES, wildcards).settings)
+
+
+def arguments_of(kind):
+    """Return the function of the other options: Snakemake records no function of ``input``.
+
+    They follow from the inputs and from the order of the config, which is to re-run nothing.
+    """
+    return lambda wildcards, input: options(kind.needed(FILES, wildcards).arguments)
+
+
+def checkpoint(_, input):
+    """Return the option that names a file of weights; published ones are no file."""
+    return options({"checkpoint": input.weights or None})
 
 
 def reword_lock(record):
@@ -228,6 +215,8 @@ wildcard_constraints:
 
 
 onstart:
+    gc.freeze()
+    gc.enable()
     # Only SLURM's settings have one.
     if hasattr(workflow.executor_settings, "partition_config"):
         try:
@@ -239,11 +228,12 @@ onstart:
     # cores limit the jobs, and the cycles only cost time (docs/performance.md).
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    warn_of_lost_records()
+    if warning := lost_records(workflow.dag, workflow.persistence):
+        logger.warning(warning)
     events = JobEvents(
         logger.info,
         logger.error,
-        RunEstimate(planned_jobs()),
+        RunEstimate(planned_jobs(workflow.dag)),
         total=len(workflow.dag),
     )
     logger.addHandler(events)

@@ -1,8 +1,9 @@
 # Removal of near duplicates from the pool: k-means, then within a cluster against earlier samples.
 
 DEDUPLICATE = STUDY.deduplicate
-CLUSTERS = f"{RESULTS}/deduplication/clusters/clusters_{{chunk}}.parquet"
-DUPLICATES = f"{RESULTS}/deduplication/duplicates/duplicates_{{chunk}}.parquet"
+DEDUPLICATION = f"{RESULTS}/deduplication"
+CLUSTERS = f"{DEDUPLICATION}/clusters/clusters_{{chunk}}.parquet"
+DUPLICATES = f"{DEDUPLICATION}/duplicates/duplicates_{{chunk}}.parquet"
 
 
 def duplicates():
@@ -11,35 +12,27 @@ def duplicates():
 
 
 if DEDUPLICATE:
-    POOL_EMBEDDINGS = f"{RESULTS}/embeddings/{DEDUPLICATE.embedder}/pool"
+    POOL_EMBEDDINGS = FILES.embedded(DEDUPLICATE.embedder, "pool")
 
     rule cluster_embeddings:
         input:
-            embeddings(DEDUPLICATE.embedder, "pool"),
+            FILES.embeddings(DEDUPLICATE.embedder, "pool"),
         output:
-            f"{RESULTS}/deduplication/centroids.npy",
+            f"{DEDUPLICATION}/centroids.npy",
         log:
-            f"{RESULTS}/logs/cluster_embeddings.log",
+            logged("cluster_embeddings"),
         benchmark:
-            f"{RESULTS}/benchmarks/cluster_embeddings.tsv"
+            benchmarked("cluster_embeddings")
         priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
-            engine=COMPUTE.engine,
-            device=COMPUTE.device,
-            gpu=GPU,
-            block_rows=COMPUTE.search_block_rows,
-            search_mb=COMPUTE.search_memory_mb,
-            mem_mb=search_memory,
+            **SEARCHING,
         params:
             embeddings=POOL_EMBEDDINGS,
             chunks=POOL_CHUNKS,
             settings=options(
-                clusters=DEDUPLICATE.clusters,
-                iterations=DEDUPLICATE.iterations,
-                max_training_samples=DEDUPLICATE.max_training_samples,
-                seed=DEDUPLICATE.seed,
+                DEDUPLICATE.model_dump(exclude={"embedder", "threshold", "parts"})
             ),
         message:
             "Clustering the pool"
@@ -51,54 +44,49 @@ if DEDUPLICATE:
 
     rule assign_clusters:
         input:
-            embeddings=f"{POOL_EMBEDDINGS}/img_emb/img_emb_{{chunk}}.npy",
+            embeddings=FILES.vectors(DEDUPLICATE.embedder, "pool", "{chunk}"),
             centroids=rules.cluster_embeddings.output,
         output:
             CLUSTERS,
         log:
-            f"{RESULTS}/logs/assign_clusters/{{chunk}}.log",
+            logged("assign_clusters", "{chunk}"),
         benchmark:
-            f"{RESULTS}/benchmarks/assign_clusters/{{chunk}}.tsv"
+            benchmarked("assign_clusters", "{chunk}")
         priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
-            engine=COMPUTE.engine,
-            device=COMPUTE.device,
-            gpu=GPU,
-            block_rows=COMPUTE.search_block_rows,
-            search_mb=COMPUTE.search_memory_mb,
-            mem_mb=search_memory,
+            **SEARCHING,
         message:
             "Assigning pool chunk {wildcards.chunk} to clusters"
         shell:
-            "python {SCRIPTS}/assign_clusters.py --embeddings {input.embeddings} "
+            "python {SCRIPTS}/assign_clusters.py --img-emb {input.embeddings} "
             "--centroids {input.centroids} --out {output} "
             + ENGINE_OPTIONS
             + "> {log} 2>&1"
 
     rule drop_duplicates:
         input:
-            embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
+            embeddings=FILES.embeddings(DEDUPLICATE.embedder, "pool"),
             centroids=rules.cluster_embeddings.output,
             clusters=expand(CLUSTERS, chunk=POOL_CHUNKS),
         output:
-            f"{RESULTS}/deduplication/dropped/dropped_{{part}}.parquet",
+            f"{DEDUPLICATION}/dropped/dropped_{{part}}.parquet",
         log:
-            f"{RESULTS}/logs/drop_duplicates/{{part}}.log",
+            logged("drop_duplicates", "{part}"),
         benchmark:
-            f"{RESULTS}/benchmarks/drop_duplicates/{{part}}.tsv"
+            benchmarked("drop_duplicates", "{part}")
         priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         resources:
-            search_mb=COMPUTE.search_memory_mb,
-            mem_mb=search_memory,
+            search_mb=SEARCHING["search_mb"],
+            mem_mb=SEARCHING["mem_mb"],
         params:
             embeddings=POOL_EMBEDDINGS,
-            clusters=f"{RESULTS}/deduplication/clusters",
+            clusters=f"{DEDUPLICATION}/clusters",
             chunks=POOL_CHUNKS,
-            settings=options(threshold=DEDUPLICATE.threshold, parts=DEDUPLICATE.parts),
+            settings=options(DEDUPLICATE.model_dump(include={"threshold", "parts"})),
         message:
             "Finding near duplicates in part {wildcards.part} of the clusters"
         shell:
@@ -109,21 +97,21 @@ if DEDUPLICATE:
 
     rule collect_duplicates:
         input:
-            embeddings=embeddings(DEDUPLICATE.embedder, "pool"),
+            embeddings=FILES.embeddings(DEDUPLICATE.embedder, "pool"),
             parts=expand(rules.drop_duplicates.output[0], part=range(DEDUPLICATE.parts)),
         output:
             duplicates=expand(DUPLICATES, chunk=POOL_CHUNKS),
-            summary=f"{RESULTS}/deduplication/summary.json",
+            summary=f"{DEDUPLICATION}/summary.json",
         log:
-            f"{RESULTS}/logs/collect_duplicates.log",
+            logged("collect_duplicates"),
         benchmark:
-            f"{RESULTS}/benchmarks/collect_duplicates.tsv"
+            benchmarked("collect_duplicates")
         priority: BEFORE_TRAINING
         conda:
             "../envs/search.yaml"
         params:
             embeddings=POOL_EMBEDDINGS,
-            duplicates=f"{RESULTS}/deduplication/duplicates",
+            duplicates=f"{DEDUPLICATION}/duplicates",
             chunks=POOL_CHUNKS,
             threshold=DEDUPLICATE.threshold,
         message:

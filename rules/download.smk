@@ -26,9 +26,9 @@ rule list_emoji:
     output:
         f"{RESULTS}/emoji.json",
     log:
-        f"{RESULTS}/logs/list_emoji.log",
+        logged("list_emoji"),
     benchmark:
-        f"{RESULTS}/benchmarks/list_emoji.tsv"
+        benchmarked("list_emoji")
     priority: BEFORE_EMBEDDING
     conda:
         "../envs/emoji.yaml"
@@ -44,9 +44,9 @@ rule render_emoji:
     output:
         directory(f"{RESULTS}/emoji/{{part}}"),
     log:
-        f"{RESULTS}/logs/render_emoji/{{part}}.log",
+        logged("render_emoji", "{part}"),
     benchmark:
-        f"{RESULTS}/benchmarks/render_emoji/{{part}}.tsv"
+        benchmarked("render_emoji", "{part}")
     priority: BEFORE_TRAINING
     conda:
         "../envs/emoji.yaml"
@@ -54,12 +54,14 @@ rule render_emoji:
     threads: lambda wildcards: 2 if wildcards.part == "pool" else 1
     params:
         settings=lambda wildcards: options(
-            seed=EMOJI.seed,
-            size=EMOJI.image_size,
-            pool_classes=EMOJI.pool_classes,
-            test_classes=EMOJI.test_classes,
-            drawing_classes=EMOJI.drawing_classes,
-            **emoji_settings(wildcards.part),
+            {
+                "seed": EMOJI.seed,
+                "size": EMOJI.image_size,
+                "pool_classes": EMOJI.pool_classes,
+                "test_classes": EMOJI.test_classes,
+                "drawing_classes": EMOJI.drawing_classes,
+                **emoji_settings(wildcards.part),
+            }
         ),
     message:
         "Rendering the emoji of {wildcards.part}"
@@ -74,9 +76,9 @@ rule slice_urls:
     output:
         f"{RESULTS}/urls/{{dataset}}/{{chunk}}.parquet",
     log:
-        f"{RESULTS}/logs/slice_urls/{{dataset}}/{{chunk}}.log",
+        logged("slice_urls", "{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/slice_urls/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("slice_urls", "{dataset}/{chunk}")
     wildcard_constraints:
         dataset=one_of(datasets_from(UrlsSource)),
     priority: BEFORE_TRAINING
@@ -84,9 +86,11 @@ rule slice_urls:
         "../envs/download.yaml"
     params:
         settings=lambda _: options(
-            chunks=STUDY.pool.chunks,
-            url_column=STUDY.pool.source.url_column,
-            caption_column=STUDY.pool.source.caption_column,
+            {
+                "chunks": STUDY.pool.chunks,
+                "url_column": STUDY.pool.source.url_column,
+                "caption_column": STUDY.pool.source.caption_column,
+            }
         ),
     message:
         "Taking the links of {wildcards.dataset} chunk {wildcards.chunk}"
@@ -115,9 +119,9 @@ rule download_chunk:
     output:
         directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
     log:
-        f"{RESULTS}/logs/download_chunk/{{dataset}}/{{chunk}}.log",
+        logged("download_chunk", "{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/download_chunk/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("download_chunk", "{dataset}/{chunk}")
     wildcard_constraints:
         dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
     priority: BEFORE_EMBEDDING
@@ -128,7 +132,7 @@ rule download_chunk:
         download_threads=COMPUTE.download_threads,
     params:
         links=link_options,
-        settings=options(**DOWNLOAD.model_dump()),
+        settings=options(DOWNLOAD.model_dump()),
         state=lambda wildcards: f"{RESULTS}/state/download_chunk/{wildcards.dataset}/{wildcards.chunk}",
     message:
         "Downloading {wildcards.dataset} chunk {wildcards.chunk}"
@@ -136,16 +140,16 @@ rule download_chunk:
         "python {SCRIPTS}/download_chunk.py {params.links} --dataset {wildcards.dataset} "
         "--chunk {wildcards.chunk} {params.settings} "
         "--processes {resources.processes} --threads {resources.download_threads} "
-        "--work {params.state} --out {output} > {log} 2>&1"
+        "--state {params.state} --out {output} > {log} 2>&1"
 
 
 rule list_shards:
     output:
         directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
     log:
-        f"{RESULTS}/logs/list_shards/{{dataset}}/{{chunk}}.log",
+        logged("list_shards", "{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/list_shards/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("list_shards", "{dataset}/{chunk}")
     wildcard_constraints:
         dataset=one_of(datasets_from(ShardsSource)),
     priority: BEFORE_TRAINING
@@ -153,7 +157,7 @@ rule list_shards:
         "../envs/download.yaml"
     params:
         shards=lambda wildcards: source(wildcards.dataset).shards,
-        chunks=lambda wildcards: len(chunks(wildcards.dataset)),
+        chunks=lambda wildcards: len(FILES.chunks(wildcards.dataset)),
     message:
         "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
     shell:
@@ -186,9 +190,9 @@ rule ingest_imagefolder:
     output:
         directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
     log:
-        f"{RESULTS}/logs/ingest_imagefolder/{{dataset}}/{{chunk}}.log",
+        logged("ingest_imagefolder", "{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/ingest_imagefolder/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("ingest_imagefolder", "{dataset}/{chunk}")
     wildcard_constraints:
         dataset=one_of(set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}),
     priority: BEFORE_TRAINING
@@ -197,12 +201,14 @@ rule ingest_imagefolder:
     params:
         # A function, or Snakemake would take {class} for a wildcard.
         settings=lambda wildcards: options(
-            chunks=len(chunks(wildcards.dataset)),
-            caption=caption(wildcards.dataset),
-            samples_per_shard=DOWNLOAD.samples_per_shard,
+            {
+                "chunks": len(FILES.chunks(wildcards.dataset)),
+                "caption": caption(wildcards.dataset),
+                "samples_per_shard": DOWNLOAD.samples_per_shard,
+            }
         ),
         class_names=lambda _, input: (
-            options(class_names=input.class_names) if input.class_names else ""
+            options({"class_names": input.class_names or None})
         ),
     message:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
@@ -219,9 +225,9 @@ rule ingest_imagenet:
     output:
         directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
     log:
-        f"{RESULTS}/logs/ingest_imagenet/{{dataset}}/{{chunk}}.log",
+        logged("ingest_imagenet", "{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/ingest_imagenet/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("ingest_imagenet", "{dataset}/{chunk}")
     wildcard_constraints:
         dataset=one_of(datasets_from(ImageNetSource)),
     priority: BEFORE_TRAINING
@@ -229,12 +235,14 @@ rule ingest_imagenet:
         "../envs/imagenet.yaml"
     params:
         settings=lambda wildcards: options(
-            chunks=len(chunks(wildcards.dataset)),
-            caption=caption(wildcards.dataset),
-            samples_per_shard=DOWNLOAD.samples_per_shard,
-            **source(wildcards.dataset).model_dump(
-                include={"variant", "images", "ground_truth"}, exclude_none=True
-            ),
+            {
+                "chunks": len(FILES.chunks(wildcards.dataset)),
+                "caption": caption(wildcards.dataset),
+                "samples_per_shard": DOWNLOAD.samples_per_shard,
+                **source(wildcards.dataset).model_dump(
+                    include={"variant", "images", "ground_truth"}, exclude_none=True
+                ),
+            }
         ),
     message:
         "Packing {wildcards.dataset} chunk {wildcards.chunk} of ImageNet into shards"

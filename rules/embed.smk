@@ -22,30 +22,40 @@ def embedder_definition(wildcards):
 def embedder_options(wildcards):
     """Return the options that name the embedder, but for a file of weights."""
     embedder = STUDY.embedders[wildcards.embedder]
-    if isinstance(embedder, TimmEmbedder):
-        return options(library="timm", model=embedder.model)
     if isinstance(embedder, ClassifierEmbedder):
-        classifier = STUDY.classifiers[embedder.classifier]
-        settings = classifier.model_dump(include={"model", "image_size"})
-        return options(library="timm", **settings)
-    if isinstance(embedder, PretrainedEmbedder):
-        return options(model=embedder.model, pretrained=embedder.pretrained)
-    return options(model=embedder.model)
+        embedder = STUDY.classifiers[embedder.classifier]
+    timm = isinstance(embedder, (TimmEmbedder, TrainedClassifier))
+    settings = embedder.model_dump(include={"model", "pretrained", "image_size"})
+    return options({"library": "timm" if timm else "open_clip", **settings})
+
+
+def embedded_files(dataset):
+    """Return what an embedding of a chunk writes."""
+    folder = FILES.embedded("{embedder}", dataset)
+    return {
+        "embeddings": FILES.vectors("{embedder}", dataset, "{chunk}"),
+        "metadata": f"{folder}/metadata/metadata_{{chunk}}.parquet",
+        "rejected": f"{folder}/rejected/rejected_{{chunk}}.parquet",
+    }
+
+
+EMBEDDED = (
+    "--img-emb {output.embeddings} --metadata {output.metadata} --rejected {output.rejected} "
+    "> {log} 2>&1"
+)
 
 
 rule embed_chunk:
     input:
-        chunk=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
+        data=f"{RESULTS}/data/{{dataset}}/{{chunk}}",
         weights=embedder_weights,
         definition=embedder_definition,
     output:
-        embeddings=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/img_emb/img_emb_{{chunk}}.npy",
-        metadata=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/metadata/metadata_{{chunk}}.parquet",
-        rejected=f"{RESULTS}/embeddings/{{embedder}}/{{dataset}}/rejected/rejected_{{chunk}}.parquet",
+        **embedded_files("{dataset}"),
     log:
-        f"{RESULTS}/logs/embed_chunk/{{embedder}}/{{dataset}}/{{chunk}}.log",
+        logged("embed_chunk", "{embedder}/{dataset}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/embed_chunk/{{embedder}}/{{dataset}}/{{chunk}}.tsv"
+        benchmarked("embed_chunk", "{embedder}/{dataset}/{chunk}")
     priority: BEFORE_TRAINING
     conda:
         "../envs/embed.yaml"
@@ -57,36 +67,31 @@ rule embed_chunk:
     params:
         embedder=embedder_options,
         use=lambda wildcards: "test" if wildcards.dataset in TEST_SETS else "training",
-        checkpoint=lambda _, input: (
-            options(checkpoint=input.weights) if input.weights else ""
-        ),
+        checkpoint=checkpoint,
         state=lambda wildcards: (
             f"{RESULTS}/state/embed_chunk/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"
         ),
     message:
         "Embedding {wildcards.dataset} chunk {wildcards.chunk} with {wildcards.embedder}"
     shell:
-        "python {SCRIPTS}/embed_chunk.py --chunk {input.chunk} --use {params.use} "
+        "python {SCRIPTS}/embed_chunk.py --data {input.data} --use {params.use} "
         "{params.embedder} {params.checkpoint} "
         "--device {resources.device} --batch-size {resources.batch_size} "
-        "--workers {resources.workers} --state {params.state} --img-emb {output.embeddings} "
-        "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"
+        "--workers {resources.workers} --state {params.state} " + EMBEDDED
 
 
 rule import_embeddings:
     input:
-        chunk=f"{RESULTS}/data/pool/{{chunk}}",
+        data=f"{RESULTS}/data/pool/{{chunk}}",
         given=lambda wildcards: STUDY.embedders[wildcards.embedder].pool_embeddings,
         weights=embedder_weights,
         definition=embedder_definition,
     output:
-        embeddings=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
-        metadata=f"{RESULTS}/embeddings/{{embedder}}/pool/metadata/metadata_{{chunk}}.parquet",
-        rejected=f"{RESULTS}/embeddings/{{embedder}}/pool/rejected/rejected_{{chunk}}.parquet",
+        **embedded_files("pool"),
     log:
-        f"{RESULTS}/logs/import_embeddings/{{embedder}}/{{chunk}}.log",
+        logged("import_embeddings", "{embedder}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/import_embeddings/{{embedder}}/{{chunk}}.tsv"
+        benchmarked("import_embeddings", "{embedder}/{chunk}")
     wildcard_constraints:
         embedder=one_of(
             name
@@ -98,15 +103,12 @@ rule import_embeddings:
         "../envs/embed.yaml"
     params:
         embedder=embedder_options,
-        checkpoint=lambda _, input: (
-            options(checkpoint=input.weights) if input.weights else ""
-        ),
+        checkpoint=checkpoint,
     message:
         "Taking the embeddings of pool chunk {wildcards.chunk} from {input.given}"
     shell:
-        "python {SCRIPTS}/import_embeddings.py --chunk {input.chunk} --given {input.given:q} "
-        "{params.embedder} {params.checkpoint} --device cpu --img-emb {output.embeddings} "
-        "--metadata {output.metadata} --rejected {output.rejected} > {log} 2>&1"
+        "python {SCRIPTS}/import_embeddings.py --data {input.data} --given {input.given:q} "
+        "{params.embedder} {params.checkpoint} --device cpu " + EMBEDDED
 
 
 # Where embeddings of the pool are given, both rules make them.

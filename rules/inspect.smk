@@ -16,7 +16,7 @@ rule inspect_data:
         template=f"{RESOURCES}/inspection.html.j2",
         page=PAGE,
     log:
-        f"{RESULTS}/logs/inspect_data.log",
+        logged("inspect_data"),
     conda:
         "../envs/inspect.yaml"
     params:

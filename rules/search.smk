@@ -1,33 +1,25 @@
 # Exact similarity search of every test set against the reference and against each pool chunk.
 
-TEST_EMBEDDINGS = (
-    f"{RESULTS}/embeddings/{{embedder}}/{{test_set}}/img_emb/img_emb_{TEST_CHUNK}.npy"
-)
-SIMILARITY = f"{RESULTS}/similarity/{{embedder}}/{{test_set}}"
+TEST_EMBEDDINGS = FILES.vectors("{embedder}", "{test_set}", TEST_CHUNK)
 
 
 rule search_reference:
     input:
         tests=TEST_EMBEDDINGS,
-        reference=lambda wildcards: embeddings(wildcards.embedder, "reference"),
+        reference=lambda wildcards: FILES.embeddings(wildcards.embedder, "reference"),
     output:
-        f"{SIMILARITY}/reference_neighbours.parquet",
+        FILES.reference_neighbours("{embedder}", "{test_set}"),
     log:
-        f"{RESULTS}/logs/search_reference/{{embedder}}/{{test_set}}.log",
+        logged("search_reference", "{embedder}/{test_set}"),
     benchmark:
-        f"{RESULTS}/benchmarks/search_reference/{{embedder}}/{{test_set}}.tsv"
+        benchmarked("search_reference", "{embedder}/{test_set}")
     priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     resources:
-        engine=COMPUTE.engine,
-        device=COMPUTE.device,
-        gpu=GPU,
-        block_rows=COMPUTE.search_block_rows,
-        search_mb=COMPUTE.search_memory_mb,
-        mem_mb=search_memory,
+        **SEARCHING,
     params:
-        reference=lambda wildcards: f"{RESULTS}/embeddings/{wildcards.embedder}/reference",
+        reference=lambda wildcards: FILES.embedded(wildcards.embedder, "reference"),
         chunks=REFERENCE_CHUNKS,
         neighbours=STUDY.search.reference_neighbours,
     message:
@@ -43,24 +35,19 @@ rule search_pool:
     input:
         tests=TEST_EMBEDDINGS,
         reference=rules.search_reference.output,
-        pool=f"{RESULTS}/embeddings/{{embedder}}/pool/img_emb/img_emb_{{chunk}}.npy",
+        pool=FILES.vectors("{embedder}", "pool", "{chunk}"),
     output:
-        margins=f"{SIMILARITY}/margins/margins_{{chunk}}.parquet",
-        neighbours=f"{SIMILARITY}/pool_neighbours/pool_neighbours_{{chunk}}.parquet",
+        margins=FILES.margins("{embedder}", "{test_set}", "{chunk}"),
+        neighbours=FILES.chunk_neighbours("{embedder}", "{test_set}", "{chunk}"),
     log:
-        f"{RESULTS}/logs/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.log",
+        logged("search_pool", "{embedder}/{test_set}/{chunk}"),
     benchmark:
-        f"{RESULTS}/benchmarks/search_pool/{{embedder}}/{{test_set}}/{{chunk}}.tsv"
+        benchmarked("search_pool", "{embedder}/{test_set}/{chunk}")
     priority: BEFORE_TRAINING
     conda:
         "../envs/search.yaml"
     resources:
-        engine=COMPUTE.engine,
-        device=COMPUTE.device,
-        gpu=GPU,
-        block_rows=COMPUTE.search_block_rows,
-        search_mb=COMPUTE.search_memory_mb,
-        mem_mb=search_memory,
+        **SEARCHING,
     params:
         ranks=sorted(STUDY.search.ranks),
         neighbours=POOL_NEIGHBOURS,
@@ -69,8 +56,9 @@ rule search_pool:
     shell:
         "python {SCRIPTS}/search_pool.py --pool {input.pool} --chunk {wildcards.chunk} "
         "--tests {input.tests} --reference-neighbours {input.reference} --ranks {params.ranks} "
-        "--k {params.neighbours} --out-margins {output.margins} "
-        "--out-neighbours {output.neighbours} " + ENGINE_OPTIONS + "> {log} 2>&1"
+        "--k {params.neighbours} --margins {output.margins} --neighbours {output.neighbours} "
+        + ENGINE_OPTIONS
+        + "> {log} 2>&1"
 
 
 rule merge_neighbours:
@@ -79,11 +67,11 @@ rule merge_neighbours:
             rules.search_pool.output.neighbours, chunk=POOL_CHUNKS, allow_missing=True
         ),
     output:
-        f"{SIMILARITY}/pool_neighbours.parquet",
+        FILES.pool_neighbours("{embedder}", "{test_set}"),
     log:
-        f"{RESULTS}/logs/merge_neighbours/{{embedder}}/{{test_set}}.log",
+        logged("merge_neighbours", "{embedder}/{test_set}"),
     benchmark:
-        f"{RESULTS}/benchmarks/merge_neighbours/{{embedder}}/{{test_set}}.tsv"
+        benchmarked("merge_neighbours", "{embedder}/{test_set}")
     conda:
         "../envs/search.yaml"
     params:

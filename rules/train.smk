@@ -6,6 +6,31 @@
 # no number of cores; it sets the threads of each rule itself.
 HALF_OF_CORES = max(1, (workflow.resource_settings.cores or 2) // 2)
 REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"
+TRAINING_RESOURCES = {
+    "device": COMPUTE.device,
+    "gpu": TRAINING_GPUS,
+    "nodes": 1,
+    "workers": COMPUTE.training_workers,
+}
+TRAINING_OPTIONS = (
+    "{params.settings} --device {resources.device} --gpus {resources.gpu} "
+    "--workers {resources.workers} --state {params.state} --weights {output.weights} "
+    "--metrics {output.metrics} --summary {output.summary} > {log} 2>&1"
+)
+
+
+def training_files(folder):
+    """Return what a training writes."""
+    return {
+        "weights": f"{folder}/model.pt",
+        "metrics": f"{folder}/metrics.csv",
+        "summary": f"{folder}/training.json",
+    }
+
+
+def training_settings(settings):
+    """Return the options of the settings of a training."""
+    return options(settings.model_dump(exclude={"kind", "seed", "seeds"}))
 
 
 def sampled_reference(wildcards):
@@ -20,15 +45,13 @@ def reference_options(wildcards):
     share = STUDY.subsets[wildcards.subset].reference
     if not share:
         return ""
-    chosen = f"--reference {' '.join(data('reference'))}"
-    if share < 1:
-        chosen += f" --reference-kept {REFERENCE_SAMPLE}".format(share=share)
-    return chosen
+    kept = REFERENCE_SAMPLE.format(share=share) if share < 1 else None
+    return options({"reference": FILES.data("reference"), "reference_kept": kept})
 
 
 rule sample_reference:
     input:
-        embeddings(EMBEDDER, "reference"),
+        FILES.embeddings(EMBEDDER, "reference"),
     output:
         kept=expand(
             f"{REFERENCE_SAMPLE}/kept_{{chunk}}.parquet",
@@ -37,9 +60,9 @@ rule sample_reference:
         ),
         summary=f"{REFERENCE_SAMPLE}/summary.json",
     log:
-        f"{RESULTS}/logs/sample_reference/{{share}}.log",
+        logged("sample_reference", "{share}"),
     benchmark:
-        f"{RESULTS}/benchmarks/sample_reference/{{share}}.tsv"
+        benchmarked("sample_reference", "{share}")
     wildcard_constraints:
         share=r"0\.\d+",
     priority: BEFORE_TRAINING
@@ -47,45 +70,29 @@ rule sample_reference:
         "../envs/search.yaml"
     params:
         embedder=EMBEDDER,
-        embeddings=f"{RESULTS}/embeddings/{EMBEDDER}/reference",
+        embeddings=FILES.embedded(EMBEDDER, "reference"),
         chunks=REFERENCE_CHUNKS,
         out=REFERENCE_SAMPLE,
     message:
         "Taking {wildcards.share} of the reference"
     shell:
-        "python {SCRIPTS}/select_subset.py --subset reference_{wildcards.share} --method random "
+        "python {SCRIPTS}/sample_reference.py --subset reference_{wildcards.share} "
         "--keep {wildcards.share} --embedder {params.embedder} --embeddings {params.embeddings} "
         "--chunks {params.chunks} --out {params.out} --summary {output.summary} > {log} 2>&1"
 
 
-def training_options(settings):
-    """Return train_clip.py's options for the settings of a training section."""
-    names = "model epochs batch_size lr warmup weight_decay precision max_skipped"
-    chosen = options(**{name: getattr(settings, name) for name in names.split()})
-    return chosen + (" --grad-checkpointing" if settings.grad_checkpointing else "")
-
-
-TRAIN_COMMAND = (
-    "python {SCRIPTS}/train_clip.py {params.settings} --device {resources.device} "
-    "--gpus {resources.gpu} --workers {resources.workers} --state {params.state} "
-    "--weights {output.weights} --metrics {output.metrics} --summary {output.summary} "
-)
-
-
 rule train_embedder:
     input:
-        pool=data("pool"),
+        pool=FILES.data("pool"),
         definition=lambda wildcards: model_definition(
             STUDY.embedders[wildcards.embedder].model
         ),
     output:
-        weights=f"{RESULTS}/embedders/{{embedder}}/model.pt",
-        metrics=f"{RESULTS}/embedders/{{embedder}}/metrics.csv",
-        summary=f"{RESULTS}/embedders/{{embedder}}/training.json",
+        **training_files(f"{RESULTS}/embedders/{{embedder}}"),
     log:
-        f"{RESULTS}/logs/train_embedder/{{embedder}}.log",
+        logged("train_embedder", "{embedder}"),
     benchmark:
-        f"{RESULTS}/benchmarks/train_embedder/{{embedder}}.tsv"
+        benchmarked("train_embedder", "{embedder}")
     wildcard_constraints:
         embedder=one_of(
             name
@@ -97,19 +104,18 @@ rule train_embedder:
         "../envs/train.yaml"
     threads: HALF_OF_CORES
     resources:
-        device=COMPUTE.device,
-        gpu=TRAINING_GPUS,
-        nodes=1,
-        workers=COMPUTE.training_workers,
+        **TRAINING_RESOURCES,
     params:
-        settings=lambda wildcards: training_options(STUDY.embedders[wildcards.embedder]),
+        settings=lambda wildcards: training_settings(
+            STUDY.embedders[wildcards.embedder]
+        ),
         seed=lambda wildcards: STUDY.embedders[wildcards.embedder].seed,
         state=lambda wildcards: f"{RESULTS}/state/train_embedder/{wildcards.embedder}",
     message:
         "Training the embedder {wildcards.embedder} on the whole pool"
     shell:
-        TRAIN_COMMAND + "--training-set {wildcards.embedder} --seed {params.seed} "
-        "--pool {input.pool} > {log} 2>&1"
+        "python {SCRIPTS}/train_embedder.py --embedder {wildcards.embedder} --seed {params.seed} "
+        "--pool {input.pool} " + TRAINING_OPTIONS
 
 
 rule train_clip:
@@ -120,50 +126,48 @@ rule train_clip:
             then=rules.certify_subset.output.certificate,
         ),
         kept=rules.select_subset.output.kept,
-        pool=data("pool"),
+        pool=FILES.data("pool"),
         reference=lambda wildcards: (
-            data("reference") if STUDY.subsets[wildcards.subset].reference else []
+            FILES.data("reference")
+            if STUDY.subsets[wildcards.subset].reference
+            else []
         ),
         reference_kept=sampled_reference,
         definition=model_definition(STUDY.training.model),
     output:
-        weights=f"{RESULTS}/models/{{subset}}/seed{{seed}}/model.pt",
-        metrics=f"{RESULTS}/models/{{subset}}/seed{{seed}}/metrics.csv",
-        summary=f"{RESULTS}/models/{{subset}}/seed{{seed}}/training.json",
+        **training_files(f"{RESULTS}/models/{{subset}}/seed{{seed}}"),
     log:
-        f"{RESULTS}/logs/train_clip/{{subset}}/seed{{seed}}.log",
+        logged("train_clip", "{subset}/seed{seed}"),
     benchmark:
-        f"{RESULTS}/benchmarks/train_clip/{{subset}}/seed{{seed}}.tsv"
+        benchmarked("train_clip", "{subset}/seed{seed}")
     priority: TRAINING
     conda:
         "../envs/train.yaml"
     resources:
-        device=COMPUTE.device,
-        gpu=TRAINING_GPUS,
-        nodes=1,
-        workers=COMPUTE.training_workers,
+        **TRAINING_RESOURCES,
     params:
-        settings=training_options(STUDY.training),
-        kept=lambda wildcards: f"{RESULTS}/subsets/{wildcards.subset}/kept",
+        settings=training_settings(STUDY.training),
+        kept=lambda wildcards: FILES.kept(wildcards.subset),
         reference=reference_options,
         state=lambda wildcards: f"{RESULTS}/state/train_clip/{wildcards.subset}/seed{wildcards.seed}",
     message:
         "Training on {wildcards.subset} and its share of the reference, seed {wildcards.seed}"
     shell:
-        TRAIN_COMMAND + "--training-set {wildcards.subset} --seed {wildcards.seed} "
-        "--pool {input.pool} --kept {params.kept} {params.reference} > {log} 2>&1"
+        "python {SCRIPTS}/train_clip.py --training-set {wildcards.subset} --seed {wildcards.seed} "
+        "--pool {input.pool} --kept {params.kept} {params.reference} "
+        + TRAINING_OPTIONS
 
 
 rule train_classifier:
     input:
-        data("reference"),
+        FILES.data("reference"),
     output:
         weights=f"{RESULTS}/classifiers/{{classifier}}/model.pt",
         summary=f"{RESULTS}/classifiers/{{classifier}}/training.json",
     log:
-        f"{RESULTS}/logs/train_classifier/{{classifier}}.log",
+        logged("train_classifier", "{classifier}"),
     benchmark:
-        f"{RESULTS}/benchmarks/train_classifier/{{classifier}}.tsv"
+        benchmarked("train_classifier", "{classifier}")
     wildcard_constraints:
         classifier=one_of(
             name
@@ -180,7 +184,7 @@ rule train_classifier:
         workers=COMPUTE.embedding_workers,
     params:
         settings=lambda wildcards: options(
-            **STUDY.classifiers[wildcards.classifier].model_dump(exclude={"kind"})
+            STUDY.classifiers[wildcards.classifier].model_dump(exclude={"kind"})
         ),
         state=lambda wildcards: f"{RESULTS}/state/train_classifier/{wildcards.classifier}",
     message:

@@ -1,12 +1,17 @@
 """What the rules run, what that imports, and what the environments in envs/ hold."""
 
 import ast
+import json
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from programs import ROOT
+from run_imports import executed
 
 SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
@@ -30,20 +35,12 @@ def parse_environment(path: Path) -> dict[str, str]:
 
 
 @cache
-def rules() -> dict[str, str]:
-    """Return the text of each rule, with the shell commands that rules share put in."""
-    found = {}
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        text = path.read_text(encoding="utf-8")
-        shared = dict(
-            re.findall(r"^([A-Z_]+_COMMAND) = (\(.*?^\))", text, re.MULTILINE | re.DOTALL)
-        )
-        # A rule ends where a line is indented no deeper than its name.
-        for match in re.finditer(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
-            body = match[3]
-            for name, command in shared.items():
-                body = body.replace(name, command)
-            found[match[2]] = body
+def rules() -> dict[str, dict[str, Any]]:
+    """Return what tests look at of each rule that runs a program, as Snakemake parses it."""
+    # In a process of its own: the workflow changes the environment.
+    command = [sys.executable, str(ROOT / "tests" / "parsed_rules.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
     return found
 
 
@@ -51,11 +48,17 @@ def rules() -> dict[str, str]:
 def programs() -> dict[str, tuple[str, str]]:
     """Return the program of each rule and the environment in which it runs."""
     found = {}
-    for rule, body in rules().items():
-        (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", body)
-        (environment,) = re.findall(r'"\.\./envs/(\w+)\.yaml"', body)
-        found[rule] = program, environment
+    for rule, parts in rules().items():
+        (program,) = re.findall(r"\{SCRIPTS\}/(\w+)\.py", parts["shell"])
+        found[rule] = program, Path(parts["conda"]).stem
     return found
+
+
+def module_of(rule: str) -> Path | None:
+    """Return the module that is the table or figure of a rule; None for other rules."""
+    kind, _, name = rule.partition("_")
+    path = SCRIPTS / "gapmatch" / f"{kind}s" / f"{name}.py"
+    return path if path.is_file() else None
 
 
 @cache
@@ -73,7 +76,7 @@ def module_file(name: str) -> Path | None:
 def imports(path: Path) -> set[str]:
     """Return the modules that a file imports, wherever it does; names that may be modules too."""
     names: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in executed(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -85,14 +88,32 @@ def imports(path: Path) -> set[str]:
 
 def started_programs(path: Path) -> set[str]:
     """Return the programs that a file names, to start them itself."""
-    constants = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
-    return {name for name in PROGRAMS if f"{name}.py" in constants}
+    return {name for name in PROGRAMS if f"{name}.py" in constants(path)}
 
 
-def closure(program: str) -> set[Path]:
-    """Return the files of this project that a program runs."""
+def constants(path: Path) -> set[object]:
+    return {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
+
+
+def found_modules(path: Path) -> list[Path]:
+    """Return the modules of the packages that a file names, to import all that it finds there."""
+    # Which tables and figures there are only Snakemake asks, and the report, whose environment is
+    # theirs. A program imports the one that it makes.
+    if path.stem in ("kinds", "table", "figure"):
+        return []
+    packages = [SCRIPTS.joinpath(*str(name).split(".")) for name in constants(path) if name]
+    return [
+        file
+        for package in packages
+        if package.is_relative_to(SCRIPTS / "gapmatch") and (package / "__init__.py").is_file()
+        for file in package.glob("*.py")
+    ]
+
+
+def closure(program: str, module: Path | None = None) -> set[Path]:
+    """Return the files of this project that a program runs, with the module that it is told."""
     seen: set[Path] = set()
-    pending = [SCRIPTS / f"{program}.py"]
+    pending = [SCRIPTS / f"{program}.py", *([module] if module else [])]
     while pending:
         path = pending.pop()
         if path in seen:
@@ -100,4 +121,5 @@ def closure(program: str) -> set[Path]:
         seen.add(path)
         pending += [file for name in imports(path) if (file := module_file(name))]
         pending += [SCRIPTS / f"{name}.py" for name in started_programs(path)]
+        pending += found_modules(path)
     return seen

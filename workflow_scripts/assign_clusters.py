@@ -1,30 +1,27 @@
 """Assign every sample of a chunk to its nearest centroid."""
 
-import argparse
 from pathlib import Path
 
 from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.deduplicate.clustering import assign_clusters
+from gapmatch.deduplicate import clustering
 from gapmatch.deduplicate.duplicate_files import write_clusters
 from gapmatch.running.command_line import run
-from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine
+from gapmatch.similarity.engines import EngineSettings
 
 
-def main() -> None:
-    """Assign one chunk, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--embeddings", type=Path, required=True, help="embeddings of the chunk")
-    parser.add_argument(
-        "--centroids", type=Path, required=True, help="output of cluster_embeddings.py"
-    )
-    add_engine_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="clusters_<chunk>.parquet")
-    args = parser.parse_args()
+def assign_clusters(*, img_emb: Path, centroids: Path, engine: EngineSettings, out: Path) -> None:
+    """Assign every sample of a chunk to its nearest centroid.
 
-    engine = chosen_engine(args)
-    embeddings, centroids = open_embeddings(args.embeddings), open_embeddings(args.centroids)
-    write_clusters(args.out, assign_clusters(embeddings, centroids, engine))
+    Args:
+        img_emb: Embeddings of the chunk (.npy).
+        centroids: Output of cluster_embeddings.py.
+        engine: How to search.
+        out: Output: clusters_<chunk>.parquet.
+    """
+    means = open_embeddings(centroids)
+    found = clustering.assign_clusters(open_embeddings(img_emb), means, engine.make())
+    write_clusters(out, found)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(assign_clusters)

@@ -1,7 +1,5 @@
 """Certify a subset: recompute from the embeddings that nothing above the threshold was kept."""
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +9,20 @@ import torch
 from gapmatch.data.embedding_files import embedded_chunks, open_chunks, open_embeddings
 from gapmatch.models.weights import choose_device
 from gapmatch.running.atomic import write_json, write_parquet
-from gapmatch.running.command_line import named_path, run
+from gapmatch.running.command_line import run
 from gapmatch.running.errors import InputError
-from gapmatch.similarity.arguments import add_device_argument, add_threads_argument
+from gapmatch.running.option_types import Device, Positive
+from gapmatch.running.result_files import read_object
 from gapmatch.subset import certificate
-from gapmatch.subset.subset_files import read_kept
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--subset", required=True, help="name of the subset")
-    parser.add_argument("--summary", type=Path, required=True, help="the subset's summary.json")
-    parser.add_argument("--kept", type=Path, required=True, help="folder of kept_<chunk>.parquet")
-    parser.add_argument("--chunks", nargs="+", required=True, help="chunk ids of the pool")
-    parser.add_argument("--pool", type=Path, required=True, help="folder of the pool's embeddings")
-    parser.add_argument(
-        "--reference", type=Path, required=True, help="folder of the reference's embeddings"
-    )
-    parser.add_argument(
-        "--reference-chunks", nargs="+", required=True, help="chunk ids of the reference"
-    )
-    parser.add_argument(
-        "--tests",
-        type=named_path,
-        nargs="+",
-        required=True,
-        metavar="NAME=PATH",
-        help="embeddings of each test set; nearest.parquet holds all of them",
-    )
-    add_device_argument(parser)
-    add_threads_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="certificate.json")
-    parser.add_argument("--nearest", type=Path, required=True, help="nearest.parquet")
-    parser.add_argument("--profile", type=Path, required=True, help="profile.parquet")
-    return parser.parse_args()
+from gapmatch.subset.selection import read_kept
 
 
 def read_summary(path: Path, subset: str, tests: dict[str, Path]) -> dict[str, Any]:
-    """Read a subset's summary and check that it fits the arguments."""
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        name, absent = summary["subset"], set(summary["test_sets"]) - set(tests)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: expected the summary.json of a subset.") from error
-    if name != subset:
-        raise InputError(f"{path}: is about the subset {name}, expected {subset}.")
+    """Read a subset's summary and check that it fits the options."""
+    summary = read_object(path, ["subset", "method", "test_sets", "rank", "offset", "embedder"])
+    if summary["subset"] != subset:
+        raise InputError(f"{path}: is about the subset {summary['subset']}, expected {subset}.")
+    absent = set(summary["test_sets"]) - set(tests)
     if absent and summary["method"] == "gap_match":
         raise InputError(
             f"{path}: {subset} is matched to {', '.join(sorted(absent))}, of which --tests gives "
@@ -65,62 +31,90 @@ def read_summary(path: Path, subset: str, tests: dict[str, Path]) -> dict[str, A
     return summary
 
 
-def main() -> None:
-    """Measure, write certificate and similarities; fail when the certificate is violated."""
-    args = parse_arguments()
-    torch.set_num_threads(args.threads)
-    tests = dict(args.tests)
-    summary = read_summary(args.summary, args.subset, tests)
-    matched = summary["method"] == "gap_match"
+def certify_subset(
+    *,
+    subset: str,
+    summary: Path,
+    kept: Path,
+    chunks: list[str],
+    pool: Path,
+    reference: Path,
+    reference_chunks: list[str],
+    tests: list[tuple[str, Path]],
+    device: Device = "auto",
+    threads: Positive,
+    out: Path,
+    nearest: Path,
+    profile: Path,
+) -> None:
+    """Certify a subset: recompute from the embeddings that nothing above the threshold was kept.
 
-    reference_files = embedded_chunks(args.reference, args.reference_chunks)
-    pool_files = embedded_chunks(args.pool, args.chunks)
-    for path in tests.values():
+    It fails where the certificate is violated.
+
+    Args:
+        subset: Name of the subset.
+        summary: The subset's summary.json.
+        kept: Folder of kept_<chunk>.parquet.
+        chunks: Chunk ids of the pool.
+        pool: Folder of the pool's embeddings.
+        reference: Folder of the reference's embeddings.
+        reference_chunks: Chunk ids of the reference.
+        tests: Test sets, and the embeddings of each; nearest.parquet holds all of them.
+        device: auto takes a GPU where there is one.
+        threads: Threads to compute with.
+        out: Output: certificate.json.
+        nearest: Output: nearest.parquet.
+        profile: Output: profile.parquet.
+    """
+    torch.set_num_threads(threads)
+    paths = dict(tests)
+    declared = read_summary(summary, subset, paths)
+    matched = declared["method"] == "gap_match"
+    for path in paths.values():
         open_embeddings(path)
-    reference = [
+    reference_files = embedded_chunks(reference, reference_chunks)
+    pool_files = embedded_chunks(pool, chunks)
+    of_reference = [
         (files.embeddings, np.arange(len(stored)))
         for files, stored in zip(reference_files, open_chunks(reference_files), strict=True)
     ]
-    kept = [
-        (files.embeddings, read_kept(args.kept, files.chunk, len(stored)))
+    of_pool = [
+        (files.embeddings, read_kept(kept, files.chunk, len(stored)))
         for files, stored in zip(pool_files, open_chunks(pool_files), strict=True)
     ]
-    rank = summary["rank"] if matched else 1
-    device = choose_device(args.device).type
-    rows = certificate.BLOCK_ROWS[device]
-    measured = certificate.profiles(tests, reference, kept, rank, rows, device)
-
+    rank = declared["rank"] if matched else 1
+    place = choose_device(device).type
+    rows = certificate.BLOCK_ROWS[place]
+    measured = certificate.profiles(paths, of_reference, of_pool, rank, rows, place)
     if matched:
-        named = {name: measured[name] for name in summary["test_sets"]}
-        findings = certificate.certify(named, rank, summary["offset"])
+        named = {name: measured[name] for name in declared["test_sets"]}
+        findings = certificate.certify(named, rank, declared["offset"])
     else:
         findings = certificate.nothing_to_certify(measured)
     result = {
-        "subset": args.subset,
-        "embedder": summary["embedder"],
-        "rank": summary["rank"],
-        "offset": summary["offset"],
+        "subset": subset,
+        **{key: declared[key] for key in ("embedder", "rank", "offset")},
         "tolerance": certificate.TOLERANCE,
         **findings,
     }
-    declared = (args.out, args.nearest, args.profile)
     # Beside the declared names: whoever looks finds them, and nothing trains on the subset.
-    violated = [path.with_suffix(f".violated{path.suffix}") for path in declared]
-    out, nearest, profile = violated if findings["violations"] else declared
+    outputs = (out, nearest, profile)
+    violated = [path.with_suffix(f".violated{path.suffix}") for path in outputs]
+    written = violated if findings["violations"] else outputs
     if not findings["violations"]:
         for path in violated:
             path.unlink(missing_ok=True)
-    write_parquet(nearest, certificate.nearest_table(measured))
-    write_parquet(profile, certificate.profile_table(measured))
-    write_json(out, result)
+    write_parquet(written[1], certificate.nearest_table(measured))
+    write_parquet(written[2], certificate.profile_table(measured))
+    write_json(written[0], result)
     if findings["violations"]:
         raise InputError(
-            f"{args.subset}: {findings['violations']} of {findings['test_images']} test images "
+            f"{subset}: {findings['violations']} of {findings['test_images']} test images "
             f"have a nearer kept sample than the threshold allows (by up to "
-            f"{findings['max_excess']:.3g}); see {out}. The subset does not fit the embeddings: "
-            "delete its folder and the margins, and run again."
+            f"{findings['max_excess']:.3g}); see {written[0]}. The subset does not fit the "
+            "embeddings: delete its folder and the margins, and run again."
         )
 
 
 if __name__ == "__main__":
-    run(main)
+    run(certify_subset)

@@ -1,6 +1,5 @@
-"""Cluster a dataset's embeddings by k-means, as the first step of deduplication."""
+"""Cluster the pool's embeddings by k-means, as the first step of deduplication."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -9,41 +8,40 @@ from gapmatch.data.embedding_files import embedded_chunks, open_chunks
 from gapmatch.deduplicate.clustering import train_centroids
 from gapmatch.running.atomic import atomic_path
 from gapmatch.running.command_line import run
-from gapmatch.similarity.arguments import add_engine_arguments, chosen_engine, positive
+from gapmatch.running.option_types import Positive
+from gapmatch.similarity.engines import EngineSettings
 
 
-def main() -> None:
-    """Train on a sample of all chunks, write the centroids."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--embeddings", type=Path, required=True, help="folder of the dataset's embeddings"
-    )
-    parser.add_argument("--chunks", nargs="+", required=True, help="chunk ids")
-    parser.add_argument("--clusters", type=positive, required=True, help="number of clusters")
-    parser.add_argument("--iterations", type=positive, required=True, help="of k-means")
-    parser.add_argument(
-        "--max-training-samples",
-        type=positive,
-        required=True,
-        help="train on at most this many samples, taken evenly over the chunks",
-    )
-    parser.add_argument("--seed", type=int, required=True, help="seed of the first centroids")
-    add_engine_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="centroids.npy")
-    args = parser.parse_args()
+def cluster_embeddings(
+    *,
+    embeddings: Path,
+    chunks: list[str],
+    clusters: Positive,
+    iterations: Positive,
+    max_training_samples: Positive,
+    seed: int,
+    engine: EngineSettings,
+    out: Path,
+) -> None:
+    """Cluster the pool's embeddings by k-means, as the first step of deduplication.
 
-    chunks = open_chunks(embedded_chunks(args.embeddings, args.chunks))
+    Args:
+        embeddings: Folder of the pool's embeddings.
+        chunks: Chunk ids.
+        clusters: Number of clusters.
+        iterations: Iterations of k-means.
+        max_training_samples: Train on at most this many samples, taken evenly over the chunks.
+        seed: Seed of the first centroids.
+        engine: How to search.
+        out: Output: centroids (.npy).
+    """
+    stored = open_chunks(embedded_chunks(embeddings, chunks))
     centroids = train_centroids(
-        chunks,
-        args.clusters,
-        args.iterations,
-        args.max_training_samples,
-        args.seed,
-        chosen_engine(args),
+        stored, clusters, iterations, max_training_samples, seed, engine.make()
     )
-    with atomic_path(args.out) as temporary, temporary.open("wb") as file:
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
         np.save(file, centroids, allow_pickle=False)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(cluster_embeddings)

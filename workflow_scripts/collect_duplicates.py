@@ -1,43 +1,44 @@
 """Turn the duplicates found in parts of the clusters into one file per chunk."""
 
-import argparse
 from pathlib import Path
 
 from gapmatch.data.embedding_files import embedded_chunks, open_embeddings
-from gapmatch.deduplicate.duplicate_files import collect_duplicates, duplicates_path
+from gapmatch.deduplicate import duplicate_files
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.command_line import run
 
 
-def main() -> None:
-    """Write the files of all chunks, then a summary."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--embeddings", type=Path, required=True, help="folder of the dataset's embeddings"
-    )
-    parser.add_argument("--chunks", nargs="+", required=True, help="chunk ids")
-    parser.add_argument(
-        "--parts", type=Path, nargs="+", required=True, help="outputs of drop_duplicates.py"
-    )
-    parser.add_argument(
-        "--threshold", type=float, required=True, help="that they were found with, for the summary"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of duplicates")
-    parser.add_argument("--summary", type=Path, required=True, help="summary.json")
-    args = parser.parse_args()
+def collect_duplicates(
+    *,
+    embeddings: Path,
+    chunks: list[str],
+    parts: list[Path],
+    threshold: float,
+    out: Path,
+    summary: Path,
+) -> None:
+    """Turn the duplicates found in parts of the clusters into one file per chunk.
 
-    files = embedded_chunks(args.embeddings, args.chunks)
-    chunks = [file.chunk for file in files]
+    Args:
+        embeddings: Folder of the pool's embeddings.
+        chunks: Chunk ids.
+        parts: Outputs of drop_duplicates.py.
+        threshold: Similarity that they were found with, for the summary.
+        out: Output: folder of duplicates_<chunk>.parquet.
+        summary: Output: summary.json.
+    """
+    files = embedded_chunks(embeddings, chunks)
+    ids = [file.chunk for file in files]
     pool = kept = 0
     for number, file in enumerate(files):
         rows = len(open_embeddings(file.embeddings))
-        table = collect_duplicates(args.parts, chunks, number, rows)
-        write_parquet(duplicates_path(args.out, file.chunk), table)
+        table = duplicate_files.collect_duplicates(parts, ids, number, rows)
+        write_parquet(duplicate_files.duplicates_path(out, file.chunk), table)
         pool += rows
         kept += int(table["kept"].sum())
-    summary = {"pool": pool, "kept": kept, "dropped": pool - kept, "threshold": args.threshold}
-    write_json(args.summary, summary)
+    counts = {"pool": pool, "kept": kept, "dropped": pool - kept, "threshold": threshold}
+    write_json(summary, counts)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(collect_duplicates)

@@ -1,6 +1,5 @@
 """Write the JSON schema of the config and its reference page from the config's models."""
 
-import argparse
 from pathlib import Path
 
 from gapmatch.config.reference import json_schema, markdown
@@ -8,16 +7,17 @@ from gapmatch.running.atomic import write_json, write_text
 from gapmatch.running.command_line import run
 
 
-def main() -> None:
-    """Write both files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--schema", type=Path, required=True, help="output (.json)")
-    parser.add_argument("--reference", type=Path, required=True, help="output (.md)")
-    arguments = parser.parse_args()
-    schema = json_schema()
-    write_json(arguments.schema, schema)
-    write_text(arguments.reference, markdown(schema))
+def document_config(*, schema: Path, reference: Path) -> None:
+    """Write the JSON schema of the config and its reference page from the config's models.
+
+    Args:
+        schema: Output (.json).
+        reference: Output (.md).
+    """
+    found = json_schema()
+    write_json(schema, found)
+    write_text(reference, markdown(found))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(document_config)

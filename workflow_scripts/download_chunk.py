@@ -1,6 +1,5 @@
 """Fetch the images of one chunk with img2dataset; continues at the last whole shard."""
 
-import argparse
 import shutil
 import signal
 import sys
@@ -21,50 +20,44 @@ from gapmatch.running.command_line import run
 from gapmatch.running.resumption import claim_state
 
 
-def main() -> None:
-    """Fetch, verify and seal the chunk."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--urls", type=Path, required=True, help="parquet with url and caption")
-    parser.add_argument("--site", type=Path, help="rendered crawl to serve and fetch from")
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--chunk", required=True, help="id of the chunk, five digits")
-    parser.add_argument("--image-size", type=int, required=True, help="side, pixels")
-    parser.add_argument("--resize-mode", required=True, help="img2dataset's --resize_mode")
-    parser.add_argument("--samples-per-shard", type=int, required=True, help="links per shard")
-    parser.add_argument("--min-success-rate", type=float, required=True, help="share of links")
-    parser.add_argument("--max-image-area", type=int, required=True, help="pixels")
-    parser.add_argument("--retries", type=int, required=True, help="of a failed link")
-    parser.add_argument("--timeout-minutes", type=float, required=True, help="for the chunk")
-    parser.add_argument("--processes", type=int, default=1, help="of img2dataset")
-    parser.add_argument("--threads", type=int, default=16, help="of each process")
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder of unfinished work; survives a kill"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="output: folder of the chunk")
-    arguments = parser.parse_args()
+def download_chunk(
+    *,
+    urls: Path,
+    site: Path | None = None,
+    dataset: str,
+    chunk: str,
+    settings: DownloadSettings,
+    min_success_rate: float,
+    timeout_minutes: float,
+    state: Path,
+    out: Path,
+) -> None:
+    """Fetch the images of one chunk with img2dataset; continues at the last whole shard.
 
-    settings = DownloadSettings(
-        image_size=arguments.image_size,
-        resize_mode=arguments.resize_mode,
-        samples_per_shard=arguments.samples_per_shard,
-        max_image_area=arguments.max_image_area,
-        retries=arguments.retries,
-        processes=arguments.processes,
-        threads=arguments.threads,
-    )
+    Args:
+        urls: Parquet with url and caption.
+        site: Rendered crawl to serve and fetch from.
+        dataset: Name of the dataset.
+        chunk: Id of the chunk, five digits.
+        settings: What img2dataset is told.
+        min_success_rate: Share of the links that must be fetched.
+        timeout_minutes: Minutes for the chunk.
+        state: Folder of unfinished work; survives a kill.
+        out: Output: folder of the chunk.
+    """
     # A batch system's polite kill must end img2dataset too, which runs in a session of its own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    work = arguments.work.absolute()
-    claim_state(work, identity(arguments.urls, settings, arguments.site))
-    shards = work / "shards"
-    with serve_crawl(arguments.site) if arguments.site else nullcontext() as proxy:
-        fetch(arguments.urls, shards, settings, arguments.timeout_minutes, proxy)
-    with atomic_directory(arguments.out) as folder:
-        failed = seal_chunk(shards, arguments.dataset, arguments.chunk, folder)
+    state = state.absolute()
+    claim_state(state, identity(urls, settings, site))
+    shards = state / "shards"
+    with serve_crawl(site) if site else nullcontext() as proxy:
+        fetch(urls, shards, settings, timeout_minutes, proxy)
+    with atomic_directory(out) as folder:
+        failed = seal_chunk(shards, dataset, chunk, folder)
         links = read_chunk(folder).samples + len(failed)
-        check_success_rate(failed, links, arguments.min_success_rate, arguments.chunk)
-    shutil.rmtree(work)
+        check_success_rate(failed, links, min_success_rate, chunk)
+    shutil.rmtree(state)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(download_chunk)

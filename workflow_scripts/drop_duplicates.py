@@ -1,6 +1,5 @@
 """Find the samples that are too similar to an earlier one, in one part of the clusters."""
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -10,48 +9,50 @@ from gapmatch.deduplicate.deduplication import find_duplicates, rows_that_fit
 from gapmatch.deduplicate.duplicate_files import read_part, write_part
 from gapmatch.running.command_line import run
 from gapmatch.running.errors import InputError
-from gapmatch.similarity.arguments import add_memory_argument, add_threads_argument, positive
+from gapmatch.running.option_types import Positive
 
 
-def main() -> None:
-    """Compare within the clusters of one part, write what is dropped."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--embeddings", type=Path, required=True, help="folder of the dataset's embeddings"
-    )
-    parser.add_argument(
-        "--centroids", type=Path, required=True, help="output of cluster_embeddings.py"
-    )
-    parser.add_argument(
-        "--clusters", type=Path, required=True, help="folder of clusters_<chunk>.parquet"
-    )
-    parser.add_argument("--chunks", nargs="+", required=True, help="chunk ids")
-    parser.add_argument(
-        "--threshold", type=float, required=True, help="drop above this similarity, e.g. 0.876"
-    )
-    parser.add_argument("--part", type=int, required=True, help="this part, from 0")
-    parser.add_argument(
-        "--parts", type=positive, required=True, help="that the clusters are divided into"
-    )
-    add_threads_argument(parser)
-    add_memory_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="dropped_<part>.parquet")
-    args = parser.parse_args()
-    if not 0 <= args.part < args.parts:
-        raise InputError(f"--part is {args.part}; expected 0 to {args.parts - 1}.")
+def drop_duplicates(
+    *,
+    embeddings: Path,
+    centroids: Path,
+    clusters: Path,
+    chunks: list[str],
+    threshold: float,
+    part: int,
+    parts: Positive,
+    threads: Positive,
+    max_memory_mb: Positive = 4096,
+    out: Path,
+) -> None:
+    """Find the samples that are too similar to an earlier one, in one part of the clusters.
 
-    torch.set_num_threads(args.threads)
-    files = embedded_chunks(args.embeddings, args.chunks)
-    embeddings = open_chunks(files)
-    clusters = len(open_embeddings(args.centroids))
-    first, end = (clusters * part // args.parts for part in (args.part, args.part + 1))
-    chunks = [file.chunk for file in files]
-    sizes = [len(chunk) for chunk in embeddings]
-    samples, cluster = read_part(args.clusters, chunks, sizes, range(first, end))
-    rows = rows_that_fit(args.max_memory_mb, embeddings[0], len(samples))
-    found = find_duplicates(embeddings, samples, cluster, args.threshold, rows)
-    write_part(args.out, Samples(embeddings).starts, found)
+    Args:
+        embeddings: Folder of the pool's embeddings.
+        centroids: Output of cluster_embeddings.py.
+        clusters: Folder of clusters_<chunk>.parquet.
+        chunks: Chunk ids.
+        threshold: Drop above this similarity, such as 0.876.
+        part: This part, from 0.
+        parts: Parts that the clusters are divided into.
+        threads: Threads to compute with.
+        max_memory_mb: Memory of the process in MiB, without pages of mapped files.
+        out: Output: dropped_<part>.parquet.
+    """
+    if not 0 <= part < parts:
+        raise InputError(f"--part is {part}; expected 0 to {parts - 1}.")
+    torch.set_num_threads(threads)
+    files = embedded_chunks(embeddings, chunks)
+    stored = open_chunks(files)
+    number = len(open_embeddings(centroids))
+    first, end = (number * place // parts for place in (part, part + 1))
+    sizes = [len(chunk) for chunk in stored]
+    ids = [file.chunk for file in files]
+    samples, cluster = read_part(clusters, ids, sizes, range(first, end))
+    rows = rows_that_fit(max_memory_mb, stored[0], len(samples))
+    found = find_duplicates(stored, samples, cluster, threshold, rows)
+    write_part(out, Samples(stored).starts, found)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(drop_duplicates)

@@ -1,6 +1,5 @@
 """Embed the images of one chunk with a model; continues at the last finished shard."""
 
-import argparse
 import functools
 import shutil
 from pathlib import Path
@@ -8,50 +7,49 @@ from pathlib import Path
 from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.data.image_stream import Use
 from gapmatch.embed import embedding
-from gapmatch.models.image_encoders import add_encoder_arguments, chosen_encoder
+from gapmatch.models.image_encoders import EncoderSettings
 from gapmatch.running.command_line import run
 from gapmatch.running.resumption import claim_state
 
 
-def main() -> None:
-    """Embed the chunk and write embeddings, metadata and the list of rejected samples."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chunk", type=Path, required=True, help="folder of the chunk's shards")
-    parser.add_argument(
-        "--use",
-        type=Use,
-        choices=list(Use),
-        required=True,
-        help="what for: a training needs captions, a test labels",
-    )
-    add_encoder_arguments(parser)
-    parser.add_argument("--batch-size", type=int, default=256, help="images per batch")
-    parser.add_argument("--workers", type=int, default=1, help="processes that decode images")
-    parser.add_argument(
-        "--state", type=Path, required=True, help="folder of finished shards; survives a kill"
-    )
-    parser.add_argument("--img-emb", type=Path, required=True, help="output: embeddings (.npy)")
-    parser.add_argument("--metadata", type=Path, required=True, help="output: metadata (.parquet)")
-    parser.add_argument("--rejected", type=Path, required=True, help="output: rejected samples")
-    arguments = parser.parse_args()
+def embed_chunk(
+    *,
+    data: Path,
+    use: Use,
+    encoder: EncoderSettings,
+    batch_size: int = 256,
+    workers: int = 1,
+    state: Path,
+    img_emb: Path,
+    metadata: Path,
+    rejected: Path,
+) -> None:
+    """Embed the images of one chunk with a model; continues at the last finished shard.
 
-    chunk = read_chunk(arguments.chunk)
+    Args:
+        data: Folder of the chunk's shards.
+        use: What for: a training needs captions, a test labels.
+        encoder: The model.
+        batch_size: Images per batch.
+        workers: Processes that decode images.
+        state: Folder of finished shards; survives a kill.
+        img_emb: Output: embeddings (.npy).
+        metadata: Output: metadata (.parquet).
+        rejected: Output: rejected samples (.parquet).
+    """
+    chunk = read_chunk(data)
     require_unchanged(chunk)
-    encoder = chosen_encoder(arguments)
-    claim_state(arguments.state, embedding.fingerprint(chunk, encoder))
+    model = encoder.load()
+    claim_state(state, embedding.fingerprint(chunk, model))
     embed = functools.partial(
-        embedding.embed_shard,
-        encoder=encoder,
-        batch_size=arguments.batch_size,
-        workers=arguments.workers,
-        use=arguments.use,
+        embedding.embed_shard, encoder=model, batch_size=batch_size, workers=workers, use=use
     )
     shards = embedding.embed_chunk(
-        chunk, lambda shard, progress: embed(shard, progress=progress), arguments.state
+        chunk, lambda shard, progress: embed(shard, progress=progress), state
     )
-    embedding.join_shards(chunk, shards, arguments.img_emb, arguments.metadata, arguments.rejected)
-    shutil.rmtree(arguments.state)
+    embedding.join_shards(chunk, shards, img_emb, metadata, rejected)
+    shutil.rmtree(state)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(embed_chunk)

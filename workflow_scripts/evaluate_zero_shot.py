@@ -1,6 +1,5 @@
 """Classify a test set zero-shot with a CLIP model, among the test set's own classes."""
 
-import argparse
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,46 +10,52 @@ from gapmatch.models.clip_models import load_clip
 from gapmatch.models.weights import choose_device
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.command_line import run
+from gapmatch.running.option_types import Device
 
 
-def main() -> None:
-    """Evaluate one model on one test set; write predictions and accuracy."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--training-set", required=True, help="name of the training set")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the model's training")
-    parser.add_argument("--model", required=True, help="open_clip model, or local-dir:FOLDER")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="file of weights")
-    parser.add_argument("--test-set", type=Path, required=True, help="folder of its chunk")
-    parser.add_argument(
-        "--templates", nargs="+", required=True, help="openai, simple, or templates with {}"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--workers", type=int, default=1, help="processes that decode images")
-    parser.add_argument("--predictions", type=Path, required=True, help="output (.parquet)")
-    parser.add_argument("--summary", type=Path, required=True, help="output (.json)")
-    arguments = parser.parse_args()
+def evaluate_zero_shot(
+    *,
+    training_set: str,
+    seed: int,
+    model: str,
+    checkpoint: Path,
+    data: Path,
+    templates: list[str],
+    device: Device = "auto",
+    workers: int = 1,
+    predictions: Path,
+    summary: Path,
+) -> None:
+    """Classify a test set zero-shot with a CLIP model, among the test set's own classes.
 
-    templates = zero_shot.choose_templates(arguments.templates)
-    chunk = read_chunk(arguments.test_set)
-    device = choose_device(arguments.device)
-    network, preprocess, tokenizer = load_clip(
-        arguments.model, device, checkpoint=arguments.checkpoint
-    )
-    predictions = zero_shot.classify(
-        chunk, network, preprocess, tokenizer, templates, device, arguments.workers
-    )
-    write_parquet(arguments.predictions, predictions)
-    summary = {
-        "training_set": arguments.training_set,
-        "seed": arguments.seed,
+    Args:
+        training_set: Name of the training set.
+        seed: Seed of the model's training.
+        model: open_clip model, or local-dir:FOLDER.
+        checkpoint: File of weights.
+        data: Folder of the test set's chunk.
+        templates: openai, simple, or templates with {}.
+        device: auto takes a GPU where there is one.
+        workers: Processes that decode images.
+        predictions: Output (.parquet).
+        summary: Output (.json).
+    """
+    chosen = zero_shot.choose_templates(templates)
+    chunk, place = read_chunk(data), choose_device(device)
+    network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
+    found = zero_shot.classify(chunk, network, preprocess, tokenizer, chosen, place, workers)
+    write_parquet(predictions, found)
+    result = {
+        "training_set": training_set,
+        "seed": seed,
         "test_set": chunk.dataset,
-        "rejected": chunk.samples - len(predictions),
-        "templates": len(templates),
-        "device": device.type,
+        "rejected": chunk.samples - len(found),
+        "templates": len(chosen),
+        "device": place.type,
         "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
     }
-    write_json(arguments.summary, summary | summarise(predictions))
+    write_json(summary, result | summarise(found))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(evaluate_zero_shot)

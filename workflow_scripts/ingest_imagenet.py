@@ -1,6 +1,5 @@
 """Pack one chunk of ImageNet, or of one of its shifted test sets, into webdataset shards."""
 
-import argparse
 from pathlib import Path
 
 from gapmatch.data.chunks import Chunk
@@ -9,35 +8,46 @@ from gapmatch.data.imagenet import VARIANTS, list_imagenet
 from gapmatch.running.command_line import run
 
 
-def main() -> None:
-    """Pack the chunk."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--variant", choices=VARIANTS, required=True, help="which data set it is")
-    parser.add_argument("--root", type=Path, required=True, help="its folder, as unpacked")
-    parser.add_argument("--ground-truth", type=Path, help="of val with all images in one folder")
-    parser.add_argument("--images", type=int, help="number of images; default: as published")
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--chunk", required=True, help="id of the chunk, five digits")
-    parser.add_argument("--chunks", type=int, required=True, help="number of chunks")
-    parser.add_argument("--caption", required=True, help="caption with {class}")
-    parser.add_argument("--samples-per-shard", type=int, required=True, help="images per shard")
-    parser.add_argument("--out", type=Path, required=True, help="output: folder of the chunk")
-    args = parser.parse_args()
+def ingest_imagenet(
+    *,
+    variant: str,
+    root: Path,
+    ground_truth: Path | None = None,
+    images: int | None = None,
+    dataset: str,
+    chunk: str,
+    chunks: int,
+    caption: str,
+    samples_per_shard: int,
+    out: Path,
+) -> None:
+    """Pack one chunk of ImageNet, or of one of its shifted test sets, into webdataset shards.
 
-    images, classes = list_imagenet(args.variant, args.root, args.ground_truth, args.images)
-    images = chunk_images(images, int(args.chunk), args.chunks)
-    border = VARIANTS[args.variant].border
-    packed = samples(images, args.root, args.caption, styles={}, border=border)
-    chunk = Chunk(
-        dataset=args.dataset,
-        chunk=args.chunk,
+    Args:
+        variant: Which data set it is: train, val, sketch, a, r, v2 or objectnet.
+        root: Its folder, as unpacked.
+        ground_truth: Of val with all images in one folder.
+        images: Number of images; as published where it is not given.
+        dataset: Name of the dataset.
+        chunk: Id of the chunk, five digits.
+        chunks: Number of chunks.
+        caption: Caption with {class}.
+        samples_per_shard: Images per shard.
+        out: Output: folder of the chunk.
+    """
+    listed, classes = list_imagenet(variant, root, ground_truth, images)
+    listed = chunk_images(listed, int(chunk), chunks)
+    packed = samples(listed, root, caption, styles={}, border=VARIANTS[variant].border)
+    described = Chunk(
+        dataset=dataset,
+        chunk=chunk,
         shards=(),
-        samples=len(images),
+        samples=len(listed),
         classes=tuple(one.name for one in classes),
         imagenet_indices=tuple(one.indices for one in classes),
     )
-    pack_chunk(packed, args.out, chunk, args.samples_per_shard)
+    pack_chunk(packed, out, described, samples_per_shard)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(ingest_imagenet)

@@ -1,6 +1,5 @@
 """List one chunk's share of webdataset shards that exist already; they are read in place."""
 
-import argparse
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,26 +10,25 @@ from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.command_line import run
 
 
-def main() -> None:
-    """Write the chunk's manifest."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shards", required=True, help="paths in brace notation")
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--chunk", required=True, help="id of the chunk, five digits")
-    parser.add_argument("--chunks", type=int, required=True, help="number of chunks")
-    parser.add_argument("--out", type=Path, required=True, help="output: folder of the chunk")
-    arguments = parser.parse_args()
+def list_shards(*, shards: str, dataset: str, chunk: str, chunks: int, out: Path) -> None:
+    """List one chunk's share of webdataset shards that exist already; they are read in place.
 
-    tars = tars_of_chunk(all_tars(arguments.shards), int(arguments.chunk), arguments.chunks)
-    shards = [
+    Args:
+        shards: Paths in brace notation.
+        dataset: Name of the dataset.
+        chunk: Id of the chunk, five digits.
+        chunks: Number of chunks.
+        out: Output: folder of the chunk.
+    """
+    tars = tars_of_chunk(all_tars(shards), int(chunk), chunks)
+    found = [
         Shard(tar, samples_of(tar), tar.stat().st_size)
         for tar in tqdm(tars, unit="shard", mininterval=5)
     ]
-    samples = sum(shard.samples for shard in shards)
-    with atomic_directory(arguments.out) as folder:
-        chunk = Chunk(arguments.dataset, arguments.chunk, tuple(shards), samples, ())
-        write_chunk(folder, chunk, samples)
+    samples = sum(shard.samples for shard in found)
+    with atomic_directory(out) as folder:
+        write_chunk(folder, Chunk(dataset, chunk, tuple(found), samples, ()), samples)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(list_shards)

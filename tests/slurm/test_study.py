@@ -34,7 +34,7 @@ GPU_RULES = {
         "search_pool",
         "certify_subset",
     ),
-    *("train_clip", "evaluate_zero_shot", "tabulate_sensitivity"),
+    *("train_clip", "evaluate_zero_shot", "table_sensitivity"),
 }
 TEST_SET = "sketch"  # that of the subsets; the jobs of another would be the same again
 # The cluster makes one table, one figure, and all that the other tables and figures are made of.
@@ -44,7 +44,7 @@ TARGETS = [
     f"{RESULTS}/subsets/baseline/certificate.json",
     f"{RESULTS}/similarity/trained/{TEST_SET}/pool_neighbours.parquet",
 ]
-MADE_AFTERWARDS = re.compile(r"^(tabulate_\w+|plot_\w+|write_report|all|total) +\d+$")
+MADE_AFTERWARDS = re.compile(r"^(table_\w+|figure_\w+|write_report|all|total) +\d+$")
 CHECKPOINT = RESULTS + "/state/train_clip/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
 TIMES = ("Start", "End")

@@ -17,7 +17,13 @@ from gapmatch.data.chunks import read_chunk
 from gapmatch.models.weights import load_weights
 from gapmatch.running.errors import InputError
 from gapmatch.train import classifier_training
-from gapmatch.train.classifier_training import CHECKPOINT, Settings, fingerprint, read_images, train
+from gapmatch.train.classifier_training import (
+    CHECKPOINT,
+    ClassifierOptions,
+    fingerprint,
+    read_images,
+    train,
+)
 
 pytestmark = pytest.mark.workflow
 
@@ -29,7 +35,7 @@ COLOURS = {
 }
 IMAGES = 12
 CPU = torch.device("cpu")
-SETTINGS = Settings(
+SETTINGS = ClassifierOptions(
     model="test_resnet",
     image_size=32,
     epochs=2,
@@ -97,7 +103,7 @@ def test_it_learns_and_is_evaluated_by_the_names_of_classes(
     run_here(
         "evaluate_classifier",
         *("--classifier", "tiny", "--model", SETTINGS.model, "--image-size", 32, "--seed", 3),
-        *("--checkpoint", tmp_path / "model.pt", "--test-set", test, "--reference", reference),
+        *("--checkpoint", tmp_path / "model.pt", "--data", test, "--reference", reference),
         *("--device", "cpu", "--workers", 0, "--predictions", tmp_path / "e.parquet"),
         *("--summary", tmp_path / "e.json"),
     )

@@ -4,7 +4,6 @@ An option without a value, say, of a list that is empty in this study, would end
 first job of that rule begins: in a large study after days.
 """
 
-import argparse
 import re
 import runpy
 import shlex
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cyclopts import App
 from environments import programs
 from programs import ROOT
 from smoke_study import check_out, run
@@ -132,16 +132,14 @@ def understand(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_programs_understand_what_is_planned(
     study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parse = argparse.ArgumentParser.parse_args
-
-    def only_parse(parser: argparse.ArgumentParser, *arguments: Any) -> None:
-        parse(parser, *arguments)
+    def only_parse(app: App, words: list[str], **settings: object) -> None:
+        app.parse_args(words, exit_on_error=False, print_error=False)
         raise UnderstoodError
 
     commands = planned(tmp_path, STUDIES[study](tmp_path))
     assert (
         {"train_clip", "evaluate_zero_shot", "write_report"} <= commands.keys() <= programs().keys()
     )
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    monkeypatch.setattr(App, "__call__", only_parse)
     for command in commands.values():
         understand(command, monkeypatch)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from environments import ENVIRONMENTS, SCRIPTS, closure, programs
+from environments import ENVIRONMENTS, SCRIPTS, closure, module_of, programs
 from programs import ROOT
 from smoke_study import STUDY, check_out, run
 
@@ -42,7 +42,7 @@ CLASSIFIER = {
 # What an emoji study of one size and one offset has no use for.
 NOT_RUN = {
     *("slice_urls", "list_shards", "ingest_imagenet", "import_embeddings"),
-    *("plot_dose_response", "plot_transfer_by_size"),
+    *("figure_dose_response", "figure_transfer_by_size"),
     "inspect_data",  # a target of its own
 }
 
@@ -135,9 +135,9 @@ def test_each_job_runs_in_the_environment_of_its_rule(conda_run: CondaRun) -> No
 def test_whatever_is_imported_can_be(conda_run: CondaRun, environment: str) -> None:
     """Inside functions too: what only a GPU or a rare setting needs."""
     files: set[Path] = set()
-    for program, place in programs().values():
+    for rule, (program, place) in programs().items():
         if place == environment:
-            files |= closure(program)
+            files |= closure(program, module_of(rule))
     done = subprocess.run(
         [
             conda_run.prefixes[environment] / "bin" / "python",
@@ -154,7 +154,9 @@ def test_whatever_is_imported_can_be(conda_run: CondaRun, environment: str) -> N
 def test_help_of_what_the_study_does_not_run(conda_run: CondaRun, rule: str) -> None:
     program, environment = programs()[rule]
     python = conda_run.prefixes[environment] / "bin" / "python"
+    module = module_of(rule)
+    words = [module.stem, "--help"] if module else ["--help"]
     done = subprocess.run(
-        [python, SCRIPTS / f"{program}.py", "--help"], capture_output=True, text=True, check=False
+        [python, SCRIPTS / f"{program}.py", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -49,8 +49,8 @@ JOBS = {
     ],
     "certify_subset/sketch_pruned": ["subsets/sketch_pruned/[cn]e*"],
     "evaluate_zero_shot/baseline/seed0/val": ["evaluations/baseline/seed0/val.*"],
-    "tabulate_subsets": ["tables/subsets.*"],
-    "plot_pruned": ["figures/pruned.*"],
+    "table_subsets": ["tables/subsets.*"],
+    "figure_pruned": ["figures/pruned.*"],
     "write_report": ["report.html"],
 }
 """Each job by its log, and its outputs."""
@@ -267,7 +267,7 @@ def test_run_fails_clearly_and_goes_on_with_space(full: Path) -> None:
 
 
 def test_run_says_at_once_that_the_disk_is_full(full: Path) -> None:
-    target = JOBS["plot_pruned"][0]
+    target = JOBS["figure_pruned"][0]
     with without(full, [target]):
         config = (full / RESULTS / "config.json").read_bytes()
         resize(full, left=0)

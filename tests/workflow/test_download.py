@@ -40,7 +40,7 @@ def run(crawl: Path, work: Path, out: Path, minimum: float) -> subprocess.Comple
         f"--urls {crawl}/urls_00000.parquet --site {crawl} --dataset pool --chunk 00000 "
         f"--image-size 32 --resize-mode no --samples-per-shard {SHARD} --max-image-area 1000000 "
         f"--retries 0 --min-success-rate {minimum} --timeout-minutes 3 --threads 8 "
-        f"--work {work} --out {out}"
+        f"--state {work} --out {out}"
     )
     program = ROOT / "workflow_scripts" / "download_chunk.py"
     return subprocess.run(

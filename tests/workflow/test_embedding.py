@@ -51,7 +51,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(chunk: Path, weights: Path, out: Path, batch_size: int = 4) -> list[str]:
     return program(
         "embed_chunk",
-        *("--chunk", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
+        *("--data", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
         *("--use", "test", "--batch-size", batch_size, "--workers", 1, "--state", out / "state"),
         *("--img-emb", out / OUTPUTS[0], "--metadata", out / OUTPUTS[1]),
         *("--rejected", out / OUTPUTS[2]),

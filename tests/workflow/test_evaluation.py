@@ -67,7 +67,7 @@ def test_predictions_are_open_clips(test_set: Path, weights: Path, tmp_path: Pat
         program(
             "evaluate_zero_shot",
             *("--training-set", "tiny", "--seed", 0, "--model", MODEL, "--checkpoint", weights),
-            *("--test-set", test_set, "--templates", *TEMPLATES, "--device", "cpu"),
+            *("--data", test_set, "--templates", *TEMPLATES, "--device", "cpu"),
             *("--predictions", tmp_path / "val.parquet", "--summary", tmp_path / "val.json"),
         )
     )

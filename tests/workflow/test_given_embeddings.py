@@ -42,7 +42,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(chunk: Path, weights: Path, out: Path) -> list[object]:
     return [
-        *("--chunk", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
+        *("--data", chunk, "--model", MODEL, "--checkpoint", weights, "--device", "cpu"),
         *("--img-emb", out / OUTPUTS[0], "--metadata", out / OUTPUTS[1]),
         *("--rejected", out / OUTPUTS[2]),
     ]

@@ -46,8 +46,8 @@ MOMENTS = {
     "train": {"train_clip": (3, 6.0)},
     "evaluate": {"evaluate_zero_shot": (2, 0.8)},
     "report": {
-        "tabulate_accuracy": (1, 0.3),
-        "plot_similarity": (1, 1.5),
+        "table_accuracy": (1, 0.3),
+        "figure_similarity_gap": (1, 1.5),
         "write_report": (1, 0.4),
     },
 }

@@ -13,7 +13,7 @@ from gapmatch.config import load_study
 from gapmatch.data.imagenet import VARIANTS
 from gapmatch.running.errors import InputError
 from gapmatch.train.streaming import TrainingShard
-from gapmatch.train.training import Settings, checked
+from gapmatch.train.training_options import TrainingOptions, checked
 
 pytestmark = pytest.mark.workflow
 
@@ -63,9 +63,9 @@ def test_smallest_training_sets_feed_every_gpu(share: float) -> None:
     images, chunks = VARIANTS["train"].images, values["reference"]["chunks"]
     shards = chunks * math.ceil(images / chunks / values["download"]["samples_per_shard"])
     training_set = [TrainingShard(Path("x"), int(share * images / shards), None)] * shards
-    options = {name: values["training"].get(name) for name in Settings.__dataclass_fields__}
+    options = {name: values["training"].get(name) for name in TrainingOptions.__dataclass_fields__}
     options |= {"seed": 0, "device": "cpu", "gpus": values["compute"]["training_gpus"]}
-    settings = Settings(**options | {"workers": values["compute"]["training_workers"]})
+    settings = TrainingOptions(**options | {"workers": values["compute"]["training_workers"]})
     assert checked(settings, training_set).workers >= 1
 
 
@@ -102,12 +102,12 @@ def test_plan(tmp_path: Path) -> None:
         "train_clip": subsets,
         "evaluate_zero_shot": subsets * TEST_SETS,
         "evaluate_classifier": 3 * TEST_SETS,
-        "tabulate_audit": TEST_SETS + 1 + 2,
-        "tabulate_agreement": 1,
-        "plot_dose_response": 1,
-        "plot_transfer_by_size": 1,
-        "plot_neighbours": TEST_SETS,
-        "tabulate_table1": 1,
+        "table_audit": TEST_SETS + 1 + 2,
+        "table_agreement": 1,
+        "figure_dose_response": 1,
+        "figure_transfer_by_size": 1,
+        "figure_neighbours": TEST_SETS,
+        "table_table1": 1,
     }
     assert {rule: jobs[rule] for rule in expected} == expected
     # With four times as many chunks or seeds each is still shorter than Linux allows an argument.

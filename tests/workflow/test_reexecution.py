@@ -26,19 +26,23 @@ CHUNKS = "{00000,00001}"
 V2 = {"source": {"kind": "emoji", "part": "v2"}}
 # Where accuracies are shown, and where subsets are shown.
 OF_ALL_MODELS = """
-    tabulate_accuracy tabulate_differences tabulate_table1
-    plot_accuracy_by_size plot_effective_robustness write_report
+    table_accuracy table_differences table_table1
+    figure_accuracy_by_size figure_effective_robustness write_report
 """
 # Drawn where a near- or far-pruned subset is steered by some of the test sets but not by all.
-TRANSFER = "plot_transfer_by_size"
-BINNED = "tabulate_accuracy_by_similarity plot_accuracy_by_similarity"
+TRANSFER = "figure_transfer_by_size"
+BINNED = "table_accuracy_by_similarity figure_accuracy_by_similarity"
 ACCURACY = f"{OF_ALL_MODELS} {TRANSFER} {BINNED}"
-PRUNED = "tabulate_pruned plot_pruned"
-SIMILARITY = "tabulate_similarity plot_similarity tabulate_profile plot_profile"
-AUDIT = "tabulate_audit/sketch_pruned plot_audit/sketch_pruned"
-NEIGHBOURS = f"tabulate_neighbours/{TESTS} plot_neighbours/{TESTS}"
-SENSITIVITY = "tabulate_sensitivity/sketch plot_sensitivity/sketch"
-SHOWN = f"{ACCURACY} {PRUNED} tabulate_subsets plot_profile"
+PRUNED = "table_pruned figure_pruned"
+SIMILARITY = """
+    table_similarity_pruned figure_similarity_pruned table_profile figure_profile
+"""
+# Of the whole pool alone.
+GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
+AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
+NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS}"
+SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
+SHOWN = f"{ACCURACY} {PRUNED} table_subsets figure_profile"
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
     select_subset/{{sketch_pruned,near_sketch}} certify_subset/sketch_pruned
@@ -53,19 +57,19 @@ MARGINS = f"""
 TRAINED = f"train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY}"
 SELECTED = f"""
     select_subset/{ALL} certify_subset/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
-    {SIMILARITY} {SENSITIVITY} {AUDIT} tabulate_duplicates
+    {SIMILARITY} {SENSITIVITY} {AUDIT} {GAP}
 """
 EMBEDDED = f"""
     embed_chunk/trained/pool/{CHUNKS} embed_chunk/trained/{{reference,val,sketch}}/00000
     cluster_embeddings assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
-    search_reference/trained/{TESTS} tabulate_embedders {MARGINS} {SELECTED}
+    search_reference/trained/{TESTS} table_embedders {MARGINS} {SELECTED}
 """
 NEW_TEST_SET = f"""
     render_emoji/v2 ingest_imagefolder/v2/00000 embed_chunk/trained/v2/00000
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
     certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/v2
-    {ACCURACY} {PRUNED} {SIMILARITY} tabulate_neighbours/v2 plot_neighbours/v2 tabulate_duplicates
-    tabulate_embedders
+    {ACCURACY} {PRUNED} {SIMILARITY} table_neighbours/v2 figure_neighbours/v2 {GAP}
+    table_embedders
 """
 
 
@@ -152,7 +156,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
         f"""select_subset/near_sketch train_clip/near_sketch/seed0
             evaluate_zero_shot/near_sketch/seed0/{TESTS} {OF_ALL_MODELS} {TRANSFER}
-            plot_accuracy_by_similarity {PRUNED} tabulate_subsets plot_profile""",
+            figure_accuracy_by_similarity {PRUNED} table_subsets figure_profile""",
     ),
     "rank and offset of a subset": (
         {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
@@ -166,7 +170,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
         f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
-        " tabulate_duplicates tabulate_embedders",
+        f" {GAP} table_embedders",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
@@ -180,14 +184,14 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "other settings of figures": (
         {"figures.id_test_set": "sketch", "figures.seed": 1},
-        f"{NEIGHBOURS} {SENSITIVITY} plot_effective_robustness write_report",
+        f"{NEIGHBOURS} {SENSITIVITY} figure_effective_robustness write_report",
     ),
     "rank added": ({"search.ranks": [1, 3, 5]}, MARGINS),
     "captions of the reference": (
         {"reference.caption": "the sign of {class}"},
         f"""ingest_imagefolder/reference/00000 embed_chunk/trained/reference/00000
             search_reference/trained/{TESTS} {MARGINS} certify_subset/baseline {TRAINED}
-            {SENSITIVITY} tabulate_duplicates tabulate_embedders""",
+            {SENSITIVITY} {GAP} table_embedders""",
     ),
     "deduplication": (
         {"deduplicate.threshold": 0.98},
@@ -271,8 +275,8 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
         f"""embed_chunk/trained/sketch/00000 search_reference/trained/sketch
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
             certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/sketch {SKETCH_PRUNED}
-            tabulate_duplicates tabulate_embedders {AUDIT} {SENSITIVITY}
-            tabulate_neighbours/sketch plot_neighbours/sketch"""
+            {GAP} table_embedders {AUDIT} {SENSITIVITY}
+            table_neighbours/sketch figure_neighbours/sketch"""
     )
 
 
@@ -323,7 +327,7 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
         f"evaluate_zero_shot/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED}"
-        f" tabulate_subsets {NEIGHBOURS} tabulate_similarity plot_similarity"
+        f" table_subsets {NEIGHBOURS} table_similarity_pruned figure_similarity_pruned"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -331,10 +335,10 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     assert set(after) == set(before), "results of removed subsets stay, and nothing is added"
     assert {path for path in after if after[path] != before[path]} == spelled_out(
         f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
-            tables/{{accuracy,differences,subsets,pruned,table1}}.{{csv,md,tex}}
-            tables/{{similarity_gap,similarity_pruned,accuracy_by_similarity}}.csv
+            tables/{{accuracy,differences,subsets,pruned,table1}}.{{csv,md,tex,json}}
+            tables/{{similarity_pruned,accuracy_by_similarity}}.csv
             tables/neighbours_{TESTS}.parquet
-            figures/similarity_{{gap,pruned}}.{{png,pdf,csv}}
+            figures/similarity_pruned.{{png,pdf,csv}}
             figures/{{accuracy_by_similarity,accuracy_by_size}}.{{png,pdf,csv}}
             figures/{{effective_robustness,pruned}}.{{png,pdf,csv}}
             figures/neighbours_{TESTS}.{{png,pdf,csv}}
@@ -343,9 +347,10 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
 
 
 FIGURES = f"""
-    plot_similarity plot_profile plot_accuracy_by_similarity plot_accuracy_by_size
-    plot_transfer_by_size plot_effective_robustness plot_pruned plot_audit/sketch_pruned
-    plot_sensitivity/sketch plot_neighbours/{TESTS}
+    figure_similarity_gap figure_similarity_pruned figure_profile
+    figure_accuracy_by_similarity figure_accuracy_by_size
+    figure_transfer_by_size figure_effective_robustness figure_pruned figure_audit/sketch_pruned
+    figure_sensitivity/sketch figure_neighbours/{TESTS}
 """
 
 
@@ -379,7 +384,7 @@ def test_figures_are_drawn_from_tables_alone(
 def test_results_without_a_record_are_named(checkout: Path, tmp_path: Path) -> None:
     folder = copied(checkout, tmp_path)
     model = sorted((folder / RESULTS / "models" / "baseline" / "seed0").iterdir())
-    again = (f"{RESULTS}/tables/accuracy.csv", "--forcerun", "tabulate_accuracy")
+    again = (f"{RESULTS}/tables/accuracy.csv", "--forcerun", "table_accuracy")
     assert "not on record" not in run(folder, *again)
     run(folder, "--cleanup-metadata", *(path.relative_to(folder) for path in model))
     assert "Results of train_clip are not on record" in run(folder, *again)

@@ -18,7 +18,7 @@ from gapmatch.data.chunks import read_chunk
 from gapmatch.data.shards import read_samples, write_shard
 from gapmatch.models.weights import load_weights, not_finite, save_weights
 from gapmatch.running.errors import InputError
-from gapmatch.train import training
+from gapmatch.train import training, training_log, training_options
 from gapmatch.train.reproducible_training import FusedAdamW
 from gapmatch.train.streaming import Manifest, TrainingShard, kept_shards, write_manifest
 
@@ -35,13 +35,18 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(
-    chunk: Path, out: Path, seed: int, max_skipped: float = 0.0, precision: str = "fp32"
+    chunk: Path,
+    out: Path,
+    seed: int,
+    max_skipped: float = 0.0,
+    precision: str = "fp32",
+    epochs: int = EPOCHS,
 ) -> list[str]:
     """Return the command line that trains on a chunk with everything written below ``out``."""
     return program(
         "train_clip",
         *("--training-set", "tiny", "--reference", chunk, "--model", MODEL, "--seed", seed),
-        *("--epochs", EPOCHS, "--batch-size", BATCH, "--lr", 1e-3, "--warmup", 2),
+        *("--epochs", epochs, "--batch-size", BATCH, "--lr", 1e-3, "--warmup", 2),
         *("--weight-decay", 0.2, "--precision", precision, "--max-skipped", max_skipped),
         *("--device", "cpu", "--state", out / "state", "--weights", out / "model.pt"),
         *("--metrics", out / "metrics.csv", "--summary", out / "training.json"),
@@ -82,7 +87,7 @@ def test_other_seed_other_weights(reference: Path, undisturbed: Path, tmp_path: 
 def test_killed_run_continues_to_the_same_weights(
     reference: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "state" / training.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
+    checkpoint = tmp_path / "state" / training_log.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
     kill_when(checkpoint.exists, command(reference, tmp_path, 0), tmp_path)
     assert not (tmp_path / "model.pt").exists()
     log = run(command(reference, tmp_path, 0))
@@ -95,8 +100,8 @@ def test_killed_run_continues_to_the_same_weights(
 def test_killed_alone_it_leaves_no_training_behind(
     reference: Path, gpus: int, tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "state" / training.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
-    arguments = [*command(reference, tmp_path, 0), "--epochs", "1000", "--gpus", str(gpus)]
+    checkpoint = tmp_path / "state" / training_log.EXPERIMENT / "checkpoints" / "epoch_latest.pt"
+    arguments = [*command(reference, tmp_path, 0, epochs=1000), "--gpus", str(gpus)]
     kill_when(checkpoint.exists, arguments, tmp_path, alone=True)
 
 
@@ -135,9 +140,11 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
     several = ("--gpus", "2", "--workers", "2", "--grad-checkpointing")
     said = run([*command(chunk, tmp_path, 0, max_skipped=0.0), *several], status=2)
     assert "1 loaders per GPU instead of 2" in said, "three shards feed one loader in each of two"
-    logs = [tmp_path / "state" / training.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)]
+    logs = [
+        tmp_path / "state" / training_log.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)
+    ]
     assert all(log.exists() for log in logs), said
-    skipped = [training.count_skipped(log.read_text(encoding="utf-8"), 1) for log in logs]
+    skipped = [training_log.count_skipped(log.read_text(encoding="utf-8"), 1) for log in logs]
     assert min(skipped) > 0
     told = re.search(r"^error: (\d+) samples could not be used in 1 epoch", said, re.MULTILINE)
     assert told, said
@@ -189,9 +196,9 @@ def test_shards_without_captions_end_the_run(reference: Path, tmp_path: Path) ->
     assert said.splitlines()[-1].startswith(
         "error: a loader got 0 samples with image and caption out of its shards"
     )
-    log = tmp_path / "state" / training.EXPERIMENT / "loader-0-0.log"
+    log = tmp_path / "state" / training_log.EXPERIMENT / "loader-0-0.log"
     told = log.read_text(encoding="utf-8")
-    assert f"{training.SKIPPED} 000000000 of {chunk.absolute()}/00000.tar: no caption" in told
+    assert f"{training_log.SKIPPED} 000000000 of {chunk.absolute()}/00000.tar: no caption" in told
 
 
 def test_samples_that_are_not_seen_are_not_told_as_trained_on(
@@ -201,7 +208,7 @@ def test_samples_that_are_not_seen_are_not_told_as_trained_on(
     last = run(command(chunk, tmp_path, 0, 0.02), status=2).splitlines()[-1]
     assert last.startswith("error: 24 samples could not be used in 1 epoch, so they were not seen")
     assert "embedders.NAME.max_skipped) allows 2 in all epochs" in last
-    checkpoints = tmp_path / "state" / training.EXPERIMENT / "checkpoints"
+    checkpoints = tmp_path / "state" / training_log.EXPERIMENT / "checkpoints"
     assert (checkpoints / "epoch_latest.pt").exists(), "who allows more goes on from there"
 
 
@@ -220,7 +227,7 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
     lost = tmp_path / "lost.tar"
     os.mkfifo(lost)  # whoever opens it waits for ever
     write_manifest(
-        tmp_path / training.MANIFEST, Manifest([TrainingShard(lost, 16, None)] * len(shards), 0)
+        tmp_path / training_log.MANIFEST, Manifest([TrainingShard(lost, 16, None)] * len(shards), 0)
     )
     arguments = training.command(SETTINGS, shards, tmp_path)
     done = subprocess.run(
@@ -231,11 +238,11 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
         check=False,
     )
     assert done.returncode == 2, done.stderr  # and its loader has ended: it would hold the pipes
-    told = (tmp_path / training.EXPERIMENT / training.ENDED).read_text(encoding="utf-8")
+    told = (tmp_path / training_log.EXPERIMENT / training_log.ENDED).read_text(encoding="utf-8")
     assert told.startswith(f"reading {lost} got no further for ")
 
 
-SETTINGS = training.Settings(
+SETTINGS = training_options.TrainingOptions(
     model=MODEL,
     epochs=2,
     batch_size=16,
@@ -263,9 +270,9 @@ SETTINGS = training.Settings(
 )
 def test_settings_that_cannot_train(reference: Path, change: dict[str, int], message: str) -> None:
     shards = kept_shards(read_chunk(reference), None)
-    assert training.checked(SETTINGS, shards) == SETTINGS
+    assert training_options.checked(SETTINGS, shards) == SETTINGS
     with pytest.raises(InputError, match=message):
-        training.checked(dataclasses.replace(SETTINGS, **change), shards)
+        training_options.checked(dataclasses.replace(SETTINGS, **change), shards)
 
 
 @pytest.mark.parametrize(("asked", "batch_size", "fed"), [(9, 16, 3), (3, 17, 1), (2, 16, 2)])
@@ -274,13 +281,13 @@ def test_no_more_loaders_than_are_fed(
 ) -> None:
     settings = dataclasses.replace(SETTINGS, workers=asked, batch_size=batch_size)
     shards = kept_shards(read_chunk(reference), None)
-    assert training.checked(settings, shards) == dataclasses.replace(settings, workers=fed)
+    assert training_options.checked(settings, shards) == dataclasses.replace(settings, workers=fed)
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Iterator[Path]:
     """A state as a finished training of 100 samples leaves it."""
-    run = tmp_path / training.EXPERIMENT
+    run = tmp_path / training_log.EXPERIMENT
     (run / "checkpoints").mkdir(parents=True)
     save_weights(run / "checkpoints" / "epoch_2.pt", {"layer": torch.ones(3)})
     skipped = "Start epoch 1\nHandling webdataset error (OSError('truncated')). Ignoring.\n"
@@ -300,8 +307,8 @@ def test_skipped_samples_of_an_interrupted_epoch_count_once() -> None:
     bad = "Handling webdataset error (OSError('truncated')). Ignoring."
     epochs = [f"Start epoch {number}" for number in (0, 1, 1, 2)]
     log = "\n".join([epochs[0], bad, epochs[1], bad, bad, epochs[2], bad, epochs[3]])
-    assert training.count_skipped(log, 3) == 2
-    assert [training.count_skipped(log, epochs) for epochs in (0, 1, 2)] == [0, 1, 2]
+    assert training_log.count_skipped(log, 3) == 2
+    assert [training_log.count_skipped(log, epochs) for epochs in (0, 1, 2)] == [0, 1, 2]
 
 
 def test_verify_refuses_too_many_skipped(finished: Path) -> None:
@@ -316,7 +323,7 @@ def test_verify_refuses_missing_last_epoch(finished: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_verify_refuses_weights_that_are_not_finite(finished: Path, value: float) -> None:
-    path = finished / training.EXPERIMENT / "checkpoints" / "epoch_2.pt"
+    path = finished / training_log.EXPERIMENT / "checkpoints" / "epoch_2.pt"
     save_weights(path, {"fine": torch.ones(2), "layer": torch.tensor([1.0, value])})
     with pytest.raises(InputError, match=r"not finite \(layer\).*training\.lr"):
         training.verify(finished, SETTINGS, 100)
@@ -324,7 +331,7 @@ def test_verify_refuses_weights_that_are_not_finite(finished: Path, value: float
 
 def test_metrics_of_a_log_that_ends_early(finished: Path) -> None:
     with pytest.raises(InputError, match="ends at 0 samples, expected at least 112"):
-        training.read_metrics(finished, SETTINGS, 100)
+        training_log.read_metrics(finished, SETTINGS, 100)
 
 
 def test_fingerprint_is_of_the_data_and_the_settings(reference: Path, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_clip_is_as_open_clip_alone(
     run_here(
         "evaluate_zero_shot",
         *("--training-set", "untrained", "--seed", 0, "--model", MODEL, "--checkpoint", clip),
-        *("--test-set", chunk, "--templates", *TEMPLATES, "--device", "cpu", "--workers", 0),
+        *("--data", chunk, "--templates", *TEMPLATES, "--device", "cpu", "--workers", 0),
         *("--predictions", tmp_path / "e.parquet", "--summary", tmp_path / "e.json"),
     )
     scores = clip_scores(clip, made, TEMPLATES)
@@ -113,7 +113,7 @@ def test_classifier_is_as_timm_alone(
     run_here(
         "evaluate_classifier",
         *("--classifier", "tiny", "--model", CLASSIFIER, "--checkpoint", classifier),
-        *("--test-set", chunk, "--reference", made_reference(tmp_path / "reference", "cat")),
+        *("--data", chunk, "--reference", made_reference(tmp_path / "reference", "cat")),
         *("--device", "cpu", "--workers", 0),
         *("--predictions", tmp_path / "e.parquet", "--summary", tmp_path / "e.json"),
     )

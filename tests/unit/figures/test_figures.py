@@ -14,6 +14,7 @@ from PIL import Image
 
 from gapmatch.data import shard_images
 from gapmatch.data.image_stream import decode_image
+from gapmatch.drawing import style
 from gapmatch.figures import (
     accuracy_by_similarity,
     accuracy_by_size,
@@ -22,22 +23,27 @@ from gapmatch.figures import (
     neighbours,
     profile,
     pruned,
-    similarity,
-    style,
+    similarity_gap,
+    similarity_pruned,
 )
 from gapmatch.figures import audit as audit_figure
-from gapmatch.running.errors import InputError
-from gapmatch.tables import audit
-from gapmatch.tables.accuracy import accuracy_table
-from gapmatch.tables.pictures import Source, decode_picture, with_pictures
-from gapmatch.tables.subset_table import TrainingSet, subset_table, training_sets
-from gapmatch.tables.summaries import (
+from gapmatch.results.pictures import Source, decode_picture, with_pictures
+from gapmatch.results.summaries import (
     Subset,
     baseline_of,
     read_evaluations,
     read_nearest,
     read_subsets,
 )
+from gapmatch.running.errors import InputError
+from gapmatch.tables import accuracy_by_similarity as tables_binned
+from gapmatch.tables import audit
+from gapmatch.tables import neighbours as tables_neighbours
+from gapmatch.tables import profile as tables_profile
+from gapmatch.tables import similarity_gap as tables_gap
+from gapmatch.tables import similarity_pruned as tables_pruned
+from gapmatch.tables.accuracy import accuracy_table
+from gapmatch.tables.subsets import TrainingSet, subset_table, training_sets
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,7 @@ def test_every_training_set_has_its_look(sets: list[TrainingSet]) -> None:
 
 def test_similarity_gap_counts_every_test_image(results: Path) -> None:
     nearest = read_nearest(results / "subsets/baseline/nearest.parquet")
-    frame = similarity.similarity_gap(nearest)
+    frame = tables_gap.similarity_gap(nearest)
     for test, n in TESTS.items():
         rows = nearest.filter(pl.col("test_set") == test)
         drawn = frame.filter(pl.col("test_set") == test)
@@ -110,7 +116,7 @@ def test_similarity_gap_counts_every_test_image(results: Path) -> None:
             assert part["median"][0] == pytest.approx(np.median(values))
         nearer = (rows["pool_similarity"] > rows["reference_similarity"]).sum() / n
         assert drawn["nearer"].unique().to_list() == [pytest.approx(nearer)]
-    assert "sketch  (n = 80)" in texts(similarity.draw_similarity_gap(frame))
+    assert "sketch  (n = 80)" in texts(similarity_gap.draw(frame))
 
 
 def test_after_pruning_the_training_set_has_the_profile_of_the_reference(
@@ -119,17 +125,17 @@ def test_after_pruning_the_training_set_has_the_profile_of_the_reference(
     matched = [subset for subset in subsets if subset.method == "gap_match"]
     names = ["baseline", *[subset.subset for subset in matched]]
     nearest = {name: read_nearest(results / f"subsets/{name}/nearest.parquet") for name in names}
-    frame = similarity.similarity_pruned(nearest, matched, baseline_of(subsets))
+    frame = tables_pruned.similarity_pruned(nearest, matched, baseline_of(subsets))
     for (_, _), rows in frame.filter("matched").group_by("subset", "test_set"):
         by_curve = {str(key[0]): part for key, part in rows.group_by("curve")}
         after = by_curve["training set after"]["count"].to_list()
         assert after == by_curve["reference"]["count"].to_list()
         assert by_curve["pool before"]["count"].sum() == sum(after)
-    figure = similarity.draw_similarity_pruned(frame)
+    figure = similarity_pruned.draw(frame)
     assert "sketch_pruned\non sketch, matched" in texts(figure)
     style.save(figure, frame, tmp_path / "figure")
-    nothing = similarity.similarity_pruned(nearest, [], baseline_of(subsets))
-    assert similarity.draw_similarity_pruned(nothing).texts
+    nothing = tables_pruned.similarity_pruned(nearest, [], baseline_of(subsets))
+    assert similarity_pruned.draw(nothing).texts
 
 
 def test_a_subset_that_keeps_nothing_has_no_pool_similarity(
@@ -139,11 +145,11 @@ def test_a_subset_that_keeps_nothing_has_no_pool_similarity(
     whole = read_nearest(results / "subsets/baseline/nearest.parquet")
     nearest = {"baseline": whole, "sketch_pruned": empty}
     sketch = [subset for subset in subsets if subset.subset == "sketch_pruned"]
-    frame = similarity.similarity_pruned(nearest, sketch, baseline_of(subsets))
+    frame = tables_pruned.similarity_pruned(nearest, sketch, baseline_of(subsets))
     after = frame.filter(pl.col("curve") == "pool after")
     assert after["count"].sum() == 0
     assert after["median"].is_null().all()
-    similarity.draw_similarity_pruned(frame)
+    similarity_pruned.draw(frame)
 
 
 def test_another_embedder_is_not_compared_with_the_baseline(
@@ -154,7 +160,7 @@ def test_another_embedder_is_not_compared_with_the_baseline(
         name: read_nearest(results / f"subsets/{name}/nearest.parquet")
         for name in ("baseline", *[subset.subset for subset in other])
     }
-    frame = similarity.similarity_pruned(nearest, other, baseline_of(subsets))
+    frame = tables_pruned.similarity_pruned(nearest, other, baseline_of(subsets))
     assert "pool before" not in frame["curve"].to_list()
 
 
@@ -163,7 +169,7 @@ def test_accuracy_by_similarity_bins_the_predictions(
 ) -> None:
     paths = sorted(results.glob("evaluations/baseline/seed*/*.json"))
     nearest = read_nearest(results / "subsets/baseline/nearest.parquet")
-    frame = accuracy_by_similarity.accuracy_by_similarity(read_evaluations(paths), nearest, 4)
+    frame = tables_binned.accuracy_by_similarity(read_evaluations(paths), nearest, 4)
     sketch = frame.filter(pl.col("test_set") == "sketch")
     correct = np.stack(
         [
@@ -183,7 +189,7 @@ def test_accuracy_by_similarity_bins_the_predictions(
     figure = accuracy_by_similarity.draw(frame, style.palette(sets))
     assert f"sketch  (r = {np.mean(each):+.2f})" in texts(figure)
     with pytest.raises(InputError, match="different runs"):
-        accuracy_by_similarity.accuracy_by_similarity(
+        tables_binned.accuracy_by_similarity(
             read_evaluations(paths), nearest.filter(pl.col("test_row") > 3), 4
         )
 
@@ -322,12 +328,12 @@ def test_pruned_bars_are_the_fractions() -> None:
 
 def test_choice_of_images_is_seeded_and_stratified() -> None:
     labels = pl.Series(["a"] * 50 + ["b"] * 3 + ["c"])
-    chosen = neighbours.choose_images(labels, 3, 1)
+    chosen = tables_neighbours.choose_images(labels, 3, 1)
     assert sorted(labels[chosen]) == ["a", "b", "c"]
-    assert chosen == neighbours.choose_images(labels, 3, 1)
-    assert neighbours.choose_images(labels, 99, 0) == list(range(54))
-    assert any(neighbours.choose_images(labels, 3, seed) != chosen for seed in range(5))
-    assert len(neighbours.choose_images(pl.Series([None, None, None]), 2, 0)) == 2
+    assert chosen == tables_neighbours.choose_images(labels, 3, 1)
+    assert tables_neighbours.choose_images(labels, 99, 0) == list(range(54))
+    assert any(tables_neighbours.choose_images(labels, 3, seed) != chosen for seed in range(5))
+    assert len(tables_neighbours.choose_images(pl.Series([None, None, None]), 2, 0)) == 2
 
 
 def made_sources(results: Path) -> dict[str, Source]:
@@ -347,7 +353,7 @@ def test_neighbour_grid_shows_the_neighbours_of_the_files(results: Path, tmp_pat
         for name in ("pool", "reference")
     }
     sources = made_sources(results)
-    frame = neighbours.neighbour_table([3, 40], 80, tables, sources, 2)
+    frame = tables_neighbours.neighbour_table([3, 40], 80, tables, sources, 2)
     assert frame["dataset"].to_list() == ["test", "pool", "pool", "reference", "reference"] * 2
     threshold = tables["reference"].filter(pl.col("test_row") == 3)["similarity"][0]
     pool = frame.filter(pl.col("test_row") == 3, pl.col("dataset") == "pool")
@@ -449,7 +455,7 @@ def test_profile_is_drawn_for_what_was_matched(sets: list[TrainingSet], tmp_path
         for rank in (1, 2, 3)
         for curve in ("pool", "reference", "training set")
     ]
-    frame = pl.DataFrame(rows, schema=profile.SCHEMA, orient="row")
+    frame = pl.DataFrame(rows, schema=tables_profile.SCHEMA, orient="row")
     frame = frame.with_columns(mean=pl.when(pl.col("rank") < 3).then("mean"))
     figure = profile.draw(frame, sets, "baseline")
     titles = [panel.get_title() for panel in figure.axes if panel.get_visible()]

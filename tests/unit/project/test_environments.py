@@ -19,6 +19,7 @@ from environments import (
     canonical,
     closure,
     imports,
+    module_of,
     parse_environment,
     parsed,
     programs,
@@ -27,6 +28,8 @@ from environments import (
 )
 from packaging.requirements import Requirement
 from programs import ROOT
+
+from gapmatch.kinds.discovery import modules
 
 TESTS = ROOT / "tests"
 LOCAL = {path.stem for folder in (TESTS, ROOT / "benchmarks") for path in folder.rglob("*.py")}
@@ -99,33 +102,35 @@ def test_requirements_name_what_is_imported() -> None:
     assert distributions(files) <= parse_requirements()
 
 
-@pytest.mark.parametrize("directive", ["conda", "log", "benchmark", "message", "shell"])
+@pytest.mark.parametrize("directive", ["conda", "log", "benchmark", "message"])
 def test_every_rule_has(directive: str) -> None:
-    lacking = {
-        name
-        for name, body in rules().items()
-        if not re.search(rf"^ +{directive}:$", body, re.MULTILINE)
-    }
+    lacking = {name for name, parts in rules().items() if not parts[directive]}
     # A benchmark is an output, and a rule that has one is not run again.
     assert lacking == ({"inspect_data"} if directive == "benchmark" else set())
 
 
-def test_every_rule_is_found() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
-    assert len(rules()) == sum(len(re.findall(r"^ *rule ", text, re.MULTILINE)) for text in texts)
+def test_rule_program_and_log_have_one_name() -> None:
+    for rule, (program, _) in programs().items():
+        kind, _, name = rule.partition("_")
+        # One program makes all tables, and one draws all figures: their rules name the module.
+        told = f"{kind}_{name}" if program == kind and module_of(rule) else program
+        assert rule == told
+        (log,) = rules()[rule]["log"]
+        assert Path(log).with_suffix("").parts[3] == rule, log
 
 
 @pytest.mark.parametrize("rule", sorted(rules()))
 def test_environment_holds_what_the_rule_imports(rule: str) -> None:
     program, environment = programs()[rule]
-    needed = distributions(closure(program))
+    needed = distributions(closure(program, module_of(rule)))
     assert needed <= set(parse_environment(ROOT / "envs" / f"{environment}.yaml"))
 
 
 def test_environments_hold_nothing_else() -> None:
     needed: dict[str, set[str]] = {}
-    for program, environment in programs().values():
-        needed.setdefault(environment, set()).update(distributions(closure(program)))
+    for rule, (program, environment) in programs().items():
+        files = closure(program, module_of(rule))
+        needed.setdefault(environment, set()).update(distributions(files))
     surplus = {
         path.stem: set(parse_environment(path)) - needed.get(path.stem, set()) - set(NOT_IMPORTED)
         for path in ENVIRONMENTS
@@ -147,22 +152,32 @@ def test_every_program_is_run_by_a_rule_or_a_target() -> None:
 RUN_OTHERS = {"run_open_clip": "--train-data", "run_img2dataset": "URL_LIST"}
 
 
-@pytest.mark.parametrize("program", sorted(set(PROGRAMS) - set(RUN_OTHERS)))
+CHOICES = {"table": "tables", "figure": "figures", "select_subset": "subset/methods"}
+"""Programs whose first word names a module of a folder."""
+HELPS = [(program,) for program in sorted(set(PROGRAMS) - set(RUN_OTHERS))] + [
+    (program, name)
+    for program, folder in CHOICES.items()
+    for name in modules(f"gapmatch.{folder.replace('/', '.')}")
+]
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
 def test_help(
-    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = SCRIPTS / f"{program}.py"
-    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    path = SCRIPTS / f"{words[0]}.py"
+    monkeypatch.setattr(sys, "argv", [path.name, *words[1:], "--help"])
     # In this process: the heavy imports are done once for all programs.
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(path), run_name="__main__")
-    assert ended.value.code == 0
+    runpy.run_path(str(path), run_name="__main__")
     said = capsys.readouterr().out
-    assert said.startswith(f"usage: {path.name} ")
-    description = ast.get_docstring(parsed(path))
-    assert description
-    # argparse breaks lines where it likes, after hyphens too.
-    assert "".join(description.split()) in "".join(said.split())
+    assert said.startswith(f"Usage: {' '.join([path.name, *words[1:]])} ")
+    if len(words) == 1:
+        description = ast.get_docstring(parsed(path))
+        assert description
+        assert "".join(description.split()) in "".join(said.split())
+    # Every option is explained.
+    options = re.findall(r"^│\W*(--[\w-]+)( +\S+)?(.*)$", said, re.MULTILINE)
+    assert all(text.strip(" │") for _, _, text in options), options
 
 
 @pytest.mark.parametrize("program", RUN_OTHERS)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from environments import rules
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
 ROOT = Path(__file__).parents[3]
@@ -19,28 +20,22 @@ def read(path: Path) -> dict[str, Any]:
     return values
 
 
-def rule_bodies() -> dict[str, str]:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("rules/*.smk"))
-    parts = re.split(r"^ *rule (\w+):$", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
 @pytest.mark.parametrize("profile", SIZES, ids=lambda path: path.parent.name)
 def test_every_rule_has_memory_and_time_that_grow(profile: Path) -> None:
     sizes = read(profile)["set-resources"]
-    bodies = rule_bodies()
-    assert set(sizes) == set(bodies)
+    for rule, parts in rules().items():
+        told = {name for name in ("mem_mb", "runtime") if name in parts["resources"]}
+        assert told | set(sizes.get(rule, ())) == {"mem_mb", "runtime"}, rule
     for rule, resources in sizes.items():
-        assert re.fullmatch(r"\d+ \* attempt", resources["runtime"]), rule
-        if "mem_mb=" in bodies[rule]:
-            assert set(resources) == {"runtime"}, f"{rule}: the profile would override the rule"
-        else:
-            assert re.fullmatch(r"\d+ \* attempt", resources["mem_mb"]), rule
+        for name, value in resources.items():
+            assert re.fullmatch(r"\d+ \* attempt", value), f"{rule}: {name}"
+        searches = "search_mb" in rules()[rule]["resources"]
+        assert not (searches and "mem_mb" in resources), f"{rule}: the study says its memory"
 
 
 @pytest.mark.parametrize("profile", [SLURM, *SIZES], ids=lambda path: path.parent.name)
 def test_processors_are_of_rules_that_exist(profile: Path) -> None:
-    assert set(read(profile).get("set-threads", ())) <= set(rule_bodies())
+    assert set(read(profile).get("set-threads", ())) <= set(rules())
 
 
 @pytest.mark.parametrize("profile", SIZES, ids=lambda path: path.parent.name)
@@ -57,8 +52,8 @@ def test_profiles_do_not_override_each_other() -> None:
 
 
 def test_rules_that_compute_on_a_gpu_ask_for_one() -> None:
-    for rule, body in rule_bodies().items():
-        assert ("device=COMPUTE.device" in body) == bool(re.search(r"^ +gpu=", body, re.M)), rule
+    for rule, parts in rules().items():
+        assert ("device" in parts["resources"]) == ("gpu" in parts["resources"]), rule
 
 
 def test_partitions_can_be_read() -> None:

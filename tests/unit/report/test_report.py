@@ -11,15 +11,15 @@ from made_results import CHUNK_ROWS, FAILED, SUBSETS, make_results
 from PIL import Image
 
 from gapmatch.report import report
-from gapmatch.report.counts import DatasetCounts, count_datasets, subset_reconciles
 from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.results.counts import DatasetCounts, count_datasets, subset_reconciles
+from gapmatch.results.summaries import Subset, read_certificates, read_evaluations, read_subsets
+from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
 from gapmatch.tables.accuracy import COLUMNS, accuracy_matrix, accuracy_table, over_seeds
 from gapmatch.tables.differences import Difference
-from gapmatch.tables.embedder_table import SCHEMA as EMBEDDERS
-from gapmatch.tables.embedder_table import embedder_table
-from gapmatch.tables.summaries import Subset, read_certificates, read_evaluations, read_subsets
-from gapmatch.tables.tables import write_table
+from gapmatch.tables.embedders import SCHEMA as EMBEDDERS
+from gapmatch.tables.embedders import embedder_table
 
 RESOURCES = Path(__file__).parents[3] / "resources"
 EVIL = '<script>alert("1")</script>'
@@ -74,7 +74,6 @@ def made_report(
     for stem in figures:
         Image.new("RGB", (9, 9)).save(f"{stem}.png")
     write_table(accuracy, folder / "accuracy", "c", shown=accuracy_matrix(accuracy))
-    captions = RESOURCES / "captions"
     arguments = {
         "study": "made",
         "config": {"study": "made", "note": "</pre>"},
@@ -86,8 +85,8 @@ def made_report(
         "subsets": subsets,
         "certificates": read_certificates(sorted(results.glob("subsets/*/certificate.json"))),
         "datasets": counts(results),
-        "tables": [report.table_context(folder / "accuracy", captions)],
-        "figures": [report.figure_context(stem, captions) for stem in figures],
+        "tables": [report.table_context(folder / "accuracy")],
+        "figures": [report.figure_context(stem) for stem in figures],
     }
     return report.render(RESOURCES / "report.html.j2", **{**arguments, **changes})
 
@@ -328,20 +327,10 @@ def test_report_shouts_when_something_is_wrong(
 
 def test_a_missing_figure_stops_the_report(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"similarity_gap\.png"):
-        report.figure_context(tmp_path / "similarity_gap", RESOURCES / "captions")
+        report.figure_context(tmp_path / "similarity_gap")
     (tmp_path / "pruned.png").write_text("<html>404</html>")
     with pytest.raises(InputError, match="not a PNG"):
-        report.figure_context(tmp_path / "pruned", RESOURCES / "captions")
-
-
-@pytest.mark.parametrize("path", sorted((RESOURCES / "captions").glob("*.rst")), ids=str)
-def test_captions_are_plain_and_complete(path: Path) -> None:
-    caption = " ".join(path.read_text().split())
-    assert caption.endswith(".")
-    assert "interval" in caption
-    assert re.search(r"\bn\b", caption) or path.stem == "neighbours"
-    assert not re.search(r"[*`|{}<>]|\w_\b", caption)  # no markup of RST, Jinja or HTML
-    assert not re.search(r"\d\d?\.\d", caption)  # no result in a caption
+        report.figure_context(tmp_path / "pruned")
 
 
 def test_certificate_of_a_subset_that_keeps_nothing(subsets: list[Subset]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import search_pool
 import search_reference
 import select_subset
 from gapmatch.data.embedding_files import embedding_path, metadata_path, write_embeddings
+from gapmatch.running.command_line import call
 from gapmatch.running.errors import InputError
 from gapmatch.subset.certificate import TOLERANCE
 
@@ -38,8 +40,13 @@ class Study:
 
     def run(self, program, *arguments):
         words = [str(word) for word in arguments]
+        if program is select_subset:  # its first word is the method
+            function = import_module(f"{select_subset.PACKAGE}.{words.pop(0)}").select
+        else:
+            function = getattr(program, program.__name__)
         self.monkeypatch.setattr("sys.argv", [program.__name__, *words])
-        program.main()
+        # Not `run`: the errors themselves are looked at.
+        call(function)
 
     def write(self, dataset, parts):
         for index, part in enumerate(parts):
@@ -69,15 +76,16 @@ class Study:
                 *("--chunks", "00001", "00000", "--k", 5, *common, "--out", out),
             )
         for chunk in self.chunks:
-            neighbours = [f / f"pool_neighbours/pool_neighbours_{chunk}.parquet" for f in folders]
-            self.run(
-                search_pool,
-                *("--pool", embedding_path(self.root / "embeddings/pool", chunk)),
-                *("--chunk", chunk, "--tests", *map(self.tests, TESTS), "--ranks", 1, 5),
-                *("--k", 8, *common, "--reference-neighbours", *references),
-                *("--out-margins", *(f / f"margins/margins_{chunk}.parquet" for f in folders)),
-                *("--out-neighbours", *neighbours),
-            )
+            for name, folder, reference in zip(TESTS, folders, references, strict=True):
+                neighbours = folder / f"pool_neighbours/pool_neighbours_{chunk}.parquet"
+                self.run(
+                    search_pool,
+                    *("--pool", embedding_path(self.root / "embeddings/pool", chunk)),
+                    *("--chunk", chunk, "--tests", self.tests(name), "--ranks", 1, 5),
+                    *("--k", 8, *common, "--reference-neighbours", reference),
+                    *("--margins", folder / f"margins/margins_{chunk}.parquet"),
+                    *("--neighbours", neighbours),
+                )
 
     def deduplicate(self, parts=1):
         pool = ("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks)
@@ -90,7 +98,7 @@ class Study:
         for chunk in self.chunks:
             self.run(
                 assign_clusters,
-                *("--embeddings", embedding_path(self.root / "embeddings/pool", chunk)),
+                *("--img-emb", embedding_path(self.root / "embeddings/pool", chunk)),
                 *("--centroids", folder / "centroids.npy", *BLOCK),
                 *("--out", folder / "clusters" / f"clusters_{chunk}.parquet"),
             )
@@ -116,7 +124,7 @@ class Study:
             more = ("--duplicates", self.root / "deduplication/duplicates", *more)
         self.run(
             select_subset,
-            *("--subset", subset, "--method", method, "--embedder", "tiny"),
+            *(method, "--subset", subset, "--embedder", "tiny"),
             *("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks),
             *(*more, "--out", folder / "kept", "--summary", folder / "summary.json"),
         )
@@ -130,7 +138,8 @@ class Study:
             *("--chunks", *self.chunks, "--pool", self.root / "embeddings/pool"),
             *("--reference", self.root / "embeddings/reference"),
             *("--reference-chunks", "00000", "00001"),
-            *("--tests", *(f"{name}={self.tests(name)}" for name in TESTS), "--device", "cpu"),
+            *("--tests", *(word for name in TESTS for word in (name, self.tests(name)))),
+            *("--device", "cpu"),
             *("--threads", 1, "--out", folder / "certificate.json"),
             *("--nearest", folder / "nearest.parquet", "--profile", folder / "profile.parquet"),
         )
@@ -349,7 +358,7 @@ def test_bad_requests_are_input_errors(make_study):
         study.select("much", "random", "--keep", 61, duplicates=False)
     with pytest.raises(InputError, match=r"margins_00000\.parquet: expected a parquet"):
         study.select("matched", "gap_match", duplicates=False)
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError, match="expected one of --keep and --keep-like"):
         study.select("near", "near", duplicates=False)
     study.search()
     with pytest.raises(InputError, match="with the columns margin_rank_3"):

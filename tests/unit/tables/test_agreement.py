@@ -11,9 +11,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapmatch.results.summaries import Subset
 from gapmatch.running.errors import InputError
-from gapmatch.tables.agreement import Folders, tabulate_agreement
-from gapmatch.tables.summaries import Subset
+from gapmatch.tables.agreement import Folders, agreement_table
 
 CHUNKS = {"00000": 30, "00001": 17}
 TEST_SETS = ("sketch", "val")
@@ -74,7 +74,7 @@ def test_overlap_and_correlation(
     folders, samples = write_files(tmp_path_factory.mktemp("agreement"), seed)
     one, other = EMBEDDERS
     subsets = [summary(name, method) for name in EMBEDDERS]
-    (row,) = tabulate_agreement([(one, other)], subsets, folders).iter_rows(named=True)
+    (row,) = agreement_table([(one, other)], subsets, folders).iter_rows(named=True)
     first = set(np.flatnonzero(samples[f"{one} pruned"]))
     second = set(np.flatnonzero(samples[f"{other} pruned"]))
     assert row["pool"] == len(samples[f"{one} pruned"])
@@ -94,7 +94,7 @@ def test_overlap_and_correlation(
 def test_overlap_by_chance_is_that_of_shuffled_choices(tmp_path: Path) -> None:
     folders, samples = write_files(tmp_path, seed=0)
     subsets = [summary(name) for name in EMBEDDERS]
-    table = tabulate_agreement([tuple(EMBEDDERS)], subsets, folders)  # type: ignore[list-item]
+    table = agreement_table([tuple(EMBEDDERS)], subsets, folders)  # type: ignore[list-item]
     rng = np.random.default_rng(0)
     one, other = (samples[f"{name} pruned"] for name in EMBEDDERS)
     overlaps = []
@@ -107,7 +107,7 @@ def test_overlap_by_chance_is_that_of_shuffled_choices(tmp_path: Path) -> None:
 def test_nothing_pruned_has_no_overlap(tmp_path: Path) -> None:
     folders, _ = write_files(tmp_path, seed=0, pruned=0)
     subsets = [summary(name) for name in EMBEDDERS]
-    table = tabulate_agreement([tuple(EMBEDDERS)], subsets, folders)  # type: ignore[list-item]
+    table = agreement_table([tuple(EMBEDDERS)], subsets, folders)  # type: ignore[list-item]
     assert table.select("both", "jaccard", "jaccard_by_chance").row(0) == (0, None, None)
 
 
@@ -115,4 +115,4 @@ def test_subsets_of_other_definitions_do_not_compare(tmp_path: Path) -> None:
     folders, _ = write_files(tmp_path, seed=0)
     one, other = EMBEDDERS
     with pytest.raises(InputError, match="sketch_clip and sketch_resnet differ in rank: 1 and 5"):
-        tabulate_agreement([(one, other)], [summary(one), summary(other, rank=5)], folders)
+        agreement_table([(one, other)], [summary(one), summary(other, rank=5)], folders)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gapmatch.results.statistics import paired_bootstrap, percentile_interval
+from gapmatch.results.summaries import Evaluation
 from gapmatch.running.errors import InputError
 from gapmatch.tables.differences import differences, differences_table, read_differences, shown
-from gapmatch.tables.statistics import paired_bootstrap, percentile_interval
-from gapmatch.tables.summaries import Evaluation
 
 
 def evaluation(name: str, correct: np.ndarray, seed: int = 0, first: int = 0) -> Evaluation:

@@ -10,14 +10,12 @@ from programs import run_here
 
 from gapmatch.data.chunks import Chunk
 from gapmatch.running.errors import InputError
-from gapmatch.tables.embedder_table import (
+from gapmatch.tables.embedders import (
     nearest_labels,
     read_embedder_table,
     row_of,
     same_classes,
 )
-
-CAPTION = Path(__file__).parents[3] / "resources" / "captions" / "table_embedders.rst"
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +30,11 @@ def metadata(results: Path, dataset: str) -> list[str]:
 
 def test_right_classes_are_counted(results: Path, tmp_path: Path) -> None:
     run_here(
-        "tabulate_embedders",
-        *("--searched", *(f"e={name}" for name in TESTS), "--data", results / "data"),
+        "table",
+        *("embedders", "--searched", *(word for name in TESTS for word in ("e", name))),
+        *("--data", results / "data"),
         *("--embeddings", results / "embeddings", "--similarity", results / "similarity"),
-        *("--reference-chunks", "00000", "--caption", CAPTION, "--out", tmp_path / "embedders"),
+        *("--reference-chunks", "00000", "--out", tmp_path / "embedders"),
     )
     table = read_embedder_table(tmp_path / "embedders.csv")
     assert table["test_set"].to_list() == list(TESTS)

@@ -1,6 +1,8 @@
 """Tables: numbers, formats, escaping, and the accuracy table against its predictions."""
 
+import html
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_results import SUBSETS, TEST_CLASSES, TESTS, make_results
 
-from gapmatch.running.errors import InputError
-from gapmatch.tables import accuracy, tables
-from gapmatch.tables.captions import caption_of
-from gapmatch.tables.composition import count_pruned, read_pruned
-from gapmatch.tables.duplicated_tests import count_test_duplicates
-from gapmatch.tables.headline_table import headline_table, read_published, shown
-from gapmatch.tables.subset_table import read_training_sets, subset_table, training_sets
-from gapmatch.tables.summaries import (
+from gapmatch.results import table_files as tables
+from gapmatch.results.kinds import Figure, Table, figures, kind_of
+from gapmatch.results.kinds import tables as all_tables
+from gapmatch.results.summaries import (
     read_certificates,
     read_evaluations,
     read_nearest,
     read_subsets,
 )
+from gapmatch.running.errors import InputError
+from gapmatch.tables import accuracy
+from gapmatch.tables.duplicates import count_test_duplicates
+from gapmatch.tables.pruned import count_pruned, read_pruned
+from gapmatch.tables.subsets import read_training_sets, subset_table, training_sets
+from gapmatch.tables.table1 import headline_table, read_published, shown
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,20 @@ def evaluation_files(results: Path) -> list[Path]:
     ]
 
 
+def split_row(line: str) -> list[str]:
+    """Return the cells of a row of Markdown: split at bars that no backslash escapes."""
+    cells = re.findall(r"((?:\\.|[^|\\])*)\|", line.strip()[1:])
+    return [html.unescape(re.sub(r"\\(.)", r"\1", cell.strip())) for cell in cells]
+
+
+def markdown_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows of the table in a Markdown file."""
+    heads, _, *rows = [
+        split_row(line) for line in path.read_text().splitlines() if line.startswith("|")
+    ]
+    return heads, rows
+
+
 def test_csv_keeps_full_precision_and_the_others_show_percent(tmp_path: Path) -> None:
     frame = pl.DataFrame({"name": ["a|b", "c_d & <e>"], "share": [1 / 3, None], "n": [1234, 5]})
     tables.write_table(frame, tmp_path / "t", "Shares of 100 % & more", ["share"])
@@ -45,29 +63,35 @@ def test_csv_keeps_full_precision_and_the_others_show_percent(tmp_path: Path) ->
     markdown = (tmp_path / "t.md").read_text()
     assert markdown.startswith("Shares of 100 % &amp; more\n\n| name ")
     assert "<e>" not in markdown
-    heads, rows = tables.read_markdown_table(tmp_path / "t.md")
+    heads, rows = markdown_table(tmp_path / "t.md")
     assert heads == ["name", "share (%)", "n"]
     assert rows == [["a|b", "33.3", "1,234"], ["c_d & <e>", "", "5"]]
     latex = (tmp_path / "t.tex").read_text()
-    assert r"c\_d \& \textless{}e\textgreater{} &  & 5 \\" in latex
-    assert r"\caption{Shares of 100 \% \& more}" in latex
-    assert r"\begin{tabular}{lrr}" in latex
+    assert r"c\_d \& \ensuremath{<}e\ensuremath{>} & & 5 \\" in " ".join(latex.split())
+    assert latex.startswith("% Shares of 100 % & more\n\\begin{tabular}{lrr}\n")
+    page = json.loads((tmp_path / "t.json").read_text())
+    assert (page["heads"], page["rows"]) == (heads, rows)
+    assert (page["caption"], page["align"]) == (
+        "Shares of 100 % & more",
+        ["left", "right", "right"],
+    )
 
 
 def test_an_empty_table_is_a_table(tmp_path: Path) -> None:
     tables.write_table(pl.DataFrame(schema={"a": pl.String}), tmp_path / "t", "None")
-    assert tables.read_markdown_table(tmp_path / "t.md") == (["a"], [])
+    assert markdown_table(tmp_path / "t.md") == (["a"], [])
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12))
 def test_any_name_survives_markdown_and_keeps_latex_balanced(name: str) -> None:
     line = tables.markdown([name], [[name]], ["left"], "c").splitlines()[-1]
-    assert tables._split_row(line) == [name]
-    latex = tables.latex([name], [[name]], ["left"], name, name)
+    assert split_row(line) == [name]
+    latex = tables.latex([name], [[name]], ["left"], f"{name}\n{name}")
+    assert latex.startswith(f"% {name} {name}\n")
+    latex = latex.partition("\n")[2]
     bare = latex.replace(r"\{", "").replace(r"\}", "")
     assert bare.count("{") == bare.count("}")
-    for environment in ("table", "tabular"):
-        assert latex.count(rf"\begin{{{environment}}}") == latex.count(rf"\end{{{environment}}}")
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 1
     body = latex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip()
     assert body.replace(r"\&", "").count("&") == 0
 
@@ -117,7 +141,7 @@ def test_accuracy_survives_its_csv_and_is_averaged_over_seeds(
     assert mean["seeds"] == 2
     assert mean["top1"] == pytest.approx(np.mean(seeds["top1"].to_list()))
     assert mean["spread"] == pytest.approx(np.std(seeds["top1"].to_list(), ddof=1))
-    heads, rows = tables.read_markdown_table(tmp_path / "a.md")
+    heads, rows = markdown_table(tmp_path / "a.md")
     assert heads[1] == f"{mean['test_set']} (n = {mean['n']})"
     assert rows[0][0] == "baseline"
     assert rows[0][1] == accuracy.with_interval(
@@ -185,13 +209,23 @@ def test_pruned_counts_match_a_plain_count(results: Path, tmp_path: Path) -> Non
     assert read_pruned(tmp_path / "pruned.csv").equals(table)
 
 
-def test_captions_are_found_by_family(tmp_path: Path) -> None:
-    (tmp_path / "a.rst").write_text("Family\nof a.\n")
-    (tmp_path / "a_b.rst").write_text("Closer.")
-    assert caption_of("a_x_y", tmp_path) == "Family of a."
-    assert caption_of("a_b_c", tmp_path) == "Closer."
-    with pytest.raises(InputError, match=r"b\.rst"):
-        caption_of("b", tmp_path)
+def test_tables_and_figures_are_found_by_name() -> None:
+    assert kind_of("audit_sketch_pruned", all_tables()) is all_tables()["audit"]
+    assert kind_of("accuracy_by_size", figures()) is figures()["accuracy_by_size"]
+    with pytest.raises(KeyError, match="nothing_such"):
+        kind_of("nothing_such", figures())
+
+
+SHOWN = [(name, one) for name, one in [*all_tables().items(), *figures().items()] if one.caption]
+
+
+@pytest.mark.parametrize(("name", "kind"), SHOWN, ids=[name for name, _ in SHOWN])
+def test_captions_are_plain_and_complete(name: str, kind: Table | Figure) -> None:
+    assert kind.caption.endswith(".")
+    assert "interval" in kind.caption
+    assert re.search(r"\bn\b", kind.caption) or name == "neighbours"
+    assert not re.search(r"[*`|{}<>]|\w_\b", kind.caption)  # no markup of RST, Jinja or HTML
+    assert not re.search(r"\d\d?\.\d", kind.caption)  # no result in a caption
 
 
 def test_duplicates_are_counted_above_the_threshold(results: Path) -> None:

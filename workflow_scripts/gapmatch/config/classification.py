@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gapmatch.config.section import Section
+from gapmatch.kinds.section import Section
 
 
 class PublishedClassifier(Section):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from gapmatch.config.section import Fraction, Section
+from gapmatch.kinds.section import Fraction, Section
 
 EmojiPart = Literal["pool", "reference", "val", "v2", "rendition", "sketch", "hard", "clutter"]
 

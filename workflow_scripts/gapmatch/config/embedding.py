@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gapmatch.config.section import Name, Section
 from gapmatch.config.training import TrainingSettings
+from gapmatch.kinds.section import Name, Section
 
 GivenEmbeddings = Annotated[
     Path | None,

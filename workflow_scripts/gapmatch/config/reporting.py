@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gapmatch.config.section import Name, Section
+from gapmatch.kinds.section import Name, Section
 
 POOL_NEIGHBOURS = 20
 """Nearest pool images kept of every test image. They come from the product that the margins need

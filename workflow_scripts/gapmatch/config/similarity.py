@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from gapmatch.config.section import DistinctIntegers, Name, Section
+from gapmatch.kinds.section import DistinctIntegers, Name, Section
 
 
 class Search(Section):

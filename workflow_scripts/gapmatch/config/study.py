@@ -1,7 +1,7 @@
 """The whole config of a study and the checks that span its sections."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, Union
 
 from braceexpand import braceexpand
 from pydantic import Field, ValidationError, model_validator
@@ -19,19 +19,22 @@ from gapmatch.config.datasets import (
 from gapmatch.config.embedding import ClassifierEmbedder, Embedder, TrainedEmbedder
 from gapmatch.config.messages import describe
 from gapmatch.config.reporting import Compute, Evaluation, Figures
-from gapmatch.config.section import Name, Section
 from gapmatch.config.similarity import Deduplicate, Search
-from gapmatch.config.subsets import (
-    AllSubset,
-    FarSubset,
-    GapMatchSubset,
-    NearSubset,
-    NoneSubset,
-    RandomSubset,
-    Subset,
-)
 from gapmatch.config.training import Training
+from gapmatch.kinds.section import Name, Section
 from gapmatch.running.errors import InputError
+from gapmatch.subset.method import SubsetSettings, methods
+from gapmatch.subset.methods.all import AllSubset
+from gapmatch.subset.methods.gap_match import GapMatchSubset
+from gapmatch.subset.methods.none import NoneSubset
+
+if TYPE_CHECKING:
+    Subset: TypeAlias = SubsetSettings
+else:
+    Subset = Annotated[
+        Union[tuple(method.settings for method in methods().values())],  # noqa: UP007
+        Field(discriminator="method"),
+    ]
 
 STYLES_PER_CLASS = 3  # twemoji, colour, line
 
@@ -234,25 +237,22 @@ def _subset_problems(study: Study, name: str) -> list[str]:
     subset = study.subsets[name]
     key = f"subsets.{name}"
     problems = []
-    if isinstance(subset, GapMatchSubset | NearSubset | FarSubset):
-        if subset.test_sets == []:
-            problems.append(_problem(f"{key}.test_sets", [], "at least one name, or all"))
-        problems += [
-            _problem(f"{key}.test_sets", test_set, f"one of test_sets: {_listed(study.test_sets)}")
-            for test_set in study.subset_test_sets(name)
-            if test_set not in study.test_sets
-        ]
+    if getattr(subset, "test_sets", None) == []:
+        problems.append(_problem(f"{key}.test_sets", [], "at least one name, or all"))
+    problems += [
+        _problem(f"{key}.test_sets", test_set, f"one of test_sets: {_listed(study.test_sets)}")
+        for test_set in study.subset_test_sets(name)
+        if test_set not in study.test_sets
+    ]
     if isinstance(subset, NoneSubset) and not subset.reference:
         expected = "more than 0: nothing would be left to train on"
         problems.append(_problem(f"{key}.reference", subset.reference, expected))
-    if isinstance(subset, GapMatchSubset) and subset.rank not in study.search.ranks:
-        problems.append(
-            _problem(
-                f"{key}.rank", subset.rank, f"one of search.ranks: {_listed(study.search.ranks)}"
-            )
-        )
-    if isinstance(subset, NearSubset | FarSubset | RandomSubset):
-        problems += _keep_problems(study, f"{key}.keep", subset.keep)
+    rank = getattr(subset, "rank", None)
+    if rank is not None and rank not in study.search.ranks:
+        expected = f"one of search.ranks: {_listed(study.search.ranks)}"
+        problems.append(_problem(f"{key}.rank", rank, expected))
+    if keep := getattr(subset, "keep", None):
+        problems += _keep_problems(study, f"{key}.keep", keep)
     return problems
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gapmatch.config.section import DistinctIntegers, Fraction, Section
+from gapmatch.kinds.section import DistinctIntegers, Fraction, Section
 
 
 class TrainingSettings(Section):

@@ -8,6 +8,8 @@ from gapmatch.running.atomic import write_json
 from gapmatch.running.errors import InputError
 
 MANIFEST = "chunk.json"
+TEST_CHUNK = "00000"
+"""A test set is one chunk."""
 
 
 @dataclass(frozen=True)

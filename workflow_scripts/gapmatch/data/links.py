@@ -70,3 +70,28 @@ def collected(links: pl.LazyFrame, source: Path) -> pl.DataFrame:
         return links.collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{source} cannot be read: {first_line(error)}") from None
+
+
+def slice_links(
+    source: Path, chunk: int, chunks: int, url_column: str, caption_column: str
+) -> pl.DataFrame:
+    """Return the links of a chunk: rows floor(n c / chunks) to floor(n (c + 1) / chunks) of n.
+
+    Args:
+        source: A parquet file, or a folder whose parquet files are read in order of their names.
+        chunk: Number of the chunk, from 0.
+        chunks: Number of chunks.
+        url_column: Column of the links.
+        caption_column: Column of the captions.
+
+    Returns:
+        Columns url and caption.
+
+    Raises:
+        InputError: There is no parquet file, or a column is missing.
+    """
+    # One by one: files of a list may differ in their other columns, and in types of strings.
+    links = pl.concat([read_links(file, url_column, caption_column) for file in link_files(source)])
+    rows = collected(links.select(pl.len()), source).item()
+    first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
+    return collected(links.slice(first, last - first), source)

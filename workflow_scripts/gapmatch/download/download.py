@@ -57,8 +57,8 @@ class DownloadSettings:
     samples_per_shard: int
     max_image_area: int
     retries: int
-    processes: int
-    threads: int
+    processes: int = 1
+    threads: int = 16
 
 
 def identity(urls: Path, settings: DownloadSettings, site: Path | None) -> str:

@@ -5,7 +5,7 @@ They may be cut into files in another way, hold other samples too and come in an
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
 from gapmatch.data.embedding_files import embedding_path, metadata_path, normalised, open_embeddings
-from gapmatch.data.image_stream import Use, shard_batches
+from gapmatch.data.image_stream import Use, describe_shard, shard_batches
+from gapmatch.embed.embedding import METADATA_SCHEMA
 from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.models.weights import autocast
 from gapmatch.running.atomic import atomic_path
@@ -184,3 +185,19 @@ def require_same_model(
             f"other images (median cosine {np.median(cosines):.2f} over {len(chosen)} samples): "
             f"{expected}"
         )
+
+
+def describe(chunk: Chunk) -> pl.DataFrame:
+    """Return what is known of a chunk's samples, in order: METADATA_SCHEMA and reason."""
+    rows = []
+    with tqdm(total=chunk.samples, unit="sample", mininterval=5, desc="samples") as bar:
+        for shard in chunk.shards:
+            found = [asdict(sample) for sample in describe_shard(shard.path, Use.TRAINING)]
+            if len(found) != shard.samples:
+                raise InputError(
+                    f"{shard.path} holds {len(found)} samples, its chunk.json says "
+                    f"{shard.samples}: the shard changed after it was listed"
+                )
+            rows.append(pl.DataFrame(found, schema={**METADATA_SCHEMA, "reason": pl.String}))
+            bar.update(len(found))
+    return pl.concat(rows)

@@ -1,84 +1,23 @@
 """Accuracy as a function of how similar the pool's nearest image is to the test image."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
-from gapmatch.figures import style
-from gapmatch.running.errors import InputError
-from gapmatch.tables.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
-from gapmatch.tables.summaries import Evaluation
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.table_files import read_csv
+from gapmatch.tables.accuracy_by_similarity import SCHEMA
+from gapmatch.tables.subsets import read_training_sets
 
-FEWEST = 20  # images in a bin: an interval of fewer says nothing
-SCHEMA = {
-    "test_set": pl.String,
-    "training_set": pl.String,
-    "seeds": pl.Int64,
-    "pearson": pl.Float64,
-    "spearman": pl.Float64,
-    **{field: pl.Int64 if field == "n" else pl.Float64 for field in AccuracyBin._fields},
-}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-def accuracy_by_similarity(
-    evaluations: Sequence[Evaluation], nearest: pl.DataFrame, bins: int
-) -> pl.DataFrame:
-    """Binned accuracy of each training set on each test set, averaged over its seeds.
-
-    Args:
-        evaluations: All models to show; seeds of one training set are taken together.
-        nearest: nearest.parquet of the baseline: similarity to the unpruned pool.
-        bins: Number of bins, which hold equally many images; fewer where a bin would hold less
-            than ``FEWEST`` images.
-
-    Returns:
-        One row per test set, training set and bin: ``SCHEMA``. Correlations are over the images
-        of the test set (the same value in each of its bins).
-
-    Raises:
-        InputError: A test image was evaluated that ``nearest`` does not have.
-    """
-    groups: dict[tuple[str, str], list[Evaluation]] = {}
-    for evaluation in evaluations:
-        groups.setdefault((evaluation.test_set, evaluation.training_set), []).append(evaluation)
-    rows = []
-    for (test_set, training_set), seeds in groups.items():
-        similarity, correct = _aligned(seeds, nearest.filter(pl.col("test_set") == test_set))
-        keys = {
-            "test_set": test_set,
-            "training_set": training_set,
-            "seeds": len(seeds),
-            "pearson": mean_correlation(similarity, correct),
-            "spearman": spearman(similarity, correct.mean(axis=1)),
-        }
-        fitting = max(min(bins, similarity.size // FEWEST), 2)
-        for one in binned_accuracy(similarity, correct, fitting):
-            rows.append({**keys, **one._asdict()})
-    return pl.DataFrame(rows, schema=SCHEMA)
-
-
-def _aligned(
-    seeds: Sequence[Evaluation], nearest: pl.DataFrame
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Similarity (images,) and correctness (images, seeds) of the same images in one order."""
-    table = nearest.select("test_row", "pool_similarity").drop_nulls().sort("test_row")
-    for index, evaluation in enumerate(seeds):
-        column = evaluation.images.select("test_row", pl.col("correct_top1").alias(str(index)))
-        joined = table.join(column, on="test_row", how="inner", maintain_order="left")
-        if joined.height != table.height or joined.height != column.height:
-            raise InputError(
-                f"evaluation of {evaluation.training_set}, seed {evaluation.seed}, on "
-                f"{evaluation.test_set} has {column.height} images and the similarities "
-                f"{table.height}, {joined.height} in common: they come from different runs"
-            )
-        table = joined
-    similarity = table["pool_similarity"].to_numpy().astype(np.float64)
-    correct = table.drop("test_row", "pool_similarity").to_numpy().astype(np.bool_)
-    return similarity, correct
+    from gapmatch.config.results import Results
 
 
 @style.styled
@@ -110,7 +49,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
         panel.set_title(f"{test_set}  (r = {_correlations(correlations)})", fontsize=8.5)
         note = f"n = {each} per bin"
         panel.text(0.98, 0.02, note, transform=panel.transAxes, ha="right", color="#666666")
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        style.in_percent(panel.yaxis)
         panel.set_ylim(-0.02, 1.02)
     style.label_axes(axes, "similarity of the nearest pool image", "top-1 accuracy")
     style.legend_below(figure, axes)
@@ -121,3 +60,38 @@ def _correlations(values: Sequence[float]) -> str:
     """Each value where they fit into a title, else their range."""
     shown, between = (values, ", ") if len(values) < 4 else ((min(values), max(values)), " to ")
     return between.join(f"{value:+.2f}" for value in shown).replace("-", "\N{MINUS SIGN}")
+
+
+def plot(*, table: Path, subsets: Path, out: Path) -> None:
+    """Plot accuracy as a function of the similarity of the nearest pool image.
+
+    Args:
+        table: CSV of the table accuracy_by_similarity.
+        subsets: CSV of the table of subsets.
+        out: Path of the figure without suffix.
+    """
+    frame = read_csv(table, SCHEMA)
+    style.save(draw(frame, style.palette(read_training_sets(subsets))), frame, out)
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the binned accuracies and the table of subsets."""
+    tables = {"table": results.table("accuracy_by_similarity"), "subsets": results.table("subsets")}
+    return kinds.Needs(list(tables.values()), tables)
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=40,
+    paper=("fig3",),
+    caption=(
+        "Top-1 accuracy as a function of the cosine similarity between a test image and its "
+        "nearest neighbour in the pool before pruning. Each point is a bin of about equally many "
+        "test images (n per bin in the panel), placed at its mean similarity. Bands are 95 % "
+        "percentile bootstrap intervals over the test images of the bin; for several seeds, "
+        "accuracy and bounds are averaged over seeds. r is the Pearson correlation of similarity "
+        "and correctness over the images of the test set: one value per training set in the order "
+        "of the legend, or of more than three the least and the largest (the CSV has all)."
+    ),
+)

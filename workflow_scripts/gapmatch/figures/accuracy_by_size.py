@@ -1,16 +1,25 @@
 """Accuracy against the size of the training set, for every way of pruning."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from gapmatch.figures import style
-from gapmatch.tables.accuracy import over_seeds
-from gapmatch.tables.subset_table import SIZED_METHODS, TrainingSet
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.subset.method import sized_methods
+from gapmatch.tables.accuracy import over_seeds, read_accuracy
+from gapmatch.tables.subsets import TrainingSet, read_training_sets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 
 def accuracy_by_size(
@@ -42,7 +51,7 @@ def accuracy_by_size(
     joined = known.join(
         over_seeds(accuracy), on="training_set", how="inner", maintain_order="left_right"
     )
-    curve = pl.col("method").is_in(SIZED_METHODS) & (pl.col("steered_by").list.len() > 0)
+    curve = pl.col("method").is_in(sized_methods()) & (pl.col("steered_by").list.len() > 0)
     own = pl.col("steered_by").list.contains(pl.col("test_set"))
     return joined.filter(~curve | (own == steered)).select(
         "test_set", "series", "method", "training_set", "size", "seeds", "n", "top1", "top1_low",
@@ -71,7 +80,7 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
         look = style.look_of(dict(looks), points["training_set"][0])
         method = points["method"][0]
         line = "none"
-        if method in SIZED_METHODS:
+        if method in sized_methods():
             index = drawn_with.setdefault(method, 0)
             drawn_with[method] += 1
             line = style.LINE_STYLES[index % len(style.LINE_STYLES)]
@@ -99,6 +108,43 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
     size = rows["size"].to_numpy()
     if size.max() > 20 * max(size.min(), 1):
         panel.set_xscale("log")
+    from matplotlib.ticker import EngFormatter
+
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    style.in_percent(panel.yaxis)
     panel.set_ylim(bottom=0)
+
+
+def plot(*, accuracy: Path, subsets: Path, out: Path) -> None:
+    """Plot accuracy against the size of the training set, for every way of pruning.
+
+    Args:
+        accuracy: CSV of the table of accuracies.
+        subsets: CSV of the table of subsets.
+        out: Path of the figure without suffix.
+    """
+    known = read_training_sets(subsets)
+    frame = accuracy_by_size(read_accuracy(accuracy), known, steered=True)
+    style.save(draw(frame, style.palette(known)), frame, out)
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the tables of accuracies and of subsets."""
+    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
+    return kinds.Needs(list(tables.values()), tables)
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=50,
+    paper=("fig4",),
+    caption=(
+        "Top-1 accuracy against the number of images in the training set (kept pool samples plus "
+        "reference). Curves are near-, far- and random-pruned subsets and end in the unpruned "
+        "pool; near- and far-pruned ones are shown on the test sets that steered them. Single "
+        "markers are the other training sets. n is the number of test images. Bars are 95 % "
+        "percentile bootstrap intervals over test images; for several seeds, accuracy and bounds "
+        "are averaged over seeds."
+    ),
+)

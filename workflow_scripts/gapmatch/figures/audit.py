@@ -1,12 +1,22 @@
 """The audit in pictures: classes of the tests of which most was pruned, and what was pruned."""
 
-import polars as pl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from __future__ import annotations
 
-from gapmatch.figures import style
-from gapmatch.tables.audit import CLASS
-from gapmatch.tables.pictures import PICTURE, decode_picture
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.pictures import PICTURE, decode_picture
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.audit import CLASS, PICTURES_SCHEMA, audited
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 CELL = 1.25  # inches
 MARGIN = 0.6  # inches above and below the pictures
@@ -18,7 +28,7 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
     """A row per class: a test image, then pruned samples with their captions.
 
     Args:
-        table: ``audit.PICTURES_SCHEMA`` and the column ``pictures.PICTURE``.
+        table: ``tables.audit.PICTURES_SCHEMA`` and the column ``pictures.PICTURE``.
         title: Line above.
         credit: Line below.
     """
@@ -28,8 +38,7 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
     columns = max(table["rank"].to_list()) + 1
     widths = [1, 0.2, *[1] * (columns - 1)]
     size = (CELL * sum(widths), 1.3 * CELL * len(classes) + 2 * MARGIN)
-    figure = Figure(figsize=size)
-    FigureCanvasAgg(figure)
+    figure = style.canvas(*size)
     spec = figure.add_gridspec(
         len(classes), len(widths), width_ratios=widths, hspace=0.45, wspace=0.1,
         left=0.02, right=0.98, top=1 - MARGIN / size[1], bottom=MARGIN / size[1],
@@ -49,3 +58,40 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
     figure.text(0.02, 1 - 0.18 / size[1], title, fontsize=11, weight="bold", va="center")
     figure.text(0.02, 0.15 / size[1], credit, color="#666666", fontsize=7)
     return figure
+
+
+def plot(*, subset: str, table: Path, credit: str = "", out: Path) -> None:
+    """Plot what gap matching pruned: pictures by class of the test images that they resemble.
+
+    Args:
+        subset: Name of the subset, for the title.
+        table: Parquet of the audit of the subset.
+        credit: Line under the figure, such as the artists' names.
+        out: Path of the figure without suffix.
+    """
+    frame = read_columns(table, [*PICTURES_SCHEMA, PICTURE])
+    title = f"Pruned for {subset}: the classes that lose most"
+    style.save(draw(frame, title, credit), frame.drop(PICTURE), out)
+
+
+def needs(results: Results, subset: str) -> kinds.Needs:
+    """Return the pictures of the audit."""
+    table = results.table(f"audit_{subset}", "parquet")
+    settings = {"subset": subset, "credit": results.study.figures.credit}
+    return kinds.Needs([table], {"table": table}, settings)
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=100,
+    each="subset",
+    items=audited,
+    caption=(
+        "What gap matching pruned: for the classes that lose most, a test image (left) and those "
+        "pruned samples of the pool whose margins over the threshold are largest. Above a sample "
+        "stands its cosine similarity to the nearest test image, below it the beginning of its "
+        "caption. The number under the test image, n, counts all pruned samples that resemble its "
+        "class; as all are counted, there is no interval."
+    ),
+)

@@ -1,17 +1,25 @@
 """Dose and response: what gap matching prunes, and accuracy, by offset and by matched rank."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
-from gapmatch.figures import style
-from gapmatch.tables.accuracy import over_seeds
-from gapmatch.tables.subset_table import TrainingSet
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.tables.accuracy import over_seeds, read_accuracy
+from gapmatch.tables.subsets import TrainingSet, read_training_sets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 SWEEPS = {"offset": "offset of the threshold", "rank": "matched rank"}
 
@@ -99,12 +107,14 @@ def _shortened(names: str) -> str:
 
 
 def _place_ticks(panel: Axes, sweep: str, doses: np.ndarray) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
     if sweep == "rank":
         panel.set_xscale("log")
         panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.xaxis.set_major_locator(FixedLocator(sorted(doses.tolist())))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    style.in_percent(panel.yaxis)
     panel.set_ylim(bottom=0)
 
 
@@ -138,3 +148,55 @@ def _draw_accuracy(panel: Axes, rows: pl.DataFrame) -> None:
             if points[bound][0] is not None:
                 panel.axhline(points[bound][0], color=colour, linestyle=line, linewidth=0.8)
     panel.set_ylabel("top-1 accuracy")
+
+
+def plot(*, accuracy: Path, subsets: Path, baseline: str, reference_only: str, out: Path) -> None:
+    """Plot what is pruned, and accuracy, against the offset and the rank of gap matching.
+
+    Args:
+        accuracy: CSV of the table of accuracies.
+        subsets: CSV of the table of subsets.
+        baseline: The subset that keeps the whole pool.
+        reference_only: The subset that keeps none of it.
+        out: Path of the figure without suffix.
+    """
+    bounds = (baseline, reference_only)
+    frame = dose_response(read_accuracy(accuracy), read_training_sets(subsets), bounds)
+    style.save(draw(frame), frame, out)
+
+
+def swept(results: Results) -> bool:
+    """Return whether gap-matched subsets differ in nothing but the offset, or but the rank."""
+    values: dict[tuple[object, ...], set[float]] = {}
+    for name, one in results.gap_matched.items():
+        tests, embedder = results.study.subset_test_sets(name), results.study.subset_embedder(name)
+        alike = (*tests, embedder, one.reference)
+        values.setdefault(("offset", one.rank, *alike), set()).add(one.offset)
+        values.setdefault(("rank", one.offset, *alike), set()).add(one.rank)
+    return any(len(several) > 1 for several in values.values())
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the tables of accuracies and of subsets."""
+    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
+    figures = results.study.figures
+    settings = {"baseline": figures.baseline, "reference_only": figures.reference_only}
+    return kinds.Needs(list(tables.values()), tables, settings)
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=70,
+    items=lambda results: [""] if swept(results) else [],
+    caption=(
+        "Dose and response of gap matching: the fraction of the pool that is pruned (left) and "
+        "top-1 accuracy on the matched test sets (right) against the offset on the similarity "
+        "threshold, or against the matched rank, all else being equal. An offset below zero "
+        "prunes more than the paper's matching, one above zero less; a higher rank prunes more. "
+        "Dashed lines are the accuracies with the whole pool, dotted ones those of the reference "
+        "alone. The numbers of test images n are in the table of accuracy. Bars are 95 % "
+        "percentile bootstrap intervals over test images; for several seeds, accuracy and bounds "
+        "are averaged over seeds."
+    ),
+)

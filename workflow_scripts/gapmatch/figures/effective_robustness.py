@@ -1,18 +1,27 @@
 """Effective robustness: out-of-distribution against in-distribution accuracy, on logit axes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from gapmatch.figures import style
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.statistics import Line, confidence_band, fit_line, inverse_logit, logit
 from gapmatch.running.errors import InputError
-from gapmatch.tables.statistics import Line, confidence_band, fit_line, inverse_logit, logit
-from gapmatch.tables.subset_table import TrainingSet
+from gapmatch.tables.accuracy import read_accuracy
+from gapmatch.tables.subsets import TrainingSet, read_training_sets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 TICKS = np.array([0.001, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99, 0.999])
 LEAST_DISTANCE = 0.16
@@ -140,6 +149,8 @@ def _draw_models(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look
 
 def _draw_lines(panel: Axes, rows: pl.DataFrame) -> None:
     """Draw y = x and the fitted line, and label the logit axes in percent."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
     for limits, prefix in ((panel.set_xlim, "id_"), (panel.set_ylim, "")):
         values = _bounds(rows, prefix)
         limits(values.min() - 0.35, values.max() + 0.35)
@@ -175,3 +186,53 @@ def _spaced_ticks(low: float, high: float) -> list[float]:
 
 def _percent_tick(value: float, _position: int | None) -> str:
     return f"{100 * float(inverse_logit(np.array(value))):.3g} %"
+
+
+def plot(
+    *,
+    accuracy: Path,
+    subsets: Path,
+    id_test_set: str,
+    classifiers: list[str] | None = None,
+    out: Path,
+) -> None:
+    """Plot accuracy on each out-of-distribution test set against in-distribution accuracy.
+
+    Args:
+        accuracy: CSV of the table of accuracies.
+        subsets: CSV of the table of subsets.
+        id_test_set: Name of the in-distribution test set.
+        classifiers: Names of the supervised classifiers.
+        out: Path of the figure without suffix.
+    """
+    known, named = read_training_sets(subsets), classifiers or []
+    frame = effective_robustness(read_accuracy(accuracy), known, id_test_set, named)
+    style.save(draw(frame, style.palette(known, named), id_test_set), frame, out)
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the tables of accuracies, which name the classifiers, and of subsets."""
+    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
+    return kinds.Needs(
+        inputs=list(tables.values()),
+        arguments={**tables, "classifiers": list(results.study.classifiers)},
+        settings={"id_test_set": results.study.figures.id_test_set},
+    )
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=80,
+    caption=(
+        "Effective robustness: top-1 accuracy on each out-of-distribution test set against "
+        "accuracy on the in-distribution test set, on logit axes. Each marker is one trained "
+        "model (one seed); bars are 95 % percentile bootstrap intervals over test images, whose "
+        "number n is given for the out-of-distribution test set. The dashed line is y = x. The "
+        "orange line is a least-squares fit, in logit coordinates, through the models trained on "
+        "the reference alone (or on a part of it), CLIP's and supervised classifiers, with its 95 "
+        "% confidence band where there are three or more; it is drawn only when their in- "
+        "distribution accuracies span more than the mean width of their intervals; otherwise, as "
+        "with a few seeds of one such model, only the points are shown."
+    ),
+)

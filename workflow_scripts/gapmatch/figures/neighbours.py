@@ -1,103 +1,26 @@
 """Picture grids: test images beside their nearest neighbours in the pool and the reference."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from gapmatch.figures import style
-from gapmatch.tables.pictures import PICTURE, Source, decode_picture
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.pictures import PICTURE, decode_picture
+from gapmatch.running.result_files import read_columns
+from gapmatch.tables.neighbours import SCHEMA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 CELL = 1.0  # inches
-SCHEMA = {
-    "test_row": pl.Int32,
-    "dataset": pl.String,
-    "rank": pl.Int32,
-    "similarity": pl.Float64,
-    "chunk": pl.String,
-    "row": pl.Int32,
-    "shard": pl.String,
-    "image_path": pl.String,
-    "caption": pl.String,
-    "class_name": pl.String,
-    "nearer": pl.Boolean,
-    "test_images": pl.Int64,
-}
-
-
-def choose_images(labels: pl.Series, count: int, seed: int) -> list[int]:
-    """Choose test rows, as many different classes as possible; ascending.
-
-    Args:
-        labels: (test images,) class of each row; null where unknown.
-        count: How many; fewer come back when there are fewer images.
-        seed: Seed of the choice.
-    """
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permutation(len(labels))
-    classes = labels.to_list()
-    seen: dict[object, int] = {}
-    rounds = []
-    for row in shuffled:  # the k-th image of a class comes in round k
-        seen[classes[row]] = seen.get(classes[row], -1) + 1
-        rounds.append(seen[classes[row]])
-    order = np.argsort(rounds, kind="stable")
-    return sorted(int(row) for row in shuffled[order[:count]])
-
-
-def neighbour_table(
-    test_rows: Sequence[int],
-    test_images: int,
-    neighbours: Mapping[str, pl.DataFrame],
-    sources: Mapping[str, Source],
-    count: int,
-) -> pl.DataFrame:
-    """What the figure shows: one row per picture.
-
-    Args:
-        test_rows: Rows of the test set to show.
-        test_images: How many the test set has.
-        neighbours: pool_neighbours and reference_neighbours by "pool" and "reference".
-        sources: "test", "pool" and "reference".
-        count: Neighbours to show of each.
-
-    Returns:
-        SCHEMA: dataset is test, pool or reference; rank is 0 and similarity null for the test
-        image; nearer is a pool image nearer than the reference's nearest: what gap matching prunes.
-    """
-    tests = pl.DataFrame(
-        {"test_row": test_rows, "rank": 0, "similarity": None, "chunk": "00000", "row": test_rows},
-        schema={
-            "test_row": pl.Int32, "rank": pl.Int32, "similarity": pl.Float64, "chunk": pl.String,
-            "row": pl.Int32,
-        },
-    )  # fmt: skip
-    parts = [_named("test", sources["test"].look_up(tests))]
-    for dataset, table in neighbours.items():
-        chosen = table.filter(pl.col("test_row").is_in(test_rows), pl.col("rank") <= count)
-        rows = sources[dataset].look_up(chosen.select(tests.columns))
-        parts.append(_named(dataset, rows))
-    threshold = neighbours["reference"].filter(pl.col("rank") == 1)
-    limit = threshold.select("test_row", pl.col("similarity").alias("limit"))
-    order = pl.col("dataset").cast(pl.Enum(["test", "pool", "reference"]))
-    nearer = (pl.col("dataset") == "pool") & (pl.col("similarity") > pl.col("limit"))
-    return (
-        pl.concat(parts)
-        .join(limit, on="test_row", how="left", maintain_order="left")
-        .with_columns(nearer.fill_null(False).alias("nearer"))
-        .drop("limit")
-        .sort("test_row", order, "rank")
-        .with_columns(pl.lit(test_images, pl.Int64).alias("test_images"))
-        .select(*SCHEMA)
-    )
-
-
-def _named(dataset: str, rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select("test_row", pl.lit(dataset).alias("dataset"), pl.exclude("test_row"))
 
 
 @style.styled
@@ -118,8 +41,7 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
     first = {"test": 0, "pool": 2, "reference": 3 + ranks["pool"]}
     margin = 0.65  # inches above for titles, below for the legend and the credit
     size = (max(CELL * sum(widths), 4.5), 1.22 * CELL * len(rows) + 2 * margin)
-    figure = Figure(figsize=size)
-    FigureCanvasAgg(figure)
+    figure = style.canvas(*size)
     spec = figure.add_gridspec(
         max(len(rows), 1), len(widths), width_ratios=widths, hspace=0.32, wspace=0.06,
         left=0.02, right=0.98, top=1 - margin / size[1], bottom=margin / size[1],
@@ -148,3 +70,44 @@ def _draw_picture(panel: Axes, row: Mapping[str, Any]) -> None:
         marked=row["nearer"],
         size=8 if row["rank"] else 7,
     )
+
+
+def plot(*, test_set: str, table: Path, credit: str = "", out: Path) -> None:
+    """Plot pictures of test images beside their nearest neighbours in the pool and the reference.
+
+    Args:
+        test_set: Name of the test set, for the title.
+        table: Parquet of its table of neighbours.
+        credit: Line under the figure, such as the artists' names.
+        out: Path of the figure without suffix.
+    """
+    frame = read_columns(table, [*SCHEMA, PICTURE])
+    known = max(frame["test_images"].to_list(), default=0)
+    title = f"{test_set}: {frame['test_row'].n_unique()} of {known:,} test images"
+    style.save(draw(frame, title, credit), frame.drop(PICTURE), out)
+
+
+def needs(results: Results, test_set: str) -> kinds.Needs:
+    """Return the pictures of the neighbours of a test set."""
+    table = results.table(f"neighbours_{test_set}", "parquet")
+    settings = {"credit": results.study.figures.credit}
+    return kinds.Needs([table], {"test_set": test_set, "table": table}, settings)
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=120,
+    each="test_set",
+    items=lambda results: results.test_sets,
+    paper=("fig1",),
+    caption=(
+        "Test images (left), drawn at random with a fixed seed from as many different classes as "
+        "possible, with their nearest neighbours in the pool before pruning (middle) and in the "
+        "reference (right). The number under a picture is its cosine similarity to the test image "
+        "in the space of the embedder. Thick frames mark pool images that are nearer to the test "
+        "image than the nearest reference image: these are what gap-matched pruning (with rank 1 "
+        "and offset 0) removes. The title gives how many test images are shown and how many there "
+        "are; there is no interval, as nothing is estimated."
+    ),
+)

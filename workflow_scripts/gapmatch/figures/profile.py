@@ -1,23 +1,25 @@
 """The similarity profile: how similar the 1st, 2nd, ... nearest image is, before and after."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from gapmatch.figures import style
-from gapmatch.tables.subset_table import TrainingSet
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.table_files import read_csv
+from gapmatch.tables.profile import SCHEMA
+from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
-SCHEMA = {
-    "subset": pl.String,
-    "test_set": pl.String,
-    "rank": pl.Int64,
-    "curve": pl.String,
-    "mean": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
+
 REFERENCE = ("reference", style.ORANGE, "-")
 AFTER = {  # curve: label, colour, line style
     "pool": ("pool, after pruning", style.BLUE, "-"),
@@ -72,3 +74,41 @@ def _draw_curve(
         low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
         panel.fill_between(ranks, low, high, color=colour, alpha=0.15, linewidth=0)
     panel.plot(ranks, rows["mean"].to_numpy(), color=colour, linestyle=line, label=label)
+
+
+def plot(*, table: Path, subsets: Path, baseline: str, out: Path) -> None:
+    """Plot how similar the nearest ranks of pool and reference are, before and after pruning.
+
+    Args:
+        table: CSV of the table profile.
+        subsets: CSV of the table of subsets.
+        baseline: The subset that keeps the whole pool.
+        out: Path of the figure without suffix.
+    """
+    frame = read_csv(table, SCHEMA)
+    style.save(draw(frame, read_training_sets(subsets), baseline), frame, out)
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the profiles and the table of subsets."""
+    tables = {"table": results.table("profile"), "subsets": results.table("subsets")}
+    return kinds.Needs(list(tables.values()), tables, {"baseline": results.baseline})
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=30,
+    items=lambda results: [""] if results.gap_matched else [],
+    paper=("fig6",),
+    caption=(
+        "Similarity profiles: the cosine similarity of the 1st, 2nd, ... 50th nearest image of "
+        "the pool before pruning (grey), of the pool after pruning (blue), of the reference "
+        "(orange) and of pruned pool and reference together (dotted), averaged over the test "
+        "images of the test set that the subset was matched to. Bands hold the middle 90 % of the "
+        "test images, whose number n is in the figure of the similarity gap; every one is "
+        "counted, so there is no interval. Up to the matched rank (red line) the dotted line "
+        "coincides with the reference's; behind it the pool may hold more near images than the "
+        "reference does, which is what matching a higher rank removes."
+    ),
+)

@@ -1,12 +1,23 @@
 """What was pruned: the fraction of the pool by style, in and out of the classes of the tests."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from gapmatch.figures import style
+from gapmatch.drawing import style
+from gapmatch.results import kinds
+from gapmatch.results.table_files import read_csv
+from gapmatch.tables.pruned import SCHEMA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
 
 PARTS = {  # test_class: label, colour
     True: ("classes of the tests", style.VERMILLION),
@@ -20,7 +31,7 @@ def draw(frame: pl.DataFrame) -> Figure:
     """One panel per subset that prunes a part of the pool, with counts above its bars.
 
     Args:
-        frame: ``composition.count_pruned``.
+        frame: ``tables.pruned.count_pruned``.
     """
     sums = frame.group_by("subset", maintain_order=True).agg(pl.col("pruned", "pool").sum())
     some = (pl.col("pruned") > 0) & (pl.col("pruned") < pl.col("pool"))
@@ -54,4 +65,36 @@ def _draw_bars(panel: Axes, rows: pl.DataFrame) -> None:
     panel.grid(axis="x", visible=False)
     panel.set_ylim(0, 1.16)
     panel.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    style.in_percent(panel.yaxis)
+
+
+def plot(*, table: Path, out: Path) -> None:
+    """Plot what share of the pool's samples was pruned, by style.
+
+    Args:
+        table: CSV of the table of what was pruned.
+        out: Path of the figure without suffix.
+    """
+    frame = read_csv(table, SCHEMA)
+    style.save(draw(frame), frame, out)
+
+
+def needs(results: Results, _: str) -> kinds.Needs:
+    """Return the table of what was pruned."""
+    table = results.table("pruned")
+    return kinds.Needs([table], {"table": table})
+
+
+FIGURE = kinds.Figure(
+    make=plot,
+    needs=needs,
+    place=90,
+    items=lambda results: [""] if results.has_styles() else [],
+    caption=(
+        "What pruning removed: the fraction of the samples of each style in the pool (after "
+        "deduplication) that each subset prunes, for samples whose class occurs in any of the "
+        "test sets and for the others. Above each bar stand the number of pruned samples and n, "
+        "the number in the pool. Every sample is counted, so there is no interval. Subsets that "
+        "prune nothing or everything are left out."
+    ),
+)

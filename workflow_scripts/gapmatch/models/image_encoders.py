@@ -1,9 +1,9 @@
 """Image encoders that embed: CLIP models of open_clip, and image models of timm."""
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -66,32 +66,33 @@ def timm_encoder(
     return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
 
 
-def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name an image encoder."""
-    parser.add_argument(
-        "--library", choices=("open_clip", "timm"), default="open_clip", help="whose model it is"
-    )
-    parser.add_argument(
-        "--model", required=True, help="model of the library; open_clip's may be local-dir:FOLDER"
-    )
-    parser.add_argument("--pretrained", help="tag of published weights (open_clip)")
-    parser.add_argument(
-        "--checkpoint", type=Path, help="file of weights; without it, published ones"
-    )
-    parser.add_argument(
-        "--image-size", type=int, help="side of the model's input, pixels (timm); default: its own"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """Which image encoder to load: options of the programs that do.
 
-
-def chosen_encoder(arguments: argparse.Namespace) -> ImageEncoder:
-    """Load the encoder that the options of ``add_encoder_arguments`` name.
-
-    Raises:
-        InputError: It cannot be loaded.
+    Attributes:
+        library: Whose model it is.
+        model: Model of the library; open_clip's may be local-dir:FOLDER.
+        pretrained: Tag of published weights (open_clip).
+        checkpoint: File of weights; without it, published ones.
+        image_size: Side of the model's input, pixels (timm); its own where it is not given.
+        device: auto takes a GPU where there is one.
     """
-    device = choose_device(arguments.device)
-    model, checkpoint = arguments.model, arguments.checkpoint
-    if arguments.library == "timm":
-        return timm_encoder(model, device, checkpoint, arguments.image_size)
-    return clip_encoder(model, device, arguments.pretrained, checkpoint)
+
+    library: Literal["open_clip", "timm"] = "open_clip"
+    model: str
+    pretrained: str | None = None
+    checkpoint: Path | None = None
+    image_size: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def load(self) -> ImageEncoder:
+        """Load the encoder.
+
+        Raises:
+            InputError: It cannot be loaded.
+        """
+        device = choose_device(self.device)
+        if self.library == "timm":
+            return timm_encoder(self.model, device, self.checkpoint, self.image_size)
+        return clip_encoder(self.model, device, self.pretrained, self.checkpoint)

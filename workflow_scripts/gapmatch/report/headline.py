@@ -6,18 +6,11 @@ from typing import Any
 
 import polars as pl
 
+from gapmatch.results.summaries import Subset
+from gapmatch.results.table_files import percent
+from gapmatch.subset.method import methods
 from gapmatch.tables.accuracy import near_chance, over_seeds, select_sets, with_interval
 from gapmatch.tables.differences import Difference, signed
-from gapmatch.tables.summaries import Subset
-from gapmatch.tables.tables import percent
-
-PRUNED = {
-    "gap_match": "those that gap matching prunes for {test_sets}",
-    "near": "those nearest to {test_sets}",
-    "far": "those farthest from {test_sets}",
-    "random": "chosen at random",
-}
-"""What a method prunes, for people."""
 
 ONE_CLASS = 0.9
 LITTLE_LEFT = 0.25
@@ -121,10 +114,10 @@ def _pruned(shown: _Shown) -> list[str]:
     """Tell of each pruned subset."""
     return [
         f"{one.subset}, without {one.pruned:,} of {one.pool:,} pool images "
-        f"({PRUNED[one.method].format(test_sets=listed(one.test_sets))}), reaches "
+        f"({methods()[one.method].pruned.format(test_sets=listed(one.test_sets))}), reaches "
         f"{shown.told(one.subset)}."
         for one in shown.subsets
-        if one.method in PRUNED
+        if methods()[one.method].pruned
     ]
 
 

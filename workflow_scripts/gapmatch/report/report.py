@@ -11,15 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from gapmatch.report.counts import DatasetCounts, subset_reconciles
 from gapmatch.report.headline import caution_sentences, headline_sentences
 from gapmatch.report.html_template import load_template
+from gapmatch.results.counts import DatasetCounts, subset_reconciles
+from gapmatch.results.kinds import figures, kind_of
+from gapmatch.results.summaries import Subset
 from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_object
 from gapmatch.tables.accuracy import accuracy_matrix, select_sets
-from gapmatch.tables.captions import caption_of
 from gapmatch.tables.differences import Difference
-from gapmatch.tables.summaries import Subset
-from gapmatch.tables.tables import read_markdown_table
 
 PACKAGES = (
     "snakemake", "img2dataset", "webdataset", "torch", "open_clip_torch", "faiss-cpu", "numpy",
@@ -27,23 +27,18 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def table_context(stem: Path, captions: Path) -> dict[str, Any]:
-    """Name, caption, heads and rows of the table STEM.md, and for each column if it is text."""
-    heads, rows = read_markdown_table(stem.with_name(f"{stem.name}.md"))
-    caption = caption_of(stem.name, captions, prefix="table_")
-    columns = list(zip(*rows, strict=True)) or [()] * len(heads)
-    words = [any(cell and not cell.lstrip("-")[:1].isdigit() for cell in one) for one in columns]
-    return {
-        "name": stem.name,
-        "title": _title(stem),
-        "caption": caption,
-        "heads": heads,
-        "rows": rows,
-        "words": words,
-    }
+def table_context(stem: Path) -> dict[str, Any]:
+    """Name, caption, heads and rows of the table STEM.json, and for each column if it is text.
+
+    Raises:
+        InputError: The file is missing or is no such table.
+    """
+    table = read_object(stem.with_name(f"{stem.name}.json"), ("caption", "heads", "align", "rows"))
+    words = [side == "left" for side in table["align"]]
+    return {"name": stem.name, "title": _title(stem), **table, "words": words}
 
 
-def figure_context(stem: Path, captions: Path) -> dict[str, str]:
+def figure_context(stem: Path) -> dict[str, str]:
     """Name, caption and base64 PNG of the figure STEM.png.
 
     Raises:
@@ -59,7 +54,7 @@ def figure_context(stem: Path, captions: Path) -> dict[str, str]:
     return {
         "name": stem.name,
         "title": _title(stem),
-        "caption": caption_of(stem.name, captions),
+        "caption": kind_of(stem.name, figures()).caption,
         "png": base64.b64encode(data).decode("ascii"),
     }
 

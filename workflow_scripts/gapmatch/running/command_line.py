@@ -1,6 +1,5 @@
 """What every program in workflow_scripts/ does around its work: logging and clean errors."""
 
-import argparse
 import atexit
 import gc
 import logging
@@ -8,11 +7,13 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Never
+from typing import Never, get_type_hints
 
 from gapmatch import IS_PROGRAM
 from gapmatch.running.disk_space import find_no_space, no_space
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def run(main: Callable[[], None]) -> None:
+def _run(main: Callable[[], None]) -> None:
     """Run ``main`` with logging to stderr; print an InputError as one message and exit 2.
 
     So is any error that says that no space is left.
@@ -33,6 +34,63 @@ def run(main: Callable[[], None]) -> None:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     _begin_log()
     fill_process(partial(_with_clean_errors, main))
+
+
+def run(program: Callable[..., None]) -> None:
+    """Run a function with the options of the command line, which are its keyword arguments.
+
+    Types, defaults and help follow from its signature and docstring. The fields of a dataclass are
+    options like the others. What is wrong with the command line is one message and exit status 2.
+    """
+    _run(partial(call, program))
+
+
+def run_one_of(programs: Mapping[str, str], what: str) -> None:
+    """Run the function that the first word of the command line names, as ``run`` does.
+
+    Args:
+        programs: By name, where each function is: MODULE:FUNCTION. The others are not imported.
+        what: What the program does, for its help.
+    """
+    _run(partial(_choose, programs, what))
+
+
+def _choose(programs: Mapping[str, str], what: str) -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(f"Usage: {Path(sys.argv[0]).name} NAME [OPTIONS]\n\n{what}\n")
+        print(f"NAME is one of {', '.join(programs)}; NAME --help tells its options.")
+        return
+    if name not in programs:
+        raise InputError(f"got {name}, expected one of {', '.join(programs)}")
+    module, _, function = programs[name].partition(":")
+    sys.argv[:2] = [f"{Path(sys.argv[0]).name} {name}"]
+    call(getattr(import_module(module), function))
+
+
+def call(program: Callable[..., None]) -> None:
+    """Call a function with the options of the command line.
+
+    Raises:
+        InputError: The options are wrong.
+    """
+    # Snakemake imports this module for its parts: it need not wait for what only programs need.
+    from cyclopts import App, CycloptsError, Parameter
+
+    for hint in get_type_hints(program).values():
+        if is_dataclass(hint):
+            Parameter(name="*")(hint)
+    app = App(
+        name=Path(sys.argv[0]).name,
+        default_parameter=Parameter(consume_multiple=True, negative="", show_env_var=False),
+        version_flags=(),
+        help_format="plaintext",
+    )
+    app.default(program)
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise InputError(f"{error}; see --help") from None
 
 
 def fill_process(main: Callable[[], None]) -> None:
@@ -100,11 +158,3 @@ def _error_message(main: Callable[[], None]) -> str | None:
             raise
         return str(no_space(getattr(full, "filename", None) or f"a file ({full})"))
     return None
-
-
-def named_path(text: str) -> tuple[str, Path]:
-    """Parse NAME=PATH from the command line, for argparse's ``type``."""
-    name, separator, path = text.partition("=")
-    if not (name and separator and path):
-        raise argparse.ArgumentTypeError(f"expected NAME=PATH, got {text!r}")
-    return name, Path(path)

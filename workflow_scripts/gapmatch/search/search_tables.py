@@ -71,3 +71,8 @@ def thresholds(path: Path, ranks: Sequence[int], tests: int) -> Float64:
 def margin_column(rank: int) -> str:
     """Return the name of the column that holds the margins of a rank."""
     return f"margin_rank_{rank}"
+
+
+def margins_path(folder: Path, chunk: str) -> Path:
+    """Return the path of a pool chunk's margins below similarity/<embedder>/<test set>/."""
+    return folder / "margins" / f"margins_{chunk}.parquet"

@@ -1,6 +1,8 @@
 """The search engines by name."""
 
 import logging
+from dataclasses import dataclass
+from typing import Literal
 
 from gapmatch.similarity.engine import Engine
 
@@ -12,6 +14,31 @@ DEVICES = ("auto", "cpu", "cuda")
 FASTEST = {"cpu": "fused", "cuda": "fused"}
 """The engine that "auto" takes on each device: the faster one in docs/performance.md; on a GPU by
 analogy, not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """How to search: options of the programs that do.
+
+    Attributes:
+        engine: Search engine; auto takes the faster.
+        device: auto takes a GPU where there is one.
+        threads: Threads to compute with.
+        max_memory_mb: Memory of the process in MiB, without pages of mapped files.
+        block_rows: Rows of the dataset per product; 0 chooses by memory and cache.
+    """
+
+    engine: Literal["auto", "fused", "faiss"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int
+    max_memory_mb: int = 4096
+    block_rows: int = 0
+
+    def make(self) -> Engine:
+        """Return the engine (see ``make_engine``)."""
+        return make_engine(
+            self.engine, self.device, self.threads, self.max_memory_mb, self.block_rows or None
+        )
 
 
 def make_engine(

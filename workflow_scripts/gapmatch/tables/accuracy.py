@@ -1,15 +1,22 @@
 """The accuracy table: one row per model seed and test set, and its mean over seeds."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.statistics import bootstrap_interval, mean_and_spread
+from gapmatch.results.summaries import Evaluation, evaluations_of
+from gapmatch.results.table_files import percent, read_csv, write_table
 from gapmatch.running.errors import InputError
-from gapmatch.tables.statistics import bootstrap_interval, mean_and_spread
-from gapmatch.tables.summaries import Evaluation
-from gapmatch.tables.tables import percent, read_csv
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
 
 COLUMNS = {
     "training_set": pl.String,
@@ -157,3 +164,45 @@ def accuracy_matrix(accuracy: pl.DataFrame) -> pl.DataFrame:
         head = f"{test} (n = {images[test]:,})"
         columns[head] = [cell.get(test, "") for cell in cells.values()]
     return pl.DataFrame(columns)
+
+
+def tabulate(*, evaluations: Path, models: list[str], test_sets: list[str], out: Path) -> None:
+    """Write the table of accuracies: one CSV row per model seed, Markdown and LaTeX over seeds.
+
+    Args:
+        evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.
+        models: Folders below it, such as baseline/seed0, in the order of the table.
+        test_sets: Their test sets, in the order of the table.
+        out: Path of the table without suffix.
+    """
+    table = accuracy_table(evaluations_of(evaluations, models, test_sets))
+    write_table(table, out, TABLE.caption, shown=accuracy_matrix(table))
+
+
+def needs(results: Results, _: str) -> Needs:
+    """Return the evaluations of all models and classifiers."""
+    models = [*results.models(results.subsets), *results.classifiers()]
+    return Needs(
+        inputs=results.evaluated(models),
+        arguments={
+            "evaluations": results.evaluations,
+            "models": models,
+            "test_sets": results.test_sets,
+        },
+    )
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    place=20,
+    caption=(
+        "Top-1 accuracy in percent of each training set on each test set, among the test set's "
+        "classes: zero-shot for CLIP models; the last rows are the supervised classifiers, where "
+        "the study names some. In parentheses the 95 % percentile bootstrap interval over test "
+        "images; for several seeds, accuracy and bounds are averaged over seeds and the number "
+        "after the plus-minus sign is the standard deviation over seeds. Chance is the accuracy "
+        "of always naming the most frequent class. The CSV beside this table has one row per "
+        "seed, with n, top-5 and mean per-class accuracy."
+    ),
+)

@@ -1,17 +1,27 @@
 """Agreement of embedders: subsets that differ in nothing but the embedder, compared."""
 
+from __future__ import annotations
+
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.statistics import spearman
+from gapmatch.results.summaries import Subset, read_subsets
+from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
-from gapmatch.tables.statistics import spearman
-from gapmatch.tables.summaries import Subset
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
+    from gapmatch.config.study import Study
 
 AGREEMENT_SCHEMA = {
     "subset": pl.String,
@@ -55,7 +65,7 @@ class Folders:
         ]
 
 
-def tabulate_agreement(
+def agreement_table(
     pairs: Sequence[tuple[str, str]], subsets: Sequence[Subset], folders: Folders
 ) -> pl.DataFrame:
     """Compare subsets of the same definition by different embedders.
@@ -146,3 +156,81 @@ def _largest(
         values = [read_columns(path, [column])[column] for path in paths]
         parts.append(pl.select(pl.max_horizontal(values)).to_series().gather(rows))
     return pl.concat(parts).cast(pl.Float64).to_numpy()
+
+
+def tabulate(
+    *,
+    pairs: list[tuple[str, str]],
+    summaries: list[Path],
+    subsets: Path,
+    similarity: Path,
+    whole_pool: str,
+    chunks: list[str],
+    out: Path,
+) -> None:
+    """Tabulate how far embedders agree on what is pruned: overlap and rank correlation.
+
+    Args:
+        pairs: Subsets that differ in nothing but the embedder.
+        summaries: summary.json of each of them.
+        subsets: Folder of all subsets.
+        similarity: Folder of all embedders.
+        whole_pool: Name of the subset that keeps the whole pool.
+        chunks: Chunk ids of the pool.
+        out: Path of the table without suffix.
+    """
+    folders = Folders(similarity, subsets, whole_pool, chunks)
+    write_table(agreement_table(pairs, read_subsets(summaries), folders), out, TABLE.caption)
+
+
+def same_but_for_the_embedder(study: Study) -> list[tuple[str, str]]:
+    """Return the pairs of subsets of one definition that different embedders select."""
+    alike: dict[tuple[object, ...], dict[str, str]] = {}
+    for name, subset in study.subsets.items():
+        if tests := study.subset_test_sets(name):
+            fields = subset.model_dump(exclude={"embedder", "test_sets"})
+            definition = (*fields.items(), *tests)
+            alike.setdefault(definition, {})[study.subset_embedder(name)] = name
+    return [
+        pair
+        for by_embedder in alike.values()
+        for pair in itertools.combinations(by_embedder.values(), 2)
+    ]
+
+
+def needs(results: Results, _: str) -> Needs:
+    """Return the margins and kept rows of the subsets to compare."""
+    pairs = same_but_for_the_embedder(results.study)
+    compared = list(dict.fromkeys(itertools.chain(*pairs)))
+    summaries = [results.summary(name) for name in compared]
+    return Needs(
+        inputs=[
+            *summaries,
+            *[path for name in compared for path in results.subset_margins(name)],
+            *[path for name in compared for path in results.kept_files(name)],
+            *results.kept_files(results.baseline),
+        ],
+        arguments={"pairs": pairs, "summaries": summaries},
+        settings={
+            "subsets": f"{results.root}/subsets",
+            "similarity": f"{results.root}/similarity",
+            "whole_pool": results.baseline,
+            "chunks": results.pool_chunks,
+        },
+    )
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    items=lambda results: [""] if same_but_for_the_embedder(results.study) else [],
+    place=70,
+    caption=(
+        "How far embedders agree: subsets of the same definition, selected by the similarity of "
+        "two embedders. Of the n samples of the pool (after deduplication), how many each prunes "
+        "and how many both do; the overlap of the pruned (Jaccard index, 1 is the same choice) "
+        "beside that of two independent choices of the same sizes; and Spearman's correlation "
+        "over the pool of the similarity to the nearest test image, and for gap matching of the "
+        "margin over the reference. All samples are counted, so there are no intervals."
+    ),
+)

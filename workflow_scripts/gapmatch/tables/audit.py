@@ -1,15 +1,25 @@
 """The audit of a gap-matched subset: what was pruned, by the class that it resembles."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from tqdm import tqdm
 
+from gapmatch.data.chunks import TEST_CHUNK
+from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.pictures import TEXT_COLUMNS, Source, with_pictures
+from gapmatch.results.table_files import write_table
+from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
-from gapmatch.tables.pictures import TEXT_COLUMNS, Source, with_pictures
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
 
 COUNTS_SCHEMA = {
     "test_set": pl.String,
@@ -32,6 +42,8 @@ PLACES_SCHEMA = {
 }
 PICTURES_SCHEMA = PLACES_SCHEMA | dict.fromkeys(TEXT_COLUMNS, pl.String)
 CLASS = ["test_set", "test_class"]
+SHOWN = 10
+"""Classes of each test set that are shown to people; the CSV has all."""
 EXAMPLES = 5
 """Pruned samples that are kept of each class: those with the largest margins."""
 
@@ -168,7 +180,7 @@ def choose_classes(counts: pl.DataFrame, examples: pl.DataFrame, classes: int) -
     tests = pool.filter(pl.col("rank") == 1).with_columns(
         pl.col("test_set").alias("dataset"),
         pl.lit(0, pl.Int32).alias("rank"),
-        pl.lit("00000").alias("chunk"),
+        pl.lit(TEST_CHUNK).alias("chunk"),
         pl.col("test_row").alias("row"),
         pl.lit(None, pl.Float64).alias("similarity"),
         pl.lit(None, pl.Float64).alias("margin"),
@@ -195,3 +207,102 @@ def add_pictures(places: pl.DataFrame, sources: Mapping[str, Source]) -> pl.Data
     ]
     named = pl.concat(parts) if parts else pl.DataFrame(schema=PICTURES_SCHEMA)
     return with_pictures(named.sort(-pl.col("pruned"), *CLASS, "rank"), sources)
+
+
+def tabulate(
+    *,
+    similarity: Path,
+    rank: int,
+    kept: Path,
+    whole_pool: Path,
+    pool_chunks: list[Path],
+    pool_metadata: list[Path],
+    test_chunks: list[tuple[str, Path]],
+    test_metadata: list[tuple[str, Path]],
+    classes: int,
+    out: Path,
+) -> None:
+    """Write the audit of a gap-matched subset: what was pruned, per class of the tests.
+
+    Args:
+        similarity: Folder similarity/<embedder>.
+        rank: Matched rank of the subset.
+        kept: Folder of its kept rows.
+        whole_pool: That of the subset that keeps all.
+        pool_chunks: chunk.json of each chunk of the pool.
+        pool_metadata: Metadata of each.
+        test_chunks: Test sets that the subset was matched to, and chunk.json of each.
+        test_metadata: The same test sets, and the metadata of each.
+        classes: Classes to show in pictures.
+        out: Path of the table without suffix.
+    """
+    metadata = dict(test_metadata)
+    search = Search(similarity, list(metadata), rank, kept, whole_pool, metadata)
+    counts, examples = audit(search, pool_metadata)
+    sources = {"pool": Source(pool_chunks, pool_metadata)}
+    sources |= {name: Source([path], [metadata[name]]) for name, path in test_chunks}
+    chosen = choose_classes(counts, examples, classes)
+    write_parquet(out.with_name(f"{out.name}.parquet"), add_pictures(chosen, sources))
+    shown = counts.group_by("test_set", maintain_order=True).head(SHOWN).drop("captions")
+    write_table(counts, out, TABLE.caption, percent_columns=("fraction",), shown=shown)
+
+
+def audited(results: Results) -> list[str]:
+    """Return the subsets of the paper's matching.
+
+    Sweeps of rank and offset differ from it by degree, and training sets without the reference are
+    of the same pool.
+    """
+    return [
+        name
+        for name, subset in results.gap_matched.items()
+        if (subset.rank, subset.offset, subset.reference) == (1, 0, 1)
+    ]
+
+
+def needs(results: Results, subset: str) -> Needs:
+    """Return the margins, the pool and the test sets of a subset."""
+    study = results.study
+    tests = study.subset_test_sets(subset)
+    metadata = {name: results.metadata(name)[0] for name in tests}
+    return Needs(
+        inputs=[
+            *results.subset_margins(subset),
+            *results.kept_files(subset),
+            *results.kept_files(results.baseline),
+            *results.data("pool"),
+            *results.metadata("pool"),
+            *[results.data(name)[0] for name in tests],
+            *metadata.values(),
+        ],
+        arguments={
+            "pool_chunks": results.chunk_files("pool"),
+            "pool_metadata": results.metadata("pool"),
+            "test_chunks": [(name, results.chunk_files(name)[0]) for name in tests],
+            "test_metadata": list(metadata.items()),
+        },
+        settings={
+            "similarity": f"{results.root}/similarity/{study.subset_embedder(subset)}",
+            "rank": results.gap_matched[subset].rank,
+            "kept": results.kept(subset),
+            "whole_pool": results.kept(results.baseline),
+            "classes": study.figures.examples,
+        },
+    )
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    each="subset",
+    items=audited,
+    suffixes=("csv", "md", "tex", "json", "parquet"),
+    place=80,
+    caption=(
+        "What gap matching pruned, by the class of the test image that a sample resembles most: "
+        "pool is n, the number of samples of the pool (after deduplication) that resemble the "
+        "class, pruned how many of them are nearer than matching allows. For each test set the "
+        "ten classes that lose most; the CSV has all, with captions of what was pruned. All "
+        "samples are counted, so there are no intervals."
+    ),
+)

@@ -1,17 +1,24 @@
 """Differences between training sets, judged on the same images of a test set."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.statistics import paired_bootstrap, percentile_interval
+from gapmatch.results.summaries import Evaluation, evaluations_of
+from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
-from gapmatch.tables.statistics import paired_bootstrap, percentile_interval
-from gapmatch.tables.summaries import Evaluation
-from gapmatch.tables.tables import read_csv
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
 
 SCHEMA = {
     "training_set": pl.String,
@@ -184,3 +191,58 @@ def shown(rows: Sequence[Difference]) -> pl.DataFrame:
             here[name].text if name in here else "" for name in names
         ]
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def tabulate(
+    *,
+    evaluations: Path,
+    models: list[str],
+    test_sets: list[str],
+    baseline: str,
+    reference_only: str | None = None,
+    out: Path,
+) -> None:
+    """Write the table of differences to the baseline, judged on the same images.
+
+    Args:
+        evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.
+        models: Folders below it, such as baseline/seed0, in the order of the table.
+        test_sets: Their test sets, in the order of the table.
+        baseline: Training set to compare with.
+        reference_only: Training set that is the reference alone.
+        out: Path of the table without suffix.
+    """
+    rows = differences(evaluations_of(evaluations, models, test_sets), baseline, reference_only)
+    write_table(differences_table(rows), out, TABLE.caption, shown=shown(rows))
+
+
+def needs(results: Results, _: str) -> Needs:
+    """Return the evaluations of all models."""
+    models = results.models(results.subsets)
+    figures = results.study.figures
+    return Needs(
+        inputs=results.evaluated(models),
+        arguments={
+            "evaluations": results.evaluations,
+            "models": models,
+            "test_sets": results.test_sets,
+        },
+        settings={"baseline": figures.baseline, "reference_only": figures.reference_only},
+    )
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    place=30,
+    caption=(
+        "Top-1 accuracy of each training set minus that of the baseline, in points, on the same "
+        "images. In parentheses the 95 % interval of a paired bootstrap: images are drawn with "
+        "replacement, the same for both training sets, and of each training set its seeds. A "
+        "difference whose interval holds zero is not distinguishable from none. With one seed the "
+        "interval tells nothing about what another seed would give. No correction is made for the "
+        "number of comparisons: of twenty without any difference, one is expected to look "
+        "distinguishable. The CSV beside this table has n, seeds, and the share of the baseline's "
+        "gain over the reference alone that remains, with its interval."
+    ),
+)

@@ -5,14 +5,38 @@ the others, test images that resemble none of their own class's reference images
 the reference has photos) find no near neighbour in it: their thresholds fall, and more is pruned.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gapmatch.data.embedding_files import Float64, Stored
-from gapmatch.similarity.engine import Engine, PoolMargins, find_neighbours
+from gapmatch.data.embedding_files import (
+    Float64,
+    Stored,
+    embedded_chunks,
+    open_chunks,
+    open_embeddings,
+)
+from gapmatch.results.kinds import Needs, Table
+from gapmatch.running.atomic import write_text
+from gapmatch.running.result_files import read_columns
+from gapmatch.similarity.engine import (
+    Engine,
+    PoolMargins,
+    TestSet,
+    find_margins,
+    find_neighbours,
+)
+from gapmatch.similarity.engines import EngineSettings
+from gapmatch.tables.pruned import SENSITIVITY_SCHEMA
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
 
 
 def class_counts(total: int) -> list[int]:
@@ -83,3 +107,96 @@ def count_by_threshold(
         .agg(pool=pl.len().cast(pl.Int64), pruned=pl.col("pruned").sum().cast(pl.Int64))
         .sort("part", "style", "test_class")
     )
+
+
+def tabulate(
+    *,
+    tests: Path,
+    test_metadata: Path,
+    reference: Path,
+    reference_chunks: list[str],
+    pool: Path,
+    pool_chunks: list[str],
+    kept: Path,
+    seed: int = 0,
+    engine: EngineSettings,
+    out: Path,
+) -> None:
+    """Count how much gap matching would prune with fewer other classes in the reference.
+
+    Args:
+        tests: Embeddings of the test set.
+        test_metadata: Its metadata.
+        reference: Folder of embeddings.
+        reference_chunks: Chunk ids.
+        pool: Folder of embeddings.
+        pool_chunks: Chunk ids.
+        kept: Folder of the kept rows of the subset that keeps the whole pool.
+        seed: Seed of the order of classes.
+        engine: How to search.
+        out: Path of the table without suffix.
+    """
+    search = engine.make()
+    vectors = open_embeddings(tests)
+    tested = set(read_columns(test_metadata, ["class_name"])["class_name"].drop_nulls())
+    chunks = embedded_chunks(reference, reference_chunks)
+    names = [read_columns(chunk.metadata, ["class_name"])["class_name"] for chunk in chunks]
+    others = nested_classes(sorted(set(pl.concat(names)) - tested), seed)
+    counts = class_counts(len(others))
+    parts = [
+        [np.flatnonzero(name.is_in([*tested, *others[:count]]).to_numpy()) for name in names]
+        for count in counts
+    ]
+    thresholds = reduced_thresholds(search, vectors, open_chunks(chunks), parts)
+    frames = []
+    for chunk in embedded_chunks(pool, pool_chunks):
+        margins = find_margins(
+            search, open_embeddings(chunk.embeddings), TestSet(vectors, thresholds)
+        )
+        rows = read_columns(kept / f"kept_{chunk.chunk}.parquet", ["row"])["row"].to_numpy()
+        metadata = read_columns(chunk.metadata, ["style", "class_name"])
+        frames.append(count_by_threshold(margins, metadata, rows, tested))
+    classes = pl.DataFrame({"part": range(len(counts)), "classes": counts}).cast(pl.Int32)
+    frame = (
+        pl.concat(frames)
+        .group_by("part", "style", "test_class")
+        .agg(pl.col("pool", "pruned").sum())
+        .join(classes, on="part")
+        .with_columns(fraction=pl.col("pruned") / pl.col("pool"))
+        .sort("classes", "style", "test_class")
+        .select(*SENSITIVITY_SCHEMA)
+    )
+    write_text(out.with_name(f"{out.name}.csv"), frame.write_csv())
+
+
+def needs(results: Results, test_set: str) -> Needs:
+    """Return the embeddings of a test set, the reference and the pool."""
+    tests, embedder = results.embeddings(results.embedder, test_set), results.embedder
+    return Needs(
+        inputs=[
+            *tests,
+            *results.embeddings(embedder, "reference"),
+            *results.embeddings(embedder, "pool"),
+            *results.kept_files(results.baseline),
+        ],
+        arguments={"tests": tests[0], "test_metadata": tests[1]},
+        settings={
+            "reference": results.embedded(embedder, "reference"),
+            "reference_chunks": results.reference_chunks,
+            "pool": results.embedded(embedder, "pool"),
+            "pool_chunks": results.pool_chunks,
+            "kept": results.kept(results.baseline),
+            "seed": results.study.figures.seed,
+        },
+    )
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    each="test_set",
+    items=lambda results: results.matched_alone(),
+    suffixes=("csv",),
+    environment="search",
+    searches=True,
+)

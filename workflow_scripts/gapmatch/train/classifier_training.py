@@ -30,7 +30,7 @@ CHECKPOINT = "latest.pt"
 
 
 @dataclass(frozen=True)
-class Settings:
+class ClassifierOptions:
     """What defines a training besides its data.
 
     Attributes:
@@ -114,7 +114,7 @@ def read_images(chunks: Sequence[Chunk], side: int, workers: int) -> Images:
     return Images(torch.cat(blocks), torch.tensor(labels), chunks[0].classes, skipped)
 
 
-def fingerprint(settings: Settings, chunks: Sequence[Chunk], device: torch.device) -> str:
+def fingerprint(settings: ClassifierOptions, chunks: Sequence[Chunk], device: torch.device) -> str:
     """Return a hash of what the weights depend on: settings, device, and the shards.
 
     Shards are told by name, number of samples, size and time.
@@ -128,7 +128,7 @@ def fingerprint(settings: Settings, chunks: Sequence[Chunk], device: torch.devic
 
 
 def train(
-    images: Images, settings: Settings, device: torch.device, state: Path
+    images: Images, settings: ClassifierOptions, device: torch.device, state: Path
 ) -> tuple[dict[str, torch.Tensor], float]:
     """Train a classifier: AdamW, cosine schedule, cross-entropy, random crops.
 
@@ -177,7 +177,7 @@ def train(
     return weights, progress.loss
 
 
-def _new_network(settings: Settings, classes: int) -> torch.nn.Module:
+def _new_network(settings: ClassifierOptions, classes: int) -> torch.nn.Module:
     if pretrained_config(settings.model).fixed_input_size:
         raise InputError(
             f"classifier {settings.model}: it takes images of one size only, expected a model for "
@@ -190,7 +190,7 @@ def _new_network(settings: Settings, classes: int) -> torch.nn.Module:
 
 def _train_epoch(
     images: Images,
-    settings: Settings,
+    settings: ClassifierOptions,
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: CosineLRScheduler,
@@ -223,7 +223,7 @@ def _train_epoch(
     return total / steps
 
 
-def _augmentation(settings: Settings) -> v2.Compose:
+def _augmentation(settings: ClassifierOptions) -> v2.Compose:
     """Return random crops, without mirror images: of emoji some differ by just that."""
     config = pretrained_config(settings.model)
     return v2.Compose(
@@ -235,7 +235,7 @@ def _augmentation(settings: Settings) -> v2.Compose:
     )
 
 
-def _require_finite(network: torch.nn.Module, settings: Settings) -> None:
+def _require_finite(network: torch.nn.Module, settings: ClassifierOptions) -> None:
     if broken := not_finite(network.state_dict()):
         raise InputError(
             f"classifier {settings.model}: the weights are no longer finite ({broken[0]}); lower "

@@ -36,7 +36,7 @@ from gapmatch.running.process_lifetime import end_with_parent
 from gapmatch.running.time_left import TimeLeft
 from gapmatch.train.stalled_loaders import Watch, end_when_told
 from gapmatch.train.streaming import TrainingShard, kept_samples, read_manifest
-from gapmatch.train.training import (
+from gapmatch.train.training_log import (
     AGAIN,
     ENDED,
     LOADER_LOG,

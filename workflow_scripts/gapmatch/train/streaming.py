@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gapmatch.data.chunks import Chunk
+from gapmatch.data.chunks import Chunk, read_chunk, require_unchanged
 from gapmatch.data.shard_samples import ShardSample, shard_samples
 from gapmatch.running.atomic import write_json
 from gapmatch.running.errors import InputError, first_line
@@ -49,6 +49,22 @@ def kept_shards(chunk: Chunk, kept: Path | None) -> list[TrainingShard]:
         TrainingShard(shard.path, counts[shard.path.name], kept)
         for shard in chunk.shards
         if shard.path.name in counts
+    ]
+
+
+def training_shards(folders: Sequence[Path], kept: Path | None) -> list[TrainingShard]:
+    """List the shards of a dataset's chunks, of which all or what a folder says is kept.
+
+    Raises:
+        InputError: A shard has changed since it was listed.
+    """
+    chunks = [read_chunk(folder) for folder in folders]
+    for chunk in chunks:
+        require_unchanged(chunk)
+    return [
+        shard
+        for chunk in chunks
+        for shard in kept_shards(chunk, kept / f"kept_{chunk.chunk}.parquet" if kept else None)
     ]
 
 

@@ -4,141 +4,112 @@ import errno
 import hashlib
 import json
 import logging
-import math
-import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
-import polars as pl
 import torch
 
-from gapmatch.models.weights import load_weights, not_finite
+from gapmatch.models.precision import training_precision
+from gapmatch.models.weights import choose_device, load_weights, not_finite, save_weights
+from gapmatch.running.atomic import atomic_path, write_json
 from gapmatch.running.disk_space import is_full, no_space
 from gapmatch.running.errors import InputError
 from gapmatch.running.process_lifetime import ending_with_this_process
-from gapmatch.train.streaming import TrainingShard
+from gapmatch.running.resumption import claim_state
+from gapmatch.train.streaming import Manifest, TrainingShard, write_manifest
+from gapmatch.train.training_log import (
+    ENDED,
+    EXPERIMENT,
+    MANIFEST,
+    all_skipped,
+    read_metrics,
+    too_many_skipped,
+)
+from gapmatch.train.training_options import TrainingOptions, checked, may_skip
 
 logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-EXPERIMENT = "run"
-MANIFEST = "shards.json"
-"""The list of the training set's shards, in the folder of the logs."""
-ENDED = "ended.txt"
-"""Why the training ended itself, in the folder of its run."""
-LOADER_LOG = "loader-{rank}-{worker}.log"
-"""What the loader WORKER of the process RANK could not read, epoch by epoch."""
-SKIPPED = "Skipped sample"
-"""Begins the line of a loader's log that tells a sample without image or caption."""
-AGAIN = "Once more through the shards"
-"""Begins another pass of a loader in the same epoch, which only fills the last batches."""
-EPOCH_OR_SKIPPED = re.compile(
-    rf"Start epoch (?P<epoch>\d+)$|(?P<again>{AGAIN})|Handling webdataset error|{SKIPPED}",
-    re.MULTILINE,
-)
-PROGRESS = re.compile(
-    r"Train Epoch: (?P<epoch>\d+) \[\s*(?P<samples>\d+)/\d+ .*?(?P<rate>[\d.e+]+)/s,.*?"
-    r"LR: (?P<lr>[\d.]+) Logit Scale: (?P<logit_scale>[\d.]+).*?"
-    r"Contrastive_loss: (?P<loss>[\d.naif]+)"
-)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A training run: what open_clip_train is told.
+@dataclass(frozen=True, kw_only=True)
+class TrainingOutputs:
+    """What a training writes.
 
     Attributes:
-        model: Model name, or local-dir:FOLDER.
-        epochs: Passes over the training set.
-        batch_size: Global batch size, samples.
-        lr: Peak learning rate.
-        warmup: Warm-up, steps.
-        weight_decay: Weight decay.
-        precision: Arithmetic, a value of open_clip_train's --precision.
-        grad_checkpointing: Whether activations are computed anew in the backward pass.
-        seed: Seed of weights, order and augmentation.
-        max_skipped: Largest share of samples that may be unreadable.
-        device: cpu or cuda.
-        gpus: Processes of torchrun; 0 or 1 is a single process.
-        workers: Loader processes per GPU, at most.
+        weights: Output: model.pt.
+        metrics: Output: metrics.csv.
+        summary: Output: training.json.
     """
 
-    model: str
-    epochs: int
-    batch_size: int
-    lr: float
-    warmup: int
-    weight_decay: float
-    precision: str
-    grad_checkpointing: bool
-    seed: int
-    max_skipped: float
-    device: str
-    gpus: int
-    workers: int
-
-    @property
-    def processes(self) -> int:
-        """Number of training processes (the world size)."""
-        return max(1, self.gpus)
+    weights: Path
+    metrics: Path
+    summary: Path
 
 
-def checked(settings: Settings, shards: list[TrainingShard]) -> Settings:
-    """Find what would make open_clip_train hang or fail, before it starts.
+def train(
+    name: str,
+    pool: list[TrainingShard],
+    reference: list[TrainingShard],
+    asked: TrainingOptions,
+    state: Path,
+    outputs: TrainingOutputs,
+) -> None:
+    """Train a model, or go on where a training was killed; verify it and write its weights.
 
-    Returns:
-        The settings, with fewer loaders where the training set is too small for all of them.
+    Args:
+        name: Of the training set.
+        pool: Shards of the pool.
+        reference: Shards of the reference.
+        asked: How to train; device and precision may be "auto".
+        state: Folder of checkpoints; survives a kill.
+        outputs: What is written.
 
     Raises:
-        InputError: The batch does not divide over the GPUs, the training set is too small for
-            one loader per GPU, or the GPUs asked for are not there.
+        InputError: The training cannot start, failed, or did not see its samples.
     """
-    if settings.batch_size % settings.processes:
-        raise InputError(
-            f"training.batch_size is {settings.batch_size}, expected a multiple of the "
-            f"{settings.processes} GPUs"
-        )
-    if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
-        raise InputError(
-            f"{settings.processes} GPUs were asked for, torch finds {torch.cuda.device_count()}"
-        )
-    for workers in range(settings.workers, 0, -1):
-        fewer = replace(settings, workers=workers)
-        problem = starvation(fewer, shards)
-        if not problem:
-            if workers < settings.workers:
-                logger.info("%d loaders per GPU instead of %d", workers, settings.workers)
-            return fewer
-        logger.info(problem)
-    raise InputError(
-        f"{problem}: lower training.batch_size (of an embedder embedders.NAME.batch_size), or make "
-        "more and smaller shards (download.samples_per_shard, where they are fetched)"
-    )
+    shards = pool + reference
+    device = choose_device(asked.device)
+    precision = training_precision(asked.precision, device)
+    logger.info("precision %s: %s", precision.name, precision.reason)
+    options = checked(replace(asked, precision=precision.name, device=device.type), shards)
+    samples = sum(shard.samples for shard in shards)
+    state = state.absolute()
+    lock = claim_state(state, fingerprint(options, shards))
+    write_manifest(state / MANIFEST, Manifest(shards, may_skip(options, samples)))
+    run(command(options, shards, state), lock, state)
+    weights, skipped = verify(state, options, samples)
+    metrics = read_metrics(state, options, samples)
+    with atomic_path(outputs.metrics) as temporary:
+        metrics.write_csv(temporary)
+    summary = {
+        "training_set": name,
+        "seed": options.seed,
+        "samples": samples,
+        "pool_samples": sum(shard.samples for shard in pool),
+        "reference_samples": sum(shard.samples for shard in reference),
+        "skipped": skipped,
+        "seen": samples * options.epochs - skipped,
+        "epochs": options.epochs,
+        "model": options.model,
+        "precision": precision.name,
+        "precision_reason": precision.reason,
+        "device": options.device,
+        "gpus": options.gpus,
+        "workers": options.workers,
+        "versions": {name: version(name) for name in ("torch", "open_clip_torch", "webdataset")},
+    }
+    write_json(outputs.summary, summary)
+    save_weights(outputs.weights, weights)
+    shutil.rmtree(state)
 
 
-def starvation(settings: Settings, shards: list[TrainingShard]) -> str:
-    """Return why a loader would wait for ever, or nothing.
-
-    Shards are dealt anew in each epoch: a loader may get the smallest. One that cannot fill a
-    batch begins again and again without ever yielding.
-    """
-    loaders = settings.processes * settings.workers
-    if len(shards) < loaders:
-        return f"the training set has {len(shards)} shards for {loaders} loaders"
-    per_process = settings.batch_size // settings.processes
-    smallest = sum(sorted(shard.samples for shard in shards)[: len(shards) // loaders])
-    if smallest >= per_process:
-        return ""
-    return (
-        f"the training set has {len(shards)} shards for {loaders} loaders; one may get {smallest} "
-        f"samples, fewer than a batch ({per_process})"
-    )
-
-
-def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
+def fingerprint(settings: TrainingOptions, shards: list[TrainingShard]) -> str:
     """Return a hash of what the weights depend on: the settings and the data.
 
     The data are told by name, size and time of the shards, and by content of the files that say
@@ -162,7 +133,7 @@ def fingerprint(settings: Settings, shards: list[TrainingShard]) -> str:
     return hashlib.sha256(json.dumps([values, rows], sort_keys=True).encode()).hexdigest()
 
 
-def command(settings: Settings, shards: list[TrainingShard], logs: Path) -> list[str]:
+def command(settings: TrainingOptions, shards: list[TrainingShard], logs: Path) -> list[str]:
     """Return the command line that trains: open_clip_train's own arguments behind ours.
 
     Its training data are positions in the list of shards, MANIFEST in the folder of its logs
@@ -226,41 +197,6 @@ def run(arguments: list[str], lock: int, state: Path) -> None:
         raise InputError(f"open_clip_train failed with status {status}: see its messages above")
 
 
-def count_skipped(log: str, epochs: int) -> int:
-    """Return how many samples a loader could not read, by its log (``reproducible_training``).
-
-    An epoch that was interrupted is logged again from its start; only the last attempt counts. Of
-    several passes in an epoch, the first counts.
-
-    Args:
-        log: The text of the log.
-        epochs: How many of the epochs count, from the first. A loader may be ahead of others.
-    """
-    skipped: dict[str, int] = {}
-    epoch, counts = "", True
-    for match in EPOCH_OR_SKIPPED.finditer(log):
-        if match["epoch"]:
-            epoch, counts = match["epoch"], True
-            skipped[epoch] = 0
-        elif match["again"]:
-            counts = False
-        elif counts:
-            skipped[epoch] = skipped.get(epoch, 0) + 1
-    return sum(number for epoch, number in skipped.items() if int(epoch or 0) < epochs)
-
-
-def all_skipped(folder: Path, epochs: int) -> int:
-    """Return how many samples the loaders of a run could not use in its first epochs.
-
-    Args:
-        folder: That of the run, with the loaders' logs.
-        epochs: How many epochs count.
-    """
-    logs = folder.glob(LOADER_LOG.format(rank="*", worker="*"))
-    texts = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
-    return sum(count_skipped(text, epochs) for text in texts)
-
-
 def discard_unfinished(checkpoints: Path) -> None:
     """Delete what a failed training wrote after its latest checkpoint, where the next one begins.
 
@@ -274,7 +210,9 @@ def discard_unfinished(checkpoints: Path) -> None:
             path.unlink()
 
 
-def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, torch.Tensor], int]:
+def verify(
+    state: Path, settings: TrainingOptions, samples: int
+) -> tuple[dict[str, torch.Tensor], int]:
     """Check that the training came to its end with all its samples.
 
     Returns:
@@ -302,62 +240,3 @@ def verify(state: Path, settings: Settings, samples: int) -> tuple[dict[str, tor
     if skipped > allowed:
         raise InputError(too_many_skipped(state / EXPERIMENT, settings.epochs, skipped, allowed))
     return weights, skipped
-
-
-def may_skip(settings: Settings, samples: int) -> int:
-    """Return how many samples a training may skip in all its epochs.
-
-    Args:
-        settings: Of the training.
-        samples: Of its training set.
-    """
-    # In floats 0.29 of 100 is less than 29.
-    return math.floor(round(settings.max_skipped * settings.epochs * samples, 6))
-
-
-def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: int) -> str:
-    """Return what is told of a training that could not use too many samples.
-
-    Args:
-        folder: That of the run.
-        epochs: Epochs that it was through.
-        skipped: Samples that it could not use in them.
-        allowed: How many it may skip in all its epochs.
-    """
-    return (
-        f"{skipped} samples could not be used in {epochs} epoch{'s'[: epochs != 1]}, so they "
-        "were not seen; "
-        f"training.max_skipped (for an embedder: embedders.NAME.max_skipped) allows {allowed} in "
-        f"all epochs: see {folder}/loader-*.log"
-    )
-
-
-def read_metrics(state: Path, settings: Settings, samples: int) -> pl.DataFrame:
-    """Read loss, rate and learning rate from open_clip_train's log.
-
-    A resumed run logs an epoch's steps again; the last record of a step counts.
-
-    Returns:
-        Columns epoch, samples (seen in the epoch), rate (samples/s), lr, logit_scale, loss.
-
-    Raises:
-        InputError: The last epoch's log does not reach its end.
-    """
-    log = (state / EXPERIMENT / "out.log").read_text(encoding="utf-8", errors="replace")
-    rows = [match.groupdict() for match in PROGRESS.finditer(log)]
-    metrics = (
-        pl.DataFrame(rows, schema=dict.fromkeys(PROGRESS.groupindex, pl.String))
-        .with_columns(pl.col("epoch", "samples").cast(pl.Int64))
-        .with_columns(pl.col("rate", "lr", "logit_scale", "loss").cast(pl.Float64, strict=False))
-        .unique(["epoch", "samples"], keep="last")
-        .sort("epoch", "samples")
-    )
-    last_epoch = metrics.filter(pl.col("epoch") == settings.epochs - 1)["samples"]
-    last = max(last_epoch.to_list(), default=0)
-    expected = math.ceil(samples / settings.batch_size) * settings.batch_size
-    if last < expected:
-        raise InputError(
-            f"the log of the last epoch ends at {last} samples, expected at least {expected}: "
-            f"see {state / EXPERIMENT / 'out.log'}"
-        )
-    return metrics

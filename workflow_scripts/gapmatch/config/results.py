@@ -1,0 +1,193 @@
+"""Where the results of a study are."""
+
+from collections.abc import Iterable, Sequence
+
+from gapmatch.config.datasets import EmojiSource
+from gapmatch.config.study import Study
+from gapmatch.data.chunks import TEST_CHUNK
+from gapmatch.subset.methods.gap_match import GapMatchSubset
+
+
+def chunk_ids(chunks: int) -> list[str]:
+    """Return the ids of so many chunks."""
+    return [f"{chunk:05d}" for chunk in range(chunks)]
+
+
+class Results:
+    """The files of a study, as paths relative to the working directory.
+
+    A name or chunk id may also be a Snakemake wildcard such as ``{chunk}``: the path is then a
+    pattern.
+
+    Attributes:
+        study: The study.
+        root: Folder of all its results.
+        pool_chunks: Chunk ids of the pool.
+        reference_chunks: Chunk ids of the reference.
+        test_sets: Names of the test sets.
+        subsets: Names of the subsets.
+        gap_matched: Those of method gap_match, and their settings.
+        embedder: The embedder of the search.
+        baseline: The subset that keeps the whole pool.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.root = f"results/{study.study}"
+        self.pool_chunks = chunk_ids(study.pool.chunks)
+        self.reference_chunks = chunk_ids(study.reference.chunks)
+        self.test_sets = list(study.test_sets)
+        self.subsets = list(study.subsets)
+        self.gap_matched = {
+            name: subset
+            for name, subset in study.subsets.items()
+            if isinstance(subset, GapMatchSubset)
+        }
+        self.embedder = study.search.embedder
+        self.baseline = study.figures.baseline
+
+    def chunks(self, dataset: str) -> list[str]:
+        """Return the chunk ids of a dataset."""
+        own = {"pool": self.pool_chunks, "reference": self.reference_chunks}
+        return own.get(dataset, [TEST_CHUNK])
+
+    def data(self, dataset: str) -> list[str]:
+        """Return the folders of a dataset's chunks."""
+        return [f"{self.root}/data/{dataset}/{chunk}" for chunk in self.chunks(dataset)]
+
+    def chunk_files(self, dataset: str) -> list[str]:
+        """Return what describes each chunk of a dataset."""
+        return [f"{folder}/chunk.json" for folder in self.data(dataset)]
+
+    def embedded(self, embedder: str, dataset: str) -> str:
+        """Return the folder of a dataset's embeddings and their metadata."""
+        return f"{self.root}/embeddings/{embedder}/{dataset}"
+
+    def vectors(self, embedder: str, dataset: str, chunk: str) -> str:
+        """Return the embeddings of a chunk."""
+        return f"{self.embedded(embedder, dataset)}/img_emb/img_emb_{chunk}.npy"
+
+    def metadata(self, dataset: str, embedder: str | None = None) -> list[str]:
+        """Return the metadata of a dataset's chunks, by the search's embedder or another."""
+        folder = self.embedded(embedder or self.embedder, dataset)
+        return [f"{folder}/metadata/metadata_{chunk}.parquet" for chunk in self.chunks(dataset)]
+
+    def embeddings(self, embedder: str, dataset: str) -> list[str]:
+        """Return the embeddings and the metadata of all chunks of a dataset."""
+        vectors = [self.vectors(embedder, dataset, chunk) for chunk in self.chunks(dataset)]
+        return vectors + self.metadata(dataset, embedder)
+
+    def similarity(self, embedder: str, test_set: str = "") -> str:
+        """Return the folder of what the search of a test set found; without one, of all."""
+        return f"{self.root}/similarity/{embedder}/{test_set}".removesuffix("/")
+
+    def reference_neighbours(self, embedder: str, test_set: str) -> str:
+        """Return the nearest reference images of a test set."""
+        return f"{self.similarity(embedder, test_set)}/reference_neighbours.parquet"
+
+    def pool_neighbours(self, embedder: str, test_set: str) -> str:
+        """Return the nearest pool images of a test set."""
+        return f"{self.similarity(embedder, test_set)}/pool_neighbours.parquet"
+
+    def chunk_neighbours(self, embedder: str, test_set: str, chunk: str) -> str:
+        """Return the nearest images of a pool chunk for a test set."""
+        return (
+            f"{self.similarity(embedder, test_set)}/pool_neighbours/pool_neighbours_{chunk}.parquet"
+        )
+
+    def margins(self, embedder: str, test_set: str, chunk: str) -> str:
+        """Return the margins of a pool chunk for a test set."""
+        return f"{self.similarity(embedder, test_set)}/margins/margins_{chunk}.parquet"
+
+    def subset_margins(self, subset: str) -> list[str]:
+        """Return the margins that a subset is selected by."""
+        embedder = self.study.subset_embedder(subset)
+        return [
+            self.margins(embedder, test_set, chunk)
+            for test_set in self.study.subset_test_sets(subset)
+            for chunk in self.pool_chunks
+        ]
+
+    def subset(self, subset: str) -> str:
+        """Return the folder of a subset."""
+        return f"{self.root}/subsets/{subset}"
+
+    def kept(self, subset: str) -> str:
+        """Return the folder of the kept rows of a subset."""
+        return f"{self.subset(subset)}/kept"
+
+    def kept_files(self, subset: str) -> list[str]:
+        """Return the kept rows of a subset, chunk by chunk."""
+        return [f"{self.kept(subset)}/kept_{chunk}.parquet" for chunk in self.pool_chunks]
+
+    def summary(self, subset: str) -> str:
+        """Return the summary of a subset."""
+        return f"{self.subset(subset)}/summary.json"
+
+    def certificate(self, subset: str) -> str:
+        """Return the certificate of a subset."""
+        return f"{self.subset(subset)}/certificate.json"
+
+    def nearest(self, subset: str) -> str:
+        """Return the nearest similarities that the certificate of a subset measured."""
+        return f"{self.subset(subset)}/nearest.parquet"
+
+    def profile(self, subset: str) -> str:
+        """Return the similarity profile that the certificate of a subset measured."""
+        return f"{self.subset(subset)}/profile.parquet"
+
+    @property
+    def evaluations(self) -> str:
+        """The folder of all evaluations."""
+        return f"{self.root}/evaluations"
+
+    def models(self, subsets: Iterable[str]) -> list[str]:
+        """Return the folders of the evaluations of the models of subsets, seed by seed."""
+        return [f"{subset}/seed{seed}" for subset in subsets for seed in self.study.training.seeds]
+
+    def classifiers(self) -> list[str]:
+        """Return the folders of the evaluations of the classifiers."""
+        return [f"{classifier}/pretrained" for classifier in self.study.classifiers]
+
+    def evaluated(self, models: Sequence[str]) -> list[str]:
+        """Return the evaluations of models on all test sets: accuracies, then predictions."""
+        return [
+            f"{self.evaluations}/{model}/{test_set}.{suffix}"
+            for suffix in ("json", "parquet")
+            for model in models
+            for test_set in self.test_sets
+        ]
+
+    def table(self, name: str, suffix: str = "csv") -> str:
+        """Return a file of a table."""
+        return f"{self.root}/tables/{name}.{suffix}"
+
+    def figure(self, name: str, suffix: str = "png") -> str:
+        """Return a file of a figure."""
+        return f"{self.root}/figures/{name}.{suffix}"
+
+    def shown_subsets(self) -> list[str]:
+        """Return the baseline and what is gap-matched by the search's embedder.
+
+        Similarities of two embedders do not compare.
+        """
+        same = [n for n in self.gap_matched if self.study.subset_embedder(n) == self.embedder]
+        return [self.baseline, *same]
+
+    def has_styles(self) -> bool:
+        """Return whether the samples of the pool have classes and styles to count them by."""
+        return isinstance(self.study.pool.source, EmojiSource)
+
+    def matched_alone(self) -> list[str]:
+        """Return the test sets that a subset is matched to alone, where the pool has styles."""
+        tests = [self.study.subset_test_sets(name) for name in self.gap_matched]
+        alone = [names[0] for names in tests if len(names) == 1]
+        return list(dict.fromkeys(alone)) if self.has_styles() else []
+
+    def log(self, rule: str, wildcards: str = "") -> str:
+        """Return the log of a rule, with a file for each combination of its wildcards."""
+        return f"{self.root}/logs/{'/'.join(filter(None, [rule, wildcards]))}.log"
+
+    def benchmark(self, rule: str, wildcards: str = "") -> str:
+        """Return the benchmark of a rule, with a file for each combination of its wildcards."""
+        return f"{self.root}/benchmarks/{'/'.join(filter(None, [rule, wildcards]))}.tsv"

@@ -1,0 +1,1 @@
+"""Subset methods: a module of each, of its name."""

@@ -1,0 +1,252 @@
+"""Selecting a subset chunk by chunk, whatever its method, and the files of a subset."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from tqdm import tqdm
+
+from gapmatch.data.embedding_files import (
+    EmbeddedChunk,
+    Float32,
+    embedded_chunks,
+    open_embeddings,
+)
+from gapmatch.deduplicate.duplicate_files import read_not_duplicates, require_rows
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_columns, read_object
+from gapmatch.search.search_tables import margins_path
+from gapmatch.subset.keys import Keys, lowest_keys, parse_keep, samples_to_keep
+
+Rows = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The samples of one chunk that there are to choose from.
+
+    Attributes:
+        files: The chunk.
+        embedded: Number of its embedded samples, duplicates included.
+        rows: Rows that are not duplicates, ascending.
+    """
+
+    files: EmbeddedChunk
+    embedded: int
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a subset keeps of one chunk.
+
+    Attributes:
+        rows: Rows kept, ascending.
+        pruned_by: Reason and number of the samples that were pruned; the numbers add up.
+    """
+
+    rows: Rows
+    pruned_by: dict[str, int]
+
+
+Choices: TypeAlias = Iterator[tuple[Part, Choice]]
+"""What is kept of each chunk, in the order of the chunks."""
+
+
+class Pool:
+    """The samples to choose from: every embedded one, without the duplicates."""
+
+    def __init__(self, chunks: Sequence[EmbeddedChunk], duplicates: Path | None) -> None:
+        """Count the samples.
+
+        Args:
+            chunks: The chunks, ascending.
+            duplicates: Folder of duplicates_<chunk>.parquet; None keeps every sample.
+
+        Raises:
+            InputError: A file is missing or belongs to other embeddings.
+        """
+        self.chunks = chunks
+        self._duplicates = duplicates
+        self.embedded = self._samples = 0
+        for part in self.parts():
+            self.embedded += part.embedded
+            self._samples += len(part.rows)
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def parts(self) -> Iterator[Part]:
+        """Read the chunks, one after the other."""
+        for files in self.chunks:
+            count = len(open_embeddings(files.embeddings))
+            kept = np.ones(count, dtype=np.bool_)
+            if self._duplicates is not None:
+                kept = read_not_duplicates(self._duplicates, files.chunk, count)
+            yield Part(files, count, np.flatnonzero(kept).astype(np.int32))
+
+
+def kept_path(folder: Path, chunk: str) -> Path:
+    """Return the path of a chunk's kept samples."""
+    return folder / f"kept_{chunk}.parquet"
+
+
+def largest_over_test_sets(
+    part: Part, similarity: Path, test_sets: Sequence[str], column: str
+) -> tuple[Float32, npt.NDArray[np.int16]]:
+    """Return the largest value of a margins column over the test sets, for samples of a chunk.
+
+    Returns:
+        largest: (rows,), float32.
+        test_set: (rows,), int16: which test set has it, the first named among equal ones.
+
+    Raises:
+        InputError: A file is missing, lacks the column, or belongs to other embeddings.
+    """
+    largest = np.full(len(part.rows), -np.inf, np.float32)
+    winner = np.zeros(len(part.rows), np.int16)
+    for place, test_set in enumerate(test_sets):
+        path = margins_path(similarity / test_set, part.files.chunk)
+        table = read_columns(path, [column])
+        require_rows(path, len(table), part.embedded)
+        values = table[column].to_numpy()[part.rows]
+        larger = values > largest
+        largest[larger] = values[larger]
+        winner[larger] = place
+    return largest, winner
+
+
+def by_lowest_keys(
+    keys: Callable[[], Iterator[tuple[Part, Keys]]], number: int, reason: str
+) -> Choices:
+    """Keep the samples with the lowest keys, the earlier of equal ones.
+
+    Args:
+        keys: Starts a pass over the pool: the keys of each chunk.
+        number: How many samples are kept.
+        reason: Why the others are pruned, for the summary.
+    """
+    lowest = lowest_keys(lambda: (of_part for _, of_part in keys()), number)
+    for part, of_part in keys():
+        kept = lowest.mask(of_part)
+        yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
+
+
+def write_kept(folder: Path, part: Part, rows: Rows) -> None:
+    """Write the kept rows of a chunk, ascending, with shard and key.
+
+    Raises:
+        InputError: The chunk's metadata is missing or not aligned to its embeddings.
+    """
+    metadata = read_columns(part.files.metadata, ["shard", "image_path"])
+    require_rows(part.files.metadata, len(metadata), part.embedded)
+    table = pl.DataFrame({"row": rows}, schema={"row": pl.Int32})
+    names = metadata[rows].select("shard", "image_path")
+    write_parquet(kept_path(folder, part.files.chunk), table.hstack(names))
+
+
+def read_kept(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.int32]:
+    """Return the kept rows of a chunk, ascending.
+
+    Raises:
+        InputError: The file is missing, or names a row that the chunk does not have.
+    """
+    path = kept_path(folder, chunk)
+    kept: npt.NDArray[np.int32] = read_columns(path, ["row"])["row"].to_numpy()
+    if len(kept) and (kept.min() < 0 or kept.max() >= rows):
+        raise InputError(
+            f"{path}: names row {kept.max()} but its chunk has {rows} rows; select again."
+        )
+    return kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """A subset to select: options of select_subset.py that all methods share.
+
+    Attributes:
+        subset: Name of the subset.
+        embedder: Name of the embedder, for the summary.
+        embeddings: Folder of the pool's embeddings.
+        chunks: Chunk ids of the pool.
+        duplicates: Folder of duplicates to leave out.
+        out: Output: folder of kept_<chunk>.parquet.
+        summary: Output: summary.json.
+    """
+
+    subset: str
+    embedder: str
+    embeddings: Path
+    chunks: list[str]
+    duplicates: Path | None = None
+    out: Path
+    summary: Path
+
+    def pool(self) -> Pool:
+        """Return the samples to choose from."""
+        return Pool(embedded_chunks(self.embeddings, self.chunks), self.duplicates)
+
+    def write(self, method: str, pool: Pool, choices: Choices, **declared: object) -> None:
+        """Write the kept rows of every chunk and a summary.
+
+        Args:
+            method: How the samples were chosen.
+            pool: What there was to choose from.
+            choices: What is kept.
+            declared: Settings of the method that the summary tells.
+        """
+        kept, pruned_by = 0, Counter[str]()
+        for part, choice in tqdm(choices, total=len(pool.chunks), unit="chunk", mininterval=5):
+            write_kept(self.out, part, choice.rows)
+            kept += len(choice.rows)
+            pruned_by.update(choice.pruned_by)
+        summary = {
+            "subset": self.subset,
+            "method": method,
+            "embedder": self.embedder,
+            **{"test_sets": [], "rank": None, "offset": None, "seed": None, **declared},
+            "embedded": pool.embedded,
+            "duplicates": pool.embedded - len(pool),
+            "pool": len(pool),
+            "kept": kept,
+            "pruned": len(pool) - kept,
+            "pruned_by": dict(pruned_by),
+        }
+        write_json(self.summary, summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much of the pool a method keeps.
+
+    Attributes:
+        keep: A number of samples, or a fraction of the pool.
+        keep_like: summary.json of the subset whose size is taken.
+    """
+
+    keep: str | None = None
+    keep_like: Path | None = None
+
+    def samples(self, pool: Pool, subset: str) -> int:
+        """Return the number of samples to keep.
+
+        Raises:
+            InputError: Neither or both are given, or the pool holds fewer.
+        """
+        if (self.keep is None) == (self.keep_like is None):
+            raise InputError(f"{subset}: expected one of --keep and --keep-like")
+        if self.keep_like:
+            return samples_to_keep(
+                int(read_object(self.keep_like, ["kept"])["kept"]), len(pool), subset
+            )
+        try:
+            keep = parse_keep(str(self.keep))
+        except ValueError as error:
+            raise InputError(f"--keep: {error}") from None
+        return samples_to_keep(keep, len(pool), subset)
