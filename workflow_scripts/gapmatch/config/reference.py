@@ -17,6 +17,12 @@ def json_schema() -> dict[str, Any]:
     schema = Study.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "gapmatch study"
+    # Families are replaced by their members before the models see them.
+    schema["properties"]["subsets"]["patternProperties"][r"\{\w+\}"] = {
+        "description": "A family: a subset for each of the values of the keys in braces.",
+        "type": "object",
+        "required": ["method"],
+    }
     return schema
 
 

@@ -17,6 +17,7 @@ from gapmatch.config.datasets import (
     TestSet,
 )
 from gapmatch.config.embedding import ClassifierEmbedder, Embedder, TrainedEmbedder
+from gapmatch.config.families import expand
 from gapmatch.config.messages import describe
 from gapmatch.config.reporting import Compute, Evaluation, Figures
 from gapmatch.config.similarity import Deduplicate, Search
@@ -66,7 +67,8 @@ class Study(Section):
     subsets: dict[Name, Subset] = Field(
         {"baseline": AllSubset(method="all"), "reference_only": NoneSubset(method="none")},
         min_length=1,
-        description="Subsets of the pool, by name. Each is trained on, with the reference.",
+        description="Subsets of the pool, by name. Each is trained on, with the reference. A name "
+        "with keys in braces, such as near_{keep}, stands for a subset of each of their values.",
     )
     training: Training = Field(Training(), description="Training of one CLIP model per subset.")
     evaluation: Evaluation = Field(Evaluation(), description="Zero-shot evaluation.")
@@ -283,6 +285,16 @@ def largest_pool(study: Study) -> int | None:
     return rendered * (1 + copies)
 
 
+def _without_families(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a study whose families of subsets are replaced by their members, and problems."""
+    subsets, test_sets = values.get("subsets"), values.get("test_sets")
+    if not isinstance(subsets, dict):
+        return values, []
+    named = test_sets if isinstance(test_sets, dict) else {}
+    every, problems = expand(subsets, named)
+    return {**values, "subsets": every}, problems
+
+
 def parse_study(values: dict[str, Any], name: str) -> Study:
     """Validate the values of a config file.
 
@@ -293,8 +305,10 @@ def parse_study(values: dict[str, Any], name: str) -> Study:
     Raises:
         InputError: One message with a line for every problem: key, value, what is allowed.
     """
+    values, lines = _without_families(values)
     try:
-        return Study.model_validate(values)
+        if not lines:
+            return Study.model_validate(values)
     except ValidationError as error:
         lines = describe(error, values)
     indented = "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,101 @@
+"""Families of subsets: one definition with several values stands for a subset of each.
+
+A name with keys in braces is a pattern: ``near_{test_sets}_{keep}`` with two test sets and three
+sizes stands for six subsets, such as near_sketch_25m.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+EACH = "each"
+"""As ``test_sets`` of a family: every test set of the study, one after the other."""
+
+
+def expand(
+    subsets: Mapping[str, Any], test_sets: Iterable[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Replace the families among the subsets of a study by their members.
+
+    Args:
+        subsets: Section ``subsets`` as it was written.
+        test_sets: Names of the study's test sets.
+
+    Returns:
+        The subsets, in the order written, the last placeholder of a family changing fastest; and a
+        line for each problem: what was written, what was expected.
+    """
+    every, problems = {}, []
+    names = list(test_sets)
+    for pattern, definition in subsets.items():
+        if "{" not in str(pattern) or not isinstance(definition, Mapping):
+            members: Iterable[tuple[str, Any]] = [(pattern, definition)]
+        elif problem := _problem(pattern, definition):
+            problems.append(problem)
+            continue
+        else:
+            members = _members(pattern, definition, names)
+        for name, member in members:
+            if name in every:
+                problems.append(
+                    f"subsets: got {pattern!r}, which stands for a second {name}; expected a name "
+                    "of its own for each subset"
+                )
+            every[name] = member
+    return every, problems
+
+
+def _problem(pattern: str, definition: Mapping[str, Any]) -> str:
+    """Return what is wrong with a family; nothing where all is well."""
+    keys = PLACEHOLDER.findall(pattern)
+    if set("{}") & set(PLACEHOLDER.sub("", pattern)) or len(set(keys)) < len(keys):
+        return f"subsets: got {pattern!r}, expected each key once in braces, such as near_{{keep}}"
+    for key in keys:
+        values = definition.get(key)
+        if key not in definition:
+            return f"subsets: got {pattern!r}, but its definition does not have the key {key}"
+        if not (isinstance(values, list) and values) and not (
+            key == "test_sets" and values == EACH
+        ):
+            each = f", or {EACH}" if key == "test_sets" else ""
+            return f"subsets.{pattern}.{key}: got {values!r}, expected a list of values{each}"
+    return ""
+
+
+def _members(
+    pattern: str, definition: Mapping[str, Any], test_sets: list[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    keys = PLACEHOLDER.findall(pattern)
+    lists = [test_sets if definition[key] == EACH else definition[key] for key in keys]
+    for values in itertools.product(*lists):
+        chosen = dict(zip(keys, values, strict=True))
+        name = pattern
+        for key, value in chosen.items():
+            name = name.replace(f"{{{key}}}", value_name(key, value))
+        if chosen.get("test_sets", "all") != "all":
+            chosen["test_sets"] = [chosen["test_sets"]]
+        yield name, {**definition, **chosen}
+
+
+def value_name(key: str, value: object) -> str:
+    """Return a value as a part of a name.
+
+    A whole number is 7, 40k or 25m, a fraction its percentage (0.25 is 25, 0.125 is 12p5), and an
+    offset less_05 for -0.05 and more_05 for 0.05.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if key == "offset":
+        return f"{'less' if value < 0 else 'more'}_{_digits(100 * abs(value)):0>2}"
+    if isinstance(value, float):
+        return _digits(100 * value)
+    for size, letter in ((10**6, "m"), (10**3, "k")):
+        if value and value % size == 0:
+            return f"{value // size}{letter}"
+    return str(value)
+
+
+def _digits(percent: float) -> str:
+    return f"{percent:.6g}".replace(".", "p")
