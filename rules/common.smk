@@ -13,23 +13,10 @@ from snakemake.settings.enums import Quietness
 
 from gapmatch.running.atomic import write_text
 from gapmatch.config import load_study
-from gapmatch.config.classification import CheckpointClassifier, TrainedClassifier
-from gapmatch.config.datasets import (
-    EmojiSource,
-    ImageFolderSource,
-    ImageNetSource,
-    ShardsSource,
-    UrlsSource,
-)
-from gapmatch.config.embedding import (
-    ClassifierEmbedder,
-    PretrainedEmbedder,
-    TimmEmbedder,
-    TrainedEmbedder,
-)
 from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.results import TEST_CHUNK, Results
 from gapmatch.running.errors import InputError
+from gapmatch.download.source import sources
 from gapmatch.results import kinds
 from gapmatch.running.job_events import JobEvents
 from gapmatch.running.options import options
@@ -63,6 +50,7 @@ REPORT = f"{RESULTS}/report.html"
 
 SUBSETS = FILES.subsets
 TEST_SETS = FILES.test_sets
+DATASETS = ["pool", "reference", *TEST_SETS]
 EMBEDDER = FILES.embedder
 GAP_MATCHED = FILES.gap_matched
 POOL_CHUNKS = FILES.pool_chunks
@@ -121,10 +109,9 @@ def source(dataset):
     return special[dataset] if dataset in special else STUDY.test_sets[dataset].source
 
 
-def datasets_from(*kinds):
-    """Return the datasets whose source is of one of the kinds."""
-    names = ["pool", "reference", *TEST_SETS]
-    return [name for name in names if isinstance(source(name), kinds)]
+def datasets_of(kind):
+    """Return the datasets whose source is of a kind."""
+    return [name for name in DATASETS if source(name).kind == kind]
 
 
 def model_definition(model):
@@ -206,7 +193,7 @@ onsuccess:
 
 wildcard_constraints:
     chunk=r"\d{5}",
-    dataset=one_of(["pool", "reference", *TEST_SETS]),
+    dataset=one_of(DATASETS),
     test_set=one_of(TEST_SETS),
     subset=one_of(SUBSETS),
     embedder=one_of(STUDY.embedders),

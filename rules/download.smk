@@ -1,6 +1,7 @@
 # Every dataset becomes numbered chunks of webdataset shards: fetched, read from folders, or listed.
 
 EMOJI = STUDY.emoji
+RENDERED = Path(f"{RESULTS}/emoji")
 DOWNLOAD = STUDY.download
 
 
@@ -80,7 +81,7 @@ rule slice_urls:
     benchmark:
         benchmarked("slice_urls", "{dataset}/{chunk}")
     wildcard_constraints:
-        dataset=one_of(datasets_from(UrlsSource)),
+        dataset=one_of(datasets_of("urls")),
     priority: BEFORE_TRAINING
     conda:
         "../envs/download.yaml"
@@ -101,14 +102,14 @@ rule slice_urls:
 
 def links(wildcards):
     """Return what a download reads: a list of links, or the rendered crawl with its own."""
-    if isinstance(STUDY.pool.source, EmojiSource):
+    if STUDY.pool.source.kind == "emoji":
         return rules.render_emoji.output[0].format(part=STUDY.pool.source.part)
     return rules.slice_urls.output[0]
 
 
 def link_options(wildcards, input):
     """Return the options that name the links; the crawl is served by the job itself."""
-    if isinstance(STUDY.pool.source, EmojiSource):
+    if STUDY.pool.source.kind == "emoji":
         return f"--urls {input}/urls_{wildcards.chunk}.parquet --site {input}"
     return f"--urls {input}"
 
@@ -123,7 +124,7 @@ rule download_chunk:
     benchmark:
         benchmarked("download_chunk", "{dataset}/{chunk}")
     wildcard_constraints:
-        dataset=one_of(set(datasets_from(EmojiSource, UrlsSource)) & {"pool"}),
+        dataset=one_of({*datasets_of("emoji"), *datasets_of("urls")} & {"pool"}),
     priority: BEFORE_EMBEDDING
     conda:
         "../envs/download.yaml"
@@ -143,109 +144,68 @@ rule download_chunk:
         "--state {params.state} --out {output} > {log} 2>&1"
 
 
-rule list_shards:
-    output:
-        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
-    log:
-        logged("list_shards", "{dataset}/{chunk}"),
-    benchmark:
-        benchmarked("list_shards", "{dataset}/{chunk}")
-    wildcard_constraints:
-        dataset=one_of(datasets_from(ShardsSource)),
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/download.yaml"
-    params:
-        shards=lambda wildcards: source(wildcards.dataset).shards,
-        chunks=lambda wildcards: len(FILES.chunks(wildcards.dataset)),
-    message:
-        "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
-    shell:
-        "python {SCRIPTS}/list_shards.py --shards {params.shards:q} --dataset {wildcards.dataset} "
-        "--chunk {wildcards.chunk} --chunks {params.chunks} --out {output} > {log} 2>&1"
+def ingested(wildcards):
+    """Return the source that a dataset's chunks are made from."""
+    return source(wildcards.dataset).within(RENDERED)
 
 
-def image_folder(wildcards):
-    """Return the folder of a labelled dataset's images; the emoji's is rendered first."""
-    origin = source(wildcards.dataset)
-    if isinstance(origin, EmojiSource):
-        return rules.render_emoji.output[0].format(part=origin.part)
-    return origin.root
+def ingest_inputs(wildcards):
+    """Return the files that a source names, but for shards, of which there are too many."""
+    origin = ingested(wildcards)
+    return [] if origin.kind == "shards" else [path for _, path in origin.paths()]
 
 
-def class_names(wildcards):
-    """Return the file of class names where the study gives one."""
-    return getattr(source(wildcards.dataset), "class_names", None) or []
+def ingest_options(wildcards):
+    """Return the options of a dataset's source; only the reference is trained on, with captions."""
+    origin, dataset = ingested(wildcards), wildcards.dataset
+    packing = {
+        "caption": STUDY.reference.caption if dataset == "reference" else "{class}",
+        "samples_per_shard": DOWNLOAD.samples_per_shard,
+    }
+    return options(
+        {
+            **origin.model_dump(),
+            "chunks": len(FILES.chunks(dataset)),
+            **(packing if sources()[origin.kind].listing else {}),
+        }
+    )
 
 
-def caption(dataset):
-    """Return the template of a labelled dataset's captions; only the reference is trained on."""
-    return STUDY.reference.caption if dataset == "reference" else "{class}"
+# One rule for each source that needs no others.
+for name, kind in sources().items():
+    if kind.listing or kind.ingest:
 
-
-rule ingest_imagefolder:
-    input:
-        root=image_folder,
-        class_names=class_names,
-    output:
-        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
-    log:
-        logged("ingest_imagefolder", "{dataset}/{chunk}"),
-    benchmark:
-        benchmarked("ingest_imagefolder", "{dataset}/{chunk}")
-    wildcard_constraints:
-        dataset=one_of(set(datasets_from(EmojiSource, ImageFolderSource)) - {"pool"}),
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/download.yaml"
-    params:
-        # A function, or Snakemake would take {class} for a wildcard.
-        settings=lambda wildcards: options(
-            {
-                "chunks": len(FILES.chunks(wildcards.dataset)),
-                "caption": caption(wildcards.dataset),
-                "samples_per_shard": DOWNLOAD.samples_per_shard,
-            }
-        ),
-        class_names=lambda _, input: (
-            options({"class_names": input.class_names or None})
-        ),
-    message:
-        "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
-    shell:
-        "python {SCRIPTS}/ingest_imagefolder.py --root {input.root:q} {params.class_names} "
-        "--dataset {wildcards.dataset} --chunk {wildcards.chunk} {params.settings} "
-        "--out {output} > {log} 2>&1"
-
-
-rule ingest_imagenet:
-    input:
-        root=lambda wildcards: source(wildcards.dataset).root,
-        ground_truth=lambda wildcards: source(wildcards.dataset).ground_truth or [],
-    output:
-        directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
-    log:
-        logged("ingest_imagenet", "{dataset}/{chunk}"),
-    benchmark:
-        benchmarked("ingest_imagenet", "{dataset}/{chunk}")
-    wildcard_constraints:
-        dataset=one_of(datasets_from(ImageNetSource)),
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/imagenet.yaml"
-    params:
-        settings=lambda wildcards: options(
-            {
-                "chunks": len(FILES.chunks(wildcards.dataset)),
-                "caption": caption(wildcards.dataset),
-                "samples_per_shard": DOWNLOAD.samples_per_shard,
-                **source(wildcards.dataset).model_dump(
-                    include={"variant", "images", "ground_truth"}, exclude_none=True
+        rule:
+            name:
+                f"ingest_{name}"
+            input:
+                ingest_inputs,
+            output:
+                directory(f"{RESULTS}/data/{{dataset}}/{{chunk}}"),
+            log:
+                logged(f"ingest_{name}", "{dataset}/{chunk}"),
+            benchmark:
+                benchmarked(f"ingest_{name}", "{dataset}/{chunk}")
+            wildcard_constraints:
+                dataset=one_of(
+                    dataset
+                    for dataset in DATASETS
+                    if source(dataset).within(RENDERED).kind == name
                 ),
-            }
-        ),
-    message:
-        "Packing {wildcards.dataset} chunk {wildcards.chunk} of ImageNet into shards"
-    shell:
-        "python {SCRIPTS}/ingest_imagenet.py --root {input.root:q} --dataset {wildcards.dataset} "
-        "--chunk {wildcards.chunk} {params.settings} --out {output} > {log} 2>&1"
+            priority: BEFORE_TRAINING
+            conda:
+                f"../envs/{kind.environment}.yaml"
+            resources:
+                mem_mb=growing(4000),
+                runtime=growing(240),
+            params:
+                kind=name,
+                settings=ingest_options,
+            message:
+                "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
+                if kind.listing
+                else "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
+            shell:
+                "python {SCRIPTS}/ingest.py {params.kind} {params.settings} "
+                "--dataset {wildcards.dataset} --chunk {wildcards.chunk} --out {output} "
+                "> {log} 2>&1"

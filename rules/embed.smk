@@ -3,30 +3,18 @@
 
 def embedder_weights(wildcards):
     """Return the file of an embedder's weights; published ones are no file of the workflow."""
-    embedder = STUDY.embedders[wildcards.embedder]
-    if isinstance(embedder, TrainedEmbedder):
-        return rules.train_embedder.output.weights
-    if isinstance(embedder, ClassifierEmbedder):
-        return expand(
-            rules.train_classifier.output.weights, classifier=embedder.classifier
-        )
-    return getattr(embedder, "checkpoint", None) or []
+    name = wildcards.embedder
+    return STUDY.embedders[name].weights(name, RESULTS) or []
 
 
 def embedder_definition(wildcards):
     """Return the file that defines an embedder's model, where it is kept in a folder."""
-    embedder = STUDY.embedders[wildcards.embedder]
-    return model_definition(getattr(embedder, "model", ""))
+    return model_definition(getattr(STUDY.embedders[wildcards.embedder], "model", ""))
 
 
 def embedder_options(wildcards):
     """Return the options that name the embedder, but for a file of weights."""
-    embedder = STUDY.embedders[wildcards.embedder]
-    if isinstance(embedder, ClassifierEmbedder):
-        embedder = STUDY.classifiers[embedder.classifier]
-    timm = isinstance(embedder, (TimmEmbedder, TrainedClassifier))
-    settings = embedder.model_dump(include={"model", "pretrained", "image_size"})
-    return options({"library": "timm" if timm else "open_clip", **settings})
+    return options(STUDY.embedders[wildcards.embedder].encoder(STUDY.classifiers))
 
 
 def embedded_files(dataset):

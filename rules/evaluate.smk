@@ -40,10 +40,8 @@ rule evaluate_zero_shot:
 
 def classifier_weights(wildcards):
     """Return the file of a classifier's weights; published ones are no file of the workflow."""
-    classifier = STUDY.classifiers[wildcards.classifier]
-    if isinstance(classifier, TrainedClassifier):
-        return rules.train_classifier.output.weights
-    return classifier.checkpoint if isinstance(classifier, CheckpointClassifier) else []
+    name = wildcards.classifier
+    return STUDY.classifiers[name].weights(name, RESULTS) or []
 
 
 rule evaluate_classifier:

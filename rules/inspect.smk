@@ -3,7 +3,7 @@
 
 def rendered_parts():
     """Return the folders of rendered emoji that the study takes as datasets."""
-    parts = [source(dataset).part for dataset in datasets_from(EmojiSource)]
+    parts = [source(dataset).part for dataset in datasets_of("emoji")]
     return expand(rules.render_emoji.output, part=parts)
 
 

@@ -1,7 +1,6 @@
 # The report: every number, table and figure of the study in one file.
 
 PAGE = f"{RESOURCES}/page.html.j2"  # what every page's template extends
-DATASETS = ["pool", "reference", *TEST_SETS]
 # Subsets that are as large as a gap-matched one: what its size alone does.
 CONTROLS = [
     name

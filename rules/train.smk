@@ -95,9 +95,7 @@ rule train_embedder:
         benchmarked("train_embedder", "{embedder}")
     wildcard_constraints:
         embedder=one_of(
-            name
-            for name, kind in STUDY.embedders.items()
-            if isinstance(kind, TrainedEmbedder)
+            name for name, kind in STUDY.embedders.items() if kind.kind == "trained"
         ),
     priority: BEFORE_EMBEDDING
     conda:
@@ -170,9 +168,7 @@ rule train_classifier:
         benchmarked("train_classifier", "{classifier}")
     wildcard_constraints:
         classifier=one_of(
-            name
-            for name, kind in STUDY.classifiers.items()
-            if isinstance(kind, TrainedClassifier)
+            name for name, kind in STUDY.classifiers.items() if kind.kind == "trained"
         ),
     priority: BEFORE_EMBEDDING
     conda:

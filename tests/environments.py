@@ -17,6 +17,9 @@ SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 
+FOLDERS = {"table": "tables", "figure": "figures", "ingest": "download/sources"}
+"""Where the modules are that rules are made from."""
+
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
 """The environments' Python, for the markers in the lock."""
 
@@ -35,12 +38,18 @@ def parse_environment(path: Path) -> dict[str, str]:
 
 
 @cache
-def rules() -> dict[str, dict[str, Any]]:
-    """Return what tests look at of each rule that runs a program, as Snakemake parses it."""
+def parsed_workflow() -> dict[str, Any]:
+    """Return the rules as Snakemake parses them, and the modules that it imports for that."""
     # In a process of its own: the workflow changes the environment.
     command = [sys.executable, str(ROOT / "tests" / "parsed_rules.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def rules() -> dict[str, dict[str, Any]]:
+    """Return what tests look at of each rule that runs a program."""
+    found: dict[str, dict[str, Any]] = parsed_workflow()["rules"]
     return found
 
 
@@ -55,9 +64,9 @@ def programs() -> dict[str, tuple[str, str]]:
 
 
 def module_of(rule: str) -> Path | None:
-    """Return the module that is the table or figure of a rule; None for other rules."""
+    """Return the module that a rule is made from; None for other rules."""
     kind, _, name = rule.partition("_")
-    path = SCRIPTS / "gapmatch" / f"{kind}s" / f"{name}.py"
+    path = SCRIPTS / "gapmatch" / FOLDERS.get(kind, "none") / f"{name}.py"
     return path if path.is_file() else None
 
 
@@ -97,9 +106,9 @@ def constants(path: Path) -> set[object]:
 
 def found_modules(path: Path) -> list[Path]:
     """Return the modules of the packages that a file names, to import all that it finds there."""
-    # Which tables and figures there are only Snakemake asks, and the report, whose environment is
-    # theirs. A program imports the one that it makes.
-    if path.stem in ("kinds", "table", "figure"):
+    # Only Snakemake, the report and inspection ask which tables, figures and sources there are: the
+    # environments of the latter two hold what those need. A program imports the one that it makes.
+    if path.stem in ("kinds", "table", "figure", "ingest", "ingestion", "source"):
         return []
     packages = [SCRIPTS.joinpath(*str(name).split(".")) for name in constants(path) if name]
     return [

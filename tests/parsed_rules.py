@@ -1,4 +1,4 @@
-"""Print the rules of the default study as Snakemake parses them, as JSON by name."""
+"""Print the rules of the default study as Snakemake parses them, and what it imports, as JSON."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def main() -> None:
             for rule in workflow.rules
             if rule.shellcmd
         }
-    json.dump(rules, sys.stdout)
+    json.dump({"rules": rules, "modules": sorted(sys.modules)}, sys.stdout)
 
 
 if __name__ == "__main__":

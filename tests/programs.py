@@ -122,7 +122,7 @@ def emoji_chunk(folder: Path, part: str, images: int, samples_per_shard: int) ->
     )
     run(
         program(
-            "ingest_imagefolder",
+            *("ingest", "imagefolder"),
             *("--root", folder / "images", "--dataset", part, "--chunk", "00000", "--chunks", 1),
             *("--caption", "a photo of a {class}", "--samples-per-shard", samples_per_shard),
             *("--out", folder / "chunk"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.data.image_stream import Use
 from gapmatch.embed import embedding
-from gapmatch.models.image_encoders import EncoderSettings
+from gapmatch.embed.encoder_settings import EncoderSettings
 from gapmatch.running.command_line import run
 from gapmatch.running.resumption import claim_state
 

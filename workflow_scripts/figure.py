@@ -1,9 +1,11 @@
 """Draw a figure of a study: one of the modules of gapmatch/figures/."""
 
+from importlib import import_module
+
 from gapmatch.kinds.discovery import modules
 from gapmatch.running.command_line import run_one_of
 
 PACKAGE = "gapmatch.figures"
 
 if __name__ == "__main__":
-    run_one_of({name: f"{PACKAGE}.{name}:plot" for name in modules(PACKAGE)}, __doc__)
+    run_one_of(modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").plot, __doc__)

@@ -8,7 +8,7 @@ import polars as pl
 from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.embed import given_embeddings
 from gapmatch.embed.embedding import METADATA_SCHEMA, REJECTED_SCHEMA
-from gapmatch.models.image_encoders import EncoderSettings
+from gapmatch.embed.encoder_settings import EncoderSettings
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.command_line import run
 from gapmatch.running.errors import InputError

@@ -60,7 +60,7 @@ def painted(root: Path, names: list[str], seed: int) -> Path:
 
 def pack(root: Path, dataset: str, out: Path) -> Path:
     run_here(
-        "ingest_imagefolder",
+        *("ingest", "imagefolder"),
         *("--root", root, "--dataset", dataset, "--chunk", "00000", "--chunks", 1),
         *("--caption", "{class}", "--samples-per-shard", 20, "--out", out),
     )

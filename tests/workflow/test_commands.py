@@ -23,11 +23,21 @@ pytestmark = pytest.mark.workflow
 
 TEST_SETS = {"val": {"source": {"kind": "emoji", "part": "val"}}}
 
+MODEL = "local-dir:resources/models/emoji-resnet"
+
 
 def least(folder: Path) -> dict[str, Any]:
     """Nothing but what every study must have: no matching, no deduplication, one test set."""
     subsets = {"baseline": {"method": "all"}, "reference_only": {"method": "none"}}
-    return {"study": "least", "subsets": subsets, "test_sets": TEST_SETS}
+    return {
+        "study": "least",
+        "pool": {"source": {"kind": "emoji", "part": "pool"}},
+        "reference": {"source": {"kind": "emoji", "part": "reference"}},
+        "test_sets": TEST_SETS,
+        "embedders": {"trained": {"kind": "trained", "model": MODEL}},
+        "subsets": subsets,
+        "training": {"model": MODEL},
+    }
 
 
 def sized_alone(folder: Path) -> dict[str, Any]:
@@ -77,6 +87,7 @@ def from_folders(folder: Path) -> dict[str, Any]:
             "file": {"kind": "checkpoint", **timm},
             "published": {"kind": "timm", "model": "resnet18.tv_in1k"},
         },
+        "training": {"model": MODEL},
         "evaluation": {"templates": ["a photo of one's {}", '"{}"']},
         "figures": {"published": str(place / "published.csv"), "credit": "By 'me' & {others}"},
     }

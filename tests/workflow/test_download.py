@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from gapmatch.data.shards import read_samples, write_shard
-from gapmatch.download import download
+from gapmatch.download import download, finished_shards
 from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.crawl import HOST, CrawlSettings, write_crawl
 from gapmatch.running.errors import InputError
@@ -145,8 +145,8 @@ def make_shard(folder: Path, links: int, successes: int) -> None:
 
 def test_a_whole_shard_is_kept(tmp_path: Path) -> None:
     make_shard(tmp_path / "a", links=5, successes=4)
-    download.delete_damaged(tmp_path / "a")
-    assert download.finished(tmp_path / "a") == ["00000"]
+    finished_shards.delete_damaged(tmp_path / "a")
+    assert finished_shards.finished(tmp_path / "a") == ["00000"]
 
 
 @pytest.mark.parametrize("damage", ["tar", "parquet", "samples", "links", "stats"])
@@ -160,7 +160,7 @@ def test_a_damaged_shard_is_deleted(tmp_path: Path, damage: str) -> None:
         wrong = {"samples": (5, 5), "links": (4, 6), "stats": None}[damage]
         text = json.dumps({"successes": wrong[0], "count": wrong[1]}) if wrong else '{"succ'
         (folder / "00000_stats.json").write_text(text)
-    download.delete_damaged(folder)
+    finished_shards.delete_damaged(folder)
     assert list(folder.iterdir()) == []
 
 

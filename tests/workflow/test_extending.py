@@ -10,12 +10,17 @@ from programs import ROOT
 from smoke_study import RESULTS, read_json, run
 from test_reexecution import changed_study, copied
 
+from gapmatch.data.chunks import read_chunk
+from gapmatch.data.shards import read_samples
+
 pytestmark = pytest.mark.workflow
 
 PACKAGE = Path("workflow_scripts/gapmatch")
 PLACES = {
     "METHOD = ": PACKAGE / "subset" / "methods" / "band.py",
     "FIGURE = ": PACKAGE / "figures" / "kept.py",
+    "EMBEDDER = ": PACKAGE / "embed" / "embedders" / "mean_colour.py",
+    "SOURCE = ": PACKAGE / "download" / "sources" / "imagelist.py",
 }
 
 
@@ -29,10 +34,48 @@ def modules() -> dict[Path, str]:
     }
 
 
-def test_a_module_is_all_that_an_extension_needs(checkout: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def extended(checkout: Path, tmp_path: Path) -> Path:
+    """A copy of the completed study, with the modules of the page in their folders."""
     folder = copied(checkout, tmp_path)
     for path, text in modules().items():
         (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_source_is_one_module(extended: Path, tmp_path: Path) -> None:
+    root = extended / RESULTS / "emoji" / "sketch"
+    images = sorted(path.relative_to(root) for path in root.glob("*/*.jpg"))[::2]
+    rows = {"path": list(map(str, images)), "class": [path.parent.name for path in images]}
+    pl.DataFrame(rows).write_csv(tmp_path / "list.csv")
+    source = {"kind": "imagelist", "root": str(root), "table": str(tmp_path / "list.csv")}
+    study = changed_study({"test_sets.listed": {"source": source}}, tmp_path)
+    run(extended, f"{RESULTS}/data/listed/00000", study=study)
+    chunk = read_chunk(extended / RESULTS / "data/listed/00000")
+    assert chunk.samples == len(images) > 0
+    assert chunk.classes == tuple(sorted(set(rows["class"])))
+    labels = [
+        int(members["cls"]) for shard in chunk.shards for _, members in read_samples(shard.path)
+    ]
+    # Packed in a seeded order.
+    assert sorted(labels) == [chunk.classes.index(name) for name in rows["class"]]
+    missing = changed_study({"test_sets.listed": {"source": source | {"root": "/no"}}}, tmp_path)
+    assert "test_sets.listed.source.root: /no does not exist" in run(
+        extended, "-n", study=missing, status=1
+    )
+
+
+def test_an_embedder_is_one_module(extended: Path, tmp_path: Path) -> None:
+    study = changed_study({"embedders.colours": {"kind": "mean_colour"}}, tmp_path)
+    target = f"{RESULTS}/embeddings/colours/val/img_emb/img_emb_00000.npy"
+    run(extended, target, study=study)
+    vectors = np.load(extended / target)
+    assert vectors.shape == (read_chunk(extended / RESULTS / "data/val/00000").samples, 12)
+    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3)
+
+
+def test_a_method_and_a_figure_are_one_module_each(extended: Path, tmp_path: Path) -> None:
+    folder = extended
     margins = [
         pl.read_parquet(
             folder / RESULTS / f"similarity/trained/sketch/margins/margins_{chunk}.parquet"

@@ -88,7 +88,7 @@ def test_plan(tmp_path: Path) -> None:
     subsets = 2 + gap_matched + 1 + 3 + sized  # whole pool and none; without reference; shares
     datasets = CHUNKS + 4 + TEST_SETS
     expected = {
-        "list_shards": CHUNKS,
+        "ingest_shards": CHUNKS,
         "ingest_imagenet": 4 + TEST_SETS,
         "embed_chunk": 2 * datasets + CHUNKS,  # two embedders of all; one to deduplicate the pool
         "assign_clusters": CHUNKS,

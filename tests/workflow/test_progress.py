@@ -84,7 +84,7 @@ MESSAGES = [
     r"Job \d+: Listing the emoji that exist in all styles",
     r"Job \d+: Rendering the emoji of val",
     r"Job \d+: Packing val chunk 00000 into shards",
-    r"Shell command: python .*/ingest_imagefolder\.py .* --out results/smoke/data/val/00000 .*",
+    r"Shell command: python .*/ingest\.py imagefolder .* --out results/smoke/data/val/00000 .*",
     r"2 of 3 steps \(67%\) done",
     r"3 of 3 steps \(100%\) done",
     r"0 under way, 0 failed, time \d:\d\d:\d\d",

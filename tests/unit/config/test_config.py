@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from gapmatch.config import load_study, parse_study
+from gapmatch.config.checks import largest_pool
 from gapmatch.config.reference import json_schema, markdown
-from gapmatch.config.study import largest_pool
 from gapmatch.running.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -137,8 +137,8 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ),
         ("evaluation.templates", ["photo"], "evaluation.templates", "'photo'", "{} once"),
         (
-            "reference",
-            {"caption": "a photo of a {}"},
+            "reference.caption",
+            "a photo of a {}",
             "reference.caption",
             "'a photo of a {}'",
             "expected {class} in it",
@@ -181,7 +181,7 @@ def test_one_line_names_key_value_and_what_is_allowed(
     ("key", "value", "expected"),
     [
         ("study", 7, "text"),
-        ("pool.source", {"kind": "web"}, "one of 'emoji', 'urls', 'shards' as its 'kind'"),
+        ("pool.source", {"kind": "web"}, "one of 'emoji', 'shards', 'urls' as its 'kind'"),
         ("pool.chunks", "many", "a whole number"),
         ("training.epochs", 1.5, "a whole number"),
         ("training.lr", 0, "more than 0"),

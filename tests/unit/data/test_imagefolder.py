@@ -45,7 +45,8 @@ def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 def ingest(root: Path, out: Path, chunk: str = "00000", chunks: int = 1) -> Path:
     """Pack with the program, two images to a shard."""
     done = run(
-        "ingest_imagefolder.py",
+        "ingest.py",
+        "imagefolder",
         *("--root", root, "--dataset", "val", "--chunk", chunk, "--chunks", chunks),
         *("--caption", "a photo of a {class}", "--samples-per-shard", 2, "--out", out),
     )
@@ -157,7 +158,8 @@ def test_existing_shards_are_listed_in_place(root: Path, tmp_path: Path) -> None
     for number in range(2):
         out = tmp_path / f"listed{number}"
         done = run(
-            "list_shards.py",
+            "ingest.py",
+            "shards",
             *("--shards", braces, "--dataset", "pool"),
             *("--chunk", f"{number:05d}", "--chunks", 2, "--out", out),
         )
@@ -172,7 +174,8 @@ def test_existing_shards_are_listed_in_place(root: Path, tmp_path: Path) -> None
 
 def test_all_missing_shards_are_named_at_once(tmp_path: Path) -> None:
     done = run(
-        "list_shards.py",
+        "ingest.py",
+        "shards",
         *("--shards", f"{tmp_path}/{{00000..00002}}.tar", "--dataset", "pool"),
         *("--chunk", "00000", "--chunks", 1, "--out", tmp_path / "out"),
     )
@@ -186,11 +189,11 @@ def test_shards_that_share_a_name_cannot_share_a_chunk(root: Path, tmp_path: Pat
         ingest(root, tmp_path / name)
     arguments = ("--shards", f"{tmp_path}/{{a,b}}/0000{{0..5}}.tar", "--dataset", "pool")
     both = ("--chunk", "00000", "--chunks", 1, "--out", tmp_path / "both")
-    done = run("list_shards.py", *arguments, *both)
+    done = run("ingest.py", "shards", *arguments, *both)
     assert done.returncode == 2
     assert "several shards of the name 00000.tar, 00001.tar" in done.stderr
     second = ("--chunk", "00001", "--chunks", 2, "--out", tmp_path / "second")
-    assert run("list_shards.py", *arguments, *second).returncode == 0
+    assert run("ingest.py", "shards", *arguments, *second).returncode == 0
 
 
 def test_counts_of_img2dataset_are_believed_and_checked(root: Path, tmp_path: Path) -> None:
@@ -199,10 +202,10 @@ def test_counts_of_img2dataset_are_believed_and_checked(root: Path, tmp_path: Pa
     arguments = ("--shards", packed / "00000.tar", "--dataset", "pool")
     only = ("--chunk", "00000", "--chunks", 1, "--out", tmp_path / "out")
     stats.write_text('{"successes": 2, "count": 9}')
-    assert run("list_shards.py", *arguments, *only).returncode == 0
+    assert run("ingest.py", "shards", *arguments, *only).returncode == 0
     assert json.loads((tmp_path / "out" / "chunk.json").read_text(encoding="utf-8"))["samples"] == 2
     stats.write_text('{"count": 9}')
-    done = run("list_shards.py", *arguments, *only)
+    done = run("ingest.py", "shards", *arguments, *only)
     assert done.returncode == 2
     assert "does not say the shard's successes" in done.stderr
 
@@ -211,7 +214,8 @@ def test_a_shard_that_changed_since_it_was_listed_is_refused(tmp_path: Path) -> 
     tar = tmp_path / "00000.tar"
     write_shard(tar, [("a", {"jpg": b"1", "txt": b"2"})])
     done = run(
-        "list_shards.py",
+        "ingest.py",
+        "shards",
         *("--shards", tar, "--dataset", "pool", "--chunk", "00000", "--chunks", 1),
         *("--out", tmp_path / "chunk"),
     )
@@ -219,7 +223,7 @@ def test_a_shard_that_changed_since_it_was_listed_is_refused(tmp_path: Path) -> 
     chunk = read_chunk(tmp_path / "chunk")
     require_unchanged(chunk)
     write_shard(tar, [("a", {"jpg": b"1" * 20_000, "txt": b"2"})])
-    with pytest.raises(InputError, match=r"had 10240 when it was listed.*--forcerun list_shards"):
+    with pytest.raises(InputError, match=r"had 10240 when it was listed.*--forcerun ingest_shards"):
         require_unchanged(chunk)
     tar.unlink()
     with pytest.raises(InputError, match="cannot be read: No such file"):

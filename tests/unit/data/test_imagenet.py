@@ -81,7 +81,7 @@ def test_objectnet_by_its_own_mappings(tmp_path: Path) -> None:
 def ingest(variant: str, root: Path, images: int, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, ROOT / "workflow_scripts" / "ingest_imagenet.py"),
+            *(sys.executable, ROOT / "workflow_scripts" / "ingest.py", "imagenet"),
             *("--variant", variant, "--root", root, "--images", str(images)),
             *("--dataset", "test", "--chunk", "00000", "--chunks", "1"),
             *("--caption", "a photo of a {class}", "--samples-per-shard", "4", "--out", out),

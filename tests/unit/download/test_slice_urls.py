@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gapmatch.data.links import slice_links
 from gapmatch.running.errors import InputError
-from slice_urls import slice_links
 
 PROGRAM = Path(__file__).parents[3] / "workflow_scripts" / "slice_urls.py"
 

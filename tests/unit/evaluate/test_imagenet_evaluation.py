@@ -50,7 +50,7 @@ def packed(request: pytest.FixtureRequest, folder: Path) -> tuple[Miniature, Pat
     truth = ["--ground-truth", made.ground_truth] if made.ground_truth else []
     out = folder / request.param / "chunk"
     run_here(
-        "ingest_imagenet",
+        *("ingest", "imagenet"),
         *("--variant", made.variant, "--root", made.root, "--images", len(made.images), *truth),
         *("--dataset", request.param, "--chunk", "00000", "--chunks", 1, "--out", out),
         *("--caption", "{class}", "--samples-per-shard", 5),

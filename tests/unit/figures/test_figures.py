@@ -27,6 +27,7 @@ from gapmatch.figures import (
     similarity_pruned,
 )
 from gapmatch.figures import audit as audit_figure
+from gapmatch.results import audit_pictures
 from gapmatch.results.pictures import Source, decode_picture, with_pictures
 from gapmatch.results.summaries import (
     Subset,
@@ -37,7 +38,6 @@ from gapmatch.results.summaries import (
 )
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy_by_similarity as tables_binned
-from gapmatch.tables import audit
 from gapmatch.tables import neighbours as tables_neighbours
 from gapmatch.tables import profile as tables_profile
 from gapmatch.tables import similarity_gap as tables_gap
@@ -475,11 +475,11 @@ def test_audit_shows_each_class_in_a_row(results: Path, tmp_path: Path) -> None:
             ("sketch", "$5_{ or $6}$", 2, "sketch", 0, None, None, "00000", 6),
             ("sketch", "$5_{ or $6}$", 2, "pool", 1, 0.89, 0.1, "00001", 4),
         ],
-        schema=audit.PLACES_SCHEMA,
+        schema=audit_pictures.PLACES_SCHEMA,
         orient="row",
     )
     named = {"pool": sources["pool"], "sketch": sources["test"]}
-    frame = audit.add_pictures(places, named)
+    frame = audit_pictures.add_pictures(places, named)
     assert frame.select(places.columns).rows() == places.rows()
     figure = audit_figure.draw(frame, "What was pruned", "Artwork: somebody")
     assert {"What was pruned", "Artwork: somebody"} <= {one.get_text() for one in figure.texts}

@@ -283,7 +283,7 @@ def test_what_may_not_be_read_hides_nothing_else(
     def refused(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/reference")
 
-    monkeypatch.setattr("gapmatch.inspection.sources.list_images", refused)
+    monkeypatch.setattr("gapmatch.download.sources.imagefolder.list_images", refused)
     (data / "00001.tar").unlink()
     found = [finding for look in looks(study(data)).values() for finding in look.findings]
     assert [finding.dataset for finding in found] == ["pool", "reference", "val"]

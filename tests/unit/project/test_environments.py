@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from environments import (
     ENVIRONMENTS,
+    FOLDERS,
     PROGRAMS,
     PYTHON,
     SCRIPTS,
@@ -22,6 +23,7 @@ from environments import (
     module_of,
     parse_environment,
     parsed,
+    parsed_workflow,
     programs,
     rules,
     started_programs,
@@ -109,10 +111,16 @@ def test_every_rule_has(directive: str) -> None:
     assert lacking == ({"inspect_data"} if directive == "benchmark" else set())
 
 
+@pytest.mark.parametrize("heavy", ["torch", "open_clip", "timm", "scipy", "matplotlib", "faiss"])
+def test_snakemake_need_not_wait_for(heavy: str) -> None:
+    """Every job on a cluster parses the rules again."""
+    assert heavy not in parsed_workflow()["modules"]
+
+
 def test_rule_program_and_log_have_one_name() -> None:
     for rule, (program, _) in programs().items():
         kind, _, name = rule.partition("_")
-        # One program makes all tables, and one draws all figures: their rules name the module.
+        # One program makes all tables, one all figures: their rules name the module.
         told = f"{kind}_{name}" if program == kind and module_of(rule) else program
         assert rule == told
         (log,) = rules()[rule]["log"]
@@ -152,12 +160,13 @@ def test_every_program_is_run_by_a_rule_or_a_target() -> None:
 RUN_OTHERS = {"run_open_clip": "--train-data", "run_img2dataset": "URL_LIST"}
 
 
-CHOICES = {"table": "tables", "figure": "figures", "select_subset": "subset/methods"}
+CHOICES = FOLDERS | {"select_subset": "subset/methods"}
 """Programs whose first word names a module of a folder."""
 HELPS = [(program,) for program in sorted(set(PROGRAMS) - set(RUN_OTHERS))] + [
     (program, name)
     for program, folder in CHOICES.items()
     for name in modules(f"gapmatch.{folder.replace('/', '.')}")
+    if (program, name) not in [("ingest", "urls"), ("ingest", "emoji")]  # rules of their own
 ]
 
 

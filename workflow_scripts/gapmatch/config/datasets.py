@@ -1,97 +1,32 @@
 """Where images come from: the sources of the pool, the reference and the test sets."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, Union
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
+from gapmatch.download.source import SourceSettings, sources
+from gapmatch.download.sources.emoji import EmojiSource
 from gapmatch.kinds.section import Fraction, Section
 
-EmojiPart = Literal["pool", "reference", "val", "v2", "rendition", "sketch", "hard", "clutter"]
+LABELLED = [one.settings for one in sources().values() if one.listing]
+POOL = [one.settings for one in sources().values() if not one.listing]
 
-
-class EmojiSource(Section):
-    """Artwork of emoji, rendered by the workflow (see the section emoji)."""
-
-    kind: Literal["emoji"] = Field(description="Render emoji artwork.")
-    part: EmojiPart = Field(description="Which part of the emoji study to render.")
-
-
-class UrlsSource(Section):
-    """Links and captions in parquet files, fetched with img2dataset."""
-
-    kind: Literal["urls"] = Field(description="Fetch images from the web with img2dataset.")
-    path: Path = Field(description="A parquet file, or a folder of parquet files.")
-    url_column: str = Field("url", description="Column that holds the links.")
-    caption_column: str = Field("caption", description="Column that holds the captions.")
-
-
-class ShardsSource(Section):
-    """Webdataset shards that exist already; they are read in place, never copied."""
-
-    kind: Literal["shards"] = Field(description="Read existing webdataset shards in place.")
-    shards: str = Field(
-        description="Paths of the tar files in brace notation: /data/laion/{00000..41407}.tar."
-    )
-
-    @field_validator("shards")
-    @classmethod
-    def _no_pattern(cls, value: str) -> str:
-        if set("*?[") & set(value):
-            raise ValueError(
-                "expected brace notation, /data/{00000..00999}.tar: what * or ? stand for may "
-                "change between two runs"
-            )
-        return value
-
-
-class ImageFolderSource(Section):
-    """One folder of images per class, as ImageNet and its variants ship."""
-
-    kind: Literal["imagefolder"] = Field(description="Read one folder of images per class.")
-    root: Path = Field(description="The folder that holds one folder per class.")
-    class_names: Path | None = Field(
-        None,
-        description="JSON file that maps folder names to class names; without it ROOT/classes.json "
-        "is used where it exists, else the folder names with '_' as space.",
-    )
-
-
-class ImageNetSource(Section):
-    """ImageNet or one of its shifted test sets, in the layout that it ships in."""
-
-    kind: Literal["imagenet"] = Field(description="Read ImageNet or one of its shifts.")
-    variant: Literal["train", "val", "sketch", "a", "r", "v2", "objectnet"] = Field(
-        description="Which data set it is: it says how folders and classes are found."
-    )
-    root: Path = Field(
-        description="Its folder as unpacked: class folders (WordNet ids; v2: 0 to 999), for "
-        "objectnet the one with images/ and mappings/."
-    )
-    ground_truth: Path | None = Field(
-        None,
-        description="For val with all images in one folder: LOC_val_solution.csv, or "
-        "ILSVRC2012_validation_ground_truth.txt with the development kit's meta.mat beside it.",
-    )
-    images: int | None = Field(
-        None,
-        ge=1,
-        description="Number of images, where the folder holds a part; by default as published.",
-    )
-
-
-PoolSource = Annotated[EmojiSource | UrlsSource | ShardsSource, Field(discriminator="kind")]
-LabelledSource = Annotated[
-    EmojiSource | ImageFolderSource | ImageNetSource, Field(discriminator="kind")
-]
+if TYPE_CHECKING:
+    PoolSource: TypeAlias = SourceSettings
+    LabelledSource: TypeAlias = SourceSettings
+else:
+    PoolSource = Annotated[Union[tuple(POOL)], Field(discriminator="kind")]  # noqa: UP007
+    # The emoji's artwork becomes folders of images.
+    LabelledSource = Annotated[
+        Union[(EmojiSource, *LABELLED)],
+        Field(discriminator="kind"),
+    ]
 
 
 class Pool(Section):
     """The web dataset P that is pruned."""
 
-    source: PoolSource = Field(
-        EmojiSource(kind="emoji", part="pool"), description="Where the pool comes from."
-    )
+    source: PoolSource = Field(description="Where the pool comes from.")
     chunks: int = Field(
         4,
         ge=1,
@@ -109,10 +44,7 @@ def _names_the_class(caption: str) -> str:
 class Reference(Section):
     """The reference training set R, whose similarity to the test sets is replicated."""
 
-    source: LabelledSource = Field(
-        EmojiSource(kind="emoji", part="reference"),
-        description="Where the reference comes from.",
-    )
+    source: LabelledSource = Field(description="Where the reference comes from.")
     chunks: int = Field(1, ge=1, le=10_000, description="Number of chunks of the reference.")
     caption: Annotated[str, AfterValidator(_names_the_class)] = Field(
         "a photo of a {class}", description="Caption of every image; {class} is its class name."

@@ -5,16 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from braceexpand import braceexpand
 
-from gapmatch.config.classification import CheckpointClassifier
-from gapmatch.config.datasets import (
-    ImageFolderSource,
-    ImageNetSource,
-    ShardsSource,
-    UrlsSource,
-)
-from gapmatch.config.embedding import CheckpointEmbedder, ClassifierEmbedder, TimmEmbedder
 from gapmatch.config.study import Study, parse_study
 from gapmatch.running.errors import InputError
 
@@ -76,33 +67,18 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
     sources = {"pool": study.pool.source, "reference": study.reference.source}
     sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
     for name, source in sources.items():
-        if isinstance(source, UrlsSource):
-            yield f"{name}.source.path", source.path
-        elif isinstance(source, ShardsSource):
-            # The first stands for all: looking at 40,000 files on each start is slow on a
-            # cluster's file system. The rule list_shards looks at every one of its chunk.
-            yield f"{name}.source.shards", Path(next(iter(braceexpand(source.shards))))
-        elif isinstance(source, ImageFolderSource):
-            yield f"{name}.source.root", source.root
-            if source.class_names:
-                yield f"{name}.source.class_names", source.class_names
-        elif isinstance(source, ImageNetSource):
-            yield f"{name}.source.root", source.root
-            if source.ground_truth:
-                yield f"{name}.source.ground_truth", source.ground_truth
+        for key, path in source.paths():
+            yield f"{name}.source.{key}", path
     if study.figures.published:
         yield "figures.published", study.figures.published
     models = {"training.model": study.training.model}
     for name, embedder in study.embedders.items():
-        if not isinstance(embedder, ClassifierEmbedder):
-            models[f"embedders.{name}.model"] = embedder.model
-        if isinstance(embedder, CheckpointEmbedder | TimmEmbedder) and embedder.checkpoint:
-            yield f"embedders.{name}.checkpoint", embedder.checkpoint
-        if given := getattr(embedder, "pool_embeddings", None):
-            yield f"embedders.{name}.pool_embeddings", given
+        models[f"embedders.{name}.model"] = getattr(embedder, "model", "")
+        for key, path in embedder.paths():
+            yield f"embedders.{name}.{key}", path
     for name, classifier in study.classifiers.items():
-        if isinstance(classifier, CheckpointClassifier):
-            yield f"classifiers.{name}.checkpoint", classifier.checkpoint
+        for key, path in classifier.paths():
+            yield f"classifiers.{name}.{key}", path
     for key, model in models.items():
         if model.startswith(LOCAL_MODEL):
             yield key, Path(model.removeprefix(LOCAL_MODEL)) / "open_clip_config.json"

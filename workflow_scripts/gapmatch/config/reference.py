@@ -17,6 +17,8 @@ def json_schema() -> dict[str, Any]:
     schema = Study.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "gapmatch study"
+    for definition in schema["$defs"].values():
+        _require_tag(definition)
     # Families are replaced by their members before the models see them.
     schema["properties"]["subsets"]["patternProperties"][r"\{\w+\}"] = {
         "description": "A family: a subset for each of the values of the keys in braces.",
@@ -24,6 +26,16 @@ def json_schema() -> dict[str, Any]:
         "required": ["method"],
     }
     return schema
+
+
+def _require_tag(definition: dict[str, Any]) -> None:
+    """Require the key that tells which of several models is meant: it has one value."""
+    tags = [key for key, value in definition.get("properties", {}).items() if "const" in value]
+    for tag in tags:
+        definition["properties"][tag].pop("default", None)
+    required = [*tags, *definition.get("required", [])]
+    if required:
+        definition["required"] = list(dict.fromkeys(required))
 
 
 def markdown(schema: dict[str, Any]) -> str:

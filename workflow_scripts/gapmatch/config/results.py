@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from gapmatch.config.datasets import EmojiSource
 from gapmatch.config.study import Study
 from gapmatch.data.chunks import TEST_CHUNK
 from gapmatch.subset.methods.gap_match import GapMatchSubset
@@ -176,7 +175,7 @@ class Results:
 
     def has_styles(self) -> bool:
         """Return whether the samples of the pool have classes and styles to count them by."""
-        return isinstance(self.study.pool.source, EmojiSource)
+        return self.study.pool.source.styled
 
     def matched_alone(self) -> list[str]:
         """Return the test sets that a subset is matched to alone, where the pool has styles."""

@@ -100,7 +100,7 @@ def require_unchanged(chunk: Chunk) -> None:
         if size != shard.size:
             raise InputError(
                 f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. To embed "
-                "and prune it as it is now, add --forcerun list_shards to your command"
+                "and prune it as it is now, add --forcerun ingest_shards to your command"
             )
 
 

@@ -4,7 +4,6 @@ Which classes a test set has, and how its folders are named, is read from its ow
 of ImageNet's classes is timm's list of WordNet ids, their names are open_clip's.
 """
 
-import csv
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -12,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import open_clip
-import scipy.io
 from timm.data.imagenet_info import ImageNetInfo
 
 from gapmatch.data.imagefolder import LabelledImage, is_hidden, is_image
+from gapmatch.data.imagenet_labels import read_ground_truth
 from gapmatch.running.errors import InputError
 
 WORDNET_IDS: list[str] = ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
 INDEX = {wordnet_id: index for index, wordnet_id in enumerate(WORDNET_IDS)}
 CLASS_NAMES = open_clip.IMAGENET_CLASSNAMES
-META = "meta.mat"
 SHOWN = 5
 BORDER = 2
 """ObjectNet's images have a red border of two pixels, against training on them unawares."""
@@ -203,6 +201,9 @@ def flat_classes(root: Path, ground_truth: Path) -> list[LabelledClass]:
         InputError: The ground truth names images that are missing, or cannot be read.
     """
     wordnet_ids = read_ground_truth(ground_truth)
+    unknown = sorted(set(wordnet_ids.values()) - set(INDEX))
+    if unknown:
+        raise InputError(f"{ground_truth} names {_some(unknown)}, which are no classes of ImageNet")
     files = {path.stem: path for path in _images(root)}
     missing = [name for name in wordnet_ids if name not in files]
     if missing:
@@ -215,45 +216,6 @@ def flat_classes(root: Path, ground_truth: Path) -> list[LabelledClass]:
         by_class.setdefault(wordnet_id, []).append(files[name])
     present = [index for index, wordnet_id in enumerate(WORDNET_IDS) if wordnet_id in by_class]
     return [_one_class(index, tuple(by_class[WORDNET_IDS[index]])) for index in present]
-
-
-def read_ground_truth(path: Path) -> dict[str, str]:
-    """Return the WordNet id of every validation image, by its name without extension.
-
-    Raises:
-        InputError: The file is of neither known form.
-    """
-    try:
-        truth = _read_csv(path) if path.suffix == ".csv" else _read_numbers(path)
-    except (OSError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise InputError(
-            f"{path} is no ground truth of ImageNet's validation set ({error!r}): expected "
-            "LOC_val_solution.csv (ImageId,PredictionString) or "
-            f"ILSVRC2012_validation_ground_truth.txt with the development kit's {META} beside it"
-        ) from None
-    unknown = sorted(set(truth.values()) - set(INDEX))
-    if unknown:
-        raise InputError(f"{path} names {_some(unknown)}, which are no classes of ImageNet")
-    return truth
-
-
-def _read_csv(path: Path) -> dict[str, str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise ValueError("it has no rows")
-    return {row["ImageId"]: row["PredictionString"].split()[0] for row in rows}
-
-
-def _read_numbers(path: Path) -> dict[str, str]:
-    """Read the development kit's numbers; its own order of classes is in meta.mat."""
-    synsets = scipy.io.loadmat(path.parent / META, squeeze_me=True)["synsets"]
-    names = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in synsets}
-    numbers = path.read_text(encoding="utf-8").split()
-    return {
-        f"ILSVRC2012_val_{line:08d}": names[int(number)]
-        for line, number in enumerate(numbers, start=1)
-    }
 
 
 def objectnet_classes(root: Path) -> list[LabelledClass]:

@@ -20,8 +20,8 @@ import polars as pl
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk, Shard, write_chunk
-from gapmatch.data.shard_samples import count_samples
 from gapmatch.data.shards import seal
+from gapmatch.download.finished_shards import STATISTICS, delete_damaged, finished, is_whole
 from gapmatch.running.atomic import write_text
 from gapmatch.running.disk_space import is_full, no_space, telling_no_space
 from gapmatch.running.errors import InputError
@@ -34,7 +34,6 @@ ROUNDS = 3
 """How often img2dataset is started for a chunk before missing shards are an error."""
 POLL_SECONDS = 1.0
 ATTEMPT = "attempt-"
-STATISTICS = "_stats.json"
 REASONS_SHOWN = 3
 
 
@@ -168,38 +167,6 @@ def _attempt(folder: Path) -> Iterator[Path]:
         yield attempt
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
-
-
-def finished(folder: Path) -> list[str]:
-    """Return the names of shards that img2dataset finished: it writes their statistics last."""
-    return sorted(path.name.removesuffix(STATISTICS) for path in folder.glob(f"*{STATISTICS}"))
-
-
-def is_whole(folder: Path, name: str) -> bool:
-    """Tell whether a finished shard reads to its end, and its tar and table have the counts.
-
-    img2dataset leaves a link out of both when something unforeseen happens to it.
-    """
-    tar = folder / f"{name}.tar"
-    try:
-        statistics = json.loads((folder / f"{name}{STATISTICS}").read_text(encoding="utf-8"))
-        links = pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item()
-        counts = {"samples": count_samples(tar), "links": links}
-        expected = {"samples": statistics["successes"], "links": statistics["count"]}
-    except (InputError, ValueError, KeyError, OSError, pl.exceptions.PolarsError) as error:
-        logger.warning("fetching %s again: %s", tar, error)
-        return False
-    if counts != expected:
-        logger.warning("fetching %s again: it has %s instead of %s", tar, counts, expected)
-    return counts == expected
-
-
-def delete_damaged(folder: Path) -> None:
-    """Delete every shard that is not whole."""
-    for name in finished(folder):
-        if not is_whole(folder, name):
-            for suffix in (STATISTICS, ".tar", ".parquet"):
-                (folder / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def _collect(attempt: Path, folder: Path) -> int:

@@ -9,9 +9,10 @@ import polars as pl
 
 from gapmatch.drawing import style
 from gapmatch.results import kinds
+from gapmatch.results.audit_pictures import CLASS, PICTURES_SCHEMA
 from gapmatch.results.pictures import PICTURE, decode_picture
 from gapmatch.running.result_files import read_columns
-from gapmatch.tables.audit import CLASS, PICTURES_SCHEMA, audited
+from gapmatch.tables.audit import audited
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
     """A row per class: a test image, then pruned samples with their captions.
 
     Args:
-        table: ``tables.audit.PICTURES_SCHEMA`` and the column ``pictures.PICTURE``.
+        table: ``audit_pictures.PICTURES_SCHEMA`` and the column ``pictures.PICTURE``.
         title: Line above.
         credit: Line below.
     """

@@ -10,14 +10,15 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from gapmatch.config.datasets import ImageFolderSource, ImageNetSource, ShardsSource, UrlsSource
 from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.image_stream import Use
-from gapmatch.data.imagefolder import LabelledImage, list_images, without_border
-from gapmatch.data.imagenet import VARIANTS, list_imagenet
+from gapmatch.data.imagefolder import without_border
 from gapmatch.data.links import collected, link_files, read_links
 from gapmatch.data.shard_samples import ShardSample, sample_files, shard_samples
+from gapmatch.download.source import Listing, SourceSettings, sources
+from gapmatch.download.sources.shards import ShardsSource
+from gapmatch.download.sources.urls import UrlsSource
 from gapmatch.inspection.findings import Look, spread
 from gapmatch.inspection.samples import (
     PICTURES,
@@ -193,25 +194,14 @@ def _look_at_rows(look: Look, links: pl.DataFrame) -> None:
     tell_captions(look, [text for text in links["caption"].to_list() if text is not None])
 
 
-def look_at_folder(dataset: str, source: ImageFolderSource) -> Look:
-    """Look at a folder of images per class."""
-    look = Look(dataset)
+def look_at_labelled(dataset: str, source: SourceSettings) -> Look:
+    """Look at the images of a reference or a test set."""
+    look, listing = Look(dataset), sources()[source.kind].listing
     with look.errors(), _warnings_of_readers(look):
-        images, names = list_images(source.root, source.class_names)
-        _look_at_images(look, images, names, source.root)
-    return look
-
-
-def look_at_imagenet(dataset: str, source: ImageNetSource) -> Look:
-    """Look at ImageNet or one of its shifts."""
-    look = Look(dataset)
-    with look.errors(), _warnings_of_readers(look):
-        images, classes = list_imagenet(
-            source.variant, source.root, source.ground_truth, source.images
-        )
-        look.imagenet_indices = tuple(one.indices for one in classes)
-        border = VARIANTS[source.variant].border
-        _look_at_images(look, images, [one.name for one in classes], source.root, border)
+        if listing:
+            found = listing(source)
+            look.imagenet_indices = found.imagenet_indices
+            _look_at_images(look, found)
     return look
 
 
@@ -232,16 +222,11 @@ def _warnings_of_readers(look: Look) -> Iterator[None]:
         readers.removeHandler(handler)
 
 
-def _look_at_images(
-    look: Look,
-    images: Sequence[LabelledImage],
-    names: Sequence[str],
-    root: Path,
-    border: int = 0,
-) -> None:
+def _look_at_images(look: Look, listing: Listing) -> None:
     """Look at the images of classes; those with a border must be larger than it."""
+    images, names = listing.images, listing.classes
     look.images = len(images)
-    look.classes = tuple(names)
+    look.classes = names
     per_class = Counter(dict.fromkeys(range(len(names)), 0))
     per_class.update(image.label for image in images)
     smallest, largest = min(per_class.values()), max(per_class.values())
@@ -265,10 +250,10 @@ def _look_at_images(
 
     def samples() -> Iterator[tuple[str, ShardSample]]:
         for image in tqdm(chosen, unit="image", mininterval=5, desc=look.dataset):
-            path = image.path.relative_to(root).as_posix()
-            if border:
+            path = image.path.relative_to(listing.root).as_posix()
+            if listing.border:
                 with look.errors():
-                    without_border(image.path, border)
+                    without_border(image.path, listing.border)
             members = {
                 image.path.suffix.lower().removeprefix("."): image.path.read_bytes(),
                 "txt": image.class_name.encode(),

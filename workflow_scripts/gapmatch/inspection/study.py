@@ -5,21 +5,11 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from gapmatch.config.datasets import (
-    EmojiSource,
-    ImageFolderSource,
-    LabelledSource,
-    ShardsSource,
-    UrlsSource,
-)
 from gapmatch.config.study import Study
+from gapmatch.download.sources.shards import ShardsSource
+from gapmatch.download.sources.urls import UrlsSource
 from gapmatch.inspection.findings import Look
-from gapmatch.inspection.sources import (
-    look_at_folder,
-    look_at_imagenet,
-    look_at_links,
-    look_at_shards,
-)
+from gapmatch.inspection.sources import look_at_labelled, look_at_links, look_at_shards
 from gapmatch.inspection.trainings import look_at_trainings
 
 SHOWN = 5
@@ -35,7 +25,7 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
     sources = {"reference": study.reference.source}
     sources |= {name: test.source for name, test in study.test_sets.items()}
     pool = _look_at_pool(study, rendered)
-    labelled = [_look_at_labelled(name, source, rendered) for name, source in sources.items()]
+    labelled = [look_at_labelled(name, one.within(rendered)) for name, one in sources.items()]
     _compare_classes(labelled[0], labelled[1:])
     reference = labelled[0]
     if 0 < reference.images < study.reference.chunks:
@@ -47,24 +37,14 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
 
 
 def _look_at_pool(study: Study, rendered: Path) -> Look:
-    source, chunks = study.pool.source, study.pool.chunks
+    source, chunks = study.pool.source.within(rendered), study.pool.chunks
     if isinstance(source, ShardsSource):
-        look = look_at_shards(source, chunks)
-    elif isinstance(source, UrlsSource):
-        look = look_at_links(source, chunks)
-    else:
-        links = UrlsSource(kind="urls", path=rendered / source.part)
-        look = look_at_links(links, chunks)
+        return look_at_shards(source, chunks)
+    if isinstance(source, UrlsSource):
+        return look_at_links(source, chunks)
+    look = Look("pool")
+    look.warning(f"sources of kind {source.kind} are not looked at")
     return look
-
-
-def _look_at_labelled(dataset: str, source: LabelledSource, rendered: Path) -> Look:
-    if isinstance(source, EmojiSource):
-        folder = ImageFolderSource(kind="imagefolder", root=rendered / source.part)
-        return look_at_folder(dataset, folder)
-    if isinstance(source, ImageFolderSource):
-        return look_at_folder(dataset, source)
-    return look_at_imagenet(dataset, source)
 
 
 def _compare_classes(reference: Look, test_sets: Sequence[Look]) -> None:

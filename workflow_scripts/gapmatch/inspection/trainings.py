@@ -7,15 +7,13 @@ import open_clip
 import timm
 from scipy.stats import binomtest
 
-from gapmatch.config.embedding import (
-    CheckpointEmbedder,
-    PretrainedEmbedder,
-    TimmEmbedder,
-    TrainedEmbedder,
-)
 from gapmatch.config.study import Study
-from gapmatch.config.training import TrainingSettings
+from gapmatch.embed.embedders.checkpoint import CheckpointEmbedder
+from gapmatch.embed.embedders.open_clip import PretrainedEmbedder
+from gapmatch.embed.embedders.timm import TimmEmbedder
+from gapmatch.embed.embedders.trained import TrainedEmbedder
 from gapmatch.inspection.findings import Look
+from gapmatch.models.training_settings import TrainingSettings
 
 LOCAL_MODEL = "local-dir:"
 SHARE_OF_WARMUP = 0.5

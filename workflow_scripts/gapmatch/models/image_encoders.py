@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from gapmatch.models.classifiers import load_classifier
 from gapmatch.models.clip_models import Preprocess, load_clip
-from gapmatch.models.weights import choose_device
 from gapmatch.running.errors import InputError
 
 
@@ -64,35 +62,3 @@ def timm_encoder(
         return features
 
     return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """Which image encoder to load: options of the programs that do.
-
-    Attributes:
-        library: Whose model it is.
-        model: Model of the library; open_clip's may be local-dir:FOLDER.
-        pretrained: Tag of published weights (open_clip).
-        checkpoint: File of weights; without it, published ones.
-        image_size: Side of the model's input, pixels (timm); its own where it is not given.
-        device: auto takes a GPU where there is one.
-    """
-
-    library: Literal["open_clip", "timm"] = "open_clip"
-    model: str
-    pretrained: str | None = None
-    checkpoint: Path | None = None
-    image_size: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def load(self) -> ImageEncoder:
-        """Load the encoder.
-
-        Raises:
-            InputError: It cannot be loaded.
-        """
-        device = choose_device(self.device)
-        if self.library == "timm":
-            return timm_encoder(self.model, device, self.checkpoint, self.image_size)
-        return clip_encoder(self.model, device, self.pretrained, self.checkpoint)

@@ -7,11 +7,10 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Never, get_type_hints
 
@@ -39,33 +38,38 @@ def _run(main: Callable[[], None]) -> None:
 def run(program: Callable[..., None]) -> None:
     """Run a function with the options of the command line, which are its keyword arguments.
 
-    Types, defaults and help follow from its signature and docstring. The fields of a dataclass are
-    options like the others. What is wrong with the command line is one message and exit status 2.
+    Types, defaults and help follow from its signature and docstring. The fields of a dataclass, or
+    of settings of a study, are options like the others. What is wrong with the command line is one
+    message and exit status 2.
     """
     _run(partial(call, program))
 
 
-def run_one_of(programs: Mapping[str, str], what: str) -> None:
+def run_one_of(
+    names: Sequence[str], load: Callable[[str], Callable[..., None]], what: str | None
+) -> None:
     """Run the function that the first word of the command line names, as ``run`` does.
 
     Args:
-        programs: By name, where each function is: MODULE:FUNCTION. The others are not imported.
+        names: What the first word may be.
+        load: Returns the function of a name; the others are not imported.
         what: What the program does, for its help.
     """
-    _run(partial(_choose, programs, what))
+    _run(partial(_choose, names, load, what))
 
 
-def _choose(programs: Mapping[str, str], what: str) -> None:
+def _choose(
+    names: Sequence[str], load: Callable[[str], Callable[..., None]], what: str | None
+) -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(f"Usage: {Path(sys.argv[0]).name} NAME [OPTIONS]\n\n{what}\n")
-        print(f"NAME is one of {', '.join(programs)}; NAME --help tells its options.")
+        print(f"NAME is one of {', '.join(names)}; NAME --help tells its options.")
         return
-    if name not in programs:
-        raise InputError(f"got {name}, expected one of {', '.join(programs)}")
-    module, _, function = programs[name].partition(":")
+    if name not in names:
+        raise InputError(f"got {name}, expected one of {', '.join(names)}")
     sys.argv[:2] = [f"{Path(sys.argv[0]).name} {name}"]
-    call(getattr(import_module(module), function))
+    call(load(name))
 
 
 def call(program: Callable[..., None]) -> None:
@@ -78,7 +82,7 @@ def call(program: Callable[..., None]) -> None:
     from cyclopts import App, CycloptsError, Parameter
 
     for hint in get_type_hints(program).values():
-        if is_dataclass(hint):
+        if is_dataclass(hint) or hasattr(hint, "model_fields"):  # or settings of a study
             Parameter(name="*")(hint)
     app = App(
         name=Path(sys.argv[0]).name,

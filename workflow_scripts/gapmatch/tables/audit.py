@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 from tqdm import tqdm
 
-from gapmatch.data.chunks import TEST_CHUNK
+from gapmatch.results.audit_pictures import CLASS, add_pictures, choose_classes
 from gapmatch.results.kinds import Needs, Table
-from gapmatch.results.pictures import TEXT_COLUMNS, Source, with_pictures
+from gapmatch.results.pictures import Source
 from gapmatch.results.table_files import write_table
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError
@@ -29,19 +29,6 @@ COUNTS_SCHEMA = {
     "fraction": pl.Float64,
     "captions": pl.String,
 }
-PLACES_SCHEMA = {
-    "test_set": pl.String,
-    "test_class": pl.String,
-    "pruned": pl.Int64,
-    "dataset": pl.String,
-    "rank": pl.Int32,
-    "similarity": pl.Float64,
-    "margin": pl.Float64,
-    "chunk": pl.String,
-    "row": pl.Int32,
-}
-PICTURES_SCHEMA = PLACES_SCHEMA | dict.fromkeys(TEXT_COLUMNS, pl.String)
-CLASS = ["test_set", "test_class"]
 SHOWN = 10
 """Classes of each test set that are shown to people; the CSV has all."""
 EXAMPLES = 5
@@ -159,54 +146,6 @@ def audit(search: Search, metadata: Sequence[Path]) -> tuple[pl.DataFrame, pl.Da
 def _largest_margins(pruned: pl.DataFrame) -> pl.DataFrame:
     ordered = pruned.sort(-pl.col("margin"), "chunk", "row")
     return ordered.group_by(CLASS, maintain_order=True).head(EXAMPLES)
-
-
-def choose_classes(counts: pl.DataFrame, examples: pl.DataFrame, classes: int) -> pl.DataFrame:
-    """Return the examples of the classes of which most was pruned, each behind its test image.
-
-    Args:
-        counts: Of ``audit``.
-        examples: Of ``audit``.
-        classes: How many to show.
-
-    Returns:
-        PLACES_SCHEMA: dataset is "pool" and rank 1, 2, ... for pruned samples, the test set's
-        name and 0 for the image that the first of them resembles.
-    """
-    most = counts.filter(pl.col("pruned") > 0).sort(-pl.col("pruned"), *CLASS).head(classes)
-    chosen = most.select(*CLASS, "pruned").join(examples, on=CLASS, maintain_order="left_right")
-    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(CLASS)
-    pool = chosen.with_columns(pl.lit("pool").alias("dataset"), rank.alias("rank"))
-    tests = pool.filter(pl.col("rank") == 1).with_columns(
-        pl.col("test_set").alias("dataset"),
-        pl.lit(0, pl.Int32).alias("rank"),
-        pl.lit(TEST_CHUNK).alias("chunk"),
-        pl.col("test_row").alias("row"),
-        pl.lit(None, pl.Float64).alias("similarity"),
-        pl.lit(None, pl.Float64).alias("margin"),
-    )
-    return pl.concat([tests, pool]).select(*PLACES_SCHEMA)
-
-
-def add_pictures(places: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
-    """Add texts and thumbnails to what ``choose_classes`` returns.
-
-    Args:
-        places: PLACES_SCHEMA.
-        sources: Of "pool" and of each test set.
-
-    Returns:
-        PICTURES_SCHEMA and the column ``pictures.PICTURE``, class by class.
-    """
-    parts = [
-        source.look_up(places.filter(pl.col("dataset") == dataset)).select(
-            pl.col(name).cast(kind) for name, kind in PICTURES_SCHEMA.items()
-        )
-        for dataset, source in sources.items()
-        if dataset in places["dataset"]
-    ]
-    named = pl.concat(parts) if parts else pl.DataFrame(schema=PICTURES_SCHEMA)
-    return with_pictures(named.sort(-pl.col("pruned"), *CLASS, "rank"), sources)
 
 
 def tabulate(

@@ -1,0 +1,215 @@
+"""Checks of a study that span its sections: each returns a line for every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from braceexpand import braceexpand
+
+from gapmatch.download.sources.emoji import EmojiSource
+from gapmatch.download.sources.shards import ShardsSource
+from gapmatch.embed.embedders.classifier import ClassifierEmbedder
+from gapmatch.evaluate.classifiers.trained import TrainedClassifier
+from gapmatch.subset.methods.all import AllSubset
+from gapmatch.subset.methods.gap_match import GapMatchSubset
+from gapmatch.subset.methods.none import NoneSubset
+
+if TYPE_CHECKING:
+    from gapmatch.config.study import Study
+
+STYLES_PER_CLASS = 3  # twemoji, colour, line
+
+
+def problems_across_sections(study: Study) -> list[str]:
+    """Return all problems of a study whose sections are valid by themselves."""
+    problems = [
+        *_name_problems(study),
+        *_emoji_problems(study),
+        *_shard_problems(study),
+        *_embedder_problems(study),
+        *_rank_problems(study),
+        *_figure_problems(study),
+    ]
+    for name in study.subsets:
+        problems += _subset_problems(study, name)
+    return problems
+
+
+def _problem(key: str, value: object, expected: str) -> str:
+    return f"{key}: got {value!r}, expected {expected}"
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+def _name_problems(study: Study) -> list[str]:
+    problems = [
+        _problem("test_sets", name, "a name other than pool and reference (both are taken)")
+        for name in study.test_sets
+        if name.lower() in {"pool", "reference"}
+    ]
+    for section in ("test_sets", "embedders", "subsets", "classifiers"):
+        # A classifier stands beside the subsets in the evaluations and in every table of them.
+        beside = study.subsets if section == "classifiers" else {}
+        seen = {name.lower(): name for name in beside}
+        for name in getattr(study, section):
+            # Two names that differ in case only are one folder on some file systems.
+            if other := seen.get(name.lower()):
+                problems.append(
+                    _problem(section, name, f"a name that does not collide with {other}")
+                )
+            seen[name.lower()] = name
+    return problems
+
+
+def _emoji_problems(study: Study) -> list[str]:
+    sources = {"pool": study.pool.source, "reference": study.reference.source}
+    sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
+    parts = {key: source.part for key, source in sources.items() if isinstance(source, EmojiSource)}
+    problems = []
+    for key, part in parts.items():
+        training = {"pool", "reference"}
+        if key in training and part != key:
+            problems.append(_problem(f"{key}.source.part", part, key))
+        elif key not in training and part in training:
+            problems.append(_problem(f"{key}.source.part", part, "a part that is a test set"))
+    emoji = study.emoji
+    if parts and emoji.test_classes + emoji.drawing_classes > emoji.pool_classes:
+        problems.append(
+            _problem(
+                "emoji.pool_classes",
+                emoji.pool_classes,
+                "at least test_classes + drawing_classes, "
+                f"{emoji.test_classes + emoji.drawing_classes}",
+            )
+        )
+    return problems
+
+
+def _shard_problems(study: Study) -> list[str]:
+    source, chunks = study.pool.source, study.pool.chunks
+    if not isinstance(source, ShardsSource):
+        return []
+    shards = sum(1 for _ in braceexpand(source.shards))
+    if shards >= chunks:
+        return []
+    return [_problem("pool.chunks", chunks, f"at most the number of shards, {shards}")]
+
+
+def _embedder_problems(study: Study) -> list[str]:
+    used = {"search.embedder": study.search.embedder}
+    if study.deduplicate:
+        used["deduplicate.embedder"] = study.deduplicate.embedder
+    for name, subset in study.subsets.items():
+        if own := getattr(subset, "embedder", None):
+            used[f"subsets.{name}.embedder"] = own
+    problems = [
+        _problem(key, name, f"one of embedders: {_listed(study.embedders)}")
+        for key, name in used.items()
+        if name not in study.embedders
+    ]
+    trained = [
+        name for name, kind in study.classifiers.items() if isinstance(kind, TrainedClassifier)
+    ]
+    for name, embedder in study.embedders.items():
+        if isinstance(embedder, ClassifierEmbedder) and embedder.classifier not in trained:
+            key = f"embedders.{name}.classifier"
+            expected = f"one of classifiers of kind trained: {_listed(trained) or 'there is none'}"
+            problems.append(_problem(key, embedder.classifier, expected))
+    return problems
+
+
+def _rank_problems(study: Study) -> list[str]:
+    stored = study.search.reference_neighbours
+    return [
+        _problem(
+            "search.ranks",
+            rank,
+            f"ranks from 1 to search.reference_neighbours, which is {stored}",
+        )
+        for rank in study.search.ranks
+        if not 1 <= rank <= stored
+    ]
+
+
+def _figure_problems(study: Study) -> list[str]:
+    problems = []
+    if study.figures.id_test_set not in study.test_sets:
+        problems.append(
+            _problem(
+                "figures.id_test_set",
+                study.figures.id_test_set,
+                f"one of test_sets: {_listed(study.test_sets)}",
+            )
+        )
+    for key, method in (("baseline", AllSubset), ("reference_only", NoneSubset)):
+        name = getattr(study.figures, key)
+        if not isinstance(study.subsets.get(name), method):
+            problems.append(
+                _problem(
+                    f"figures.{key}",
+                    name,
+                    f"a subset of method {'all' if method is AllSubset else 'none'}",
+                )
+            )
+    if study.figures.neighbours > study.search.reference_neighbours:
+        problems.append(
+            _problem(
+                "figures.neighbours",
+                study.figures.neighbours,
+                f"at most search.reference_neighbours ({study.search.reference_neighbours})",
+            )
+        )
+    return problems
+
+
+def _subset_problems(study: Study, name: str) -> list[str]:
+    subset = study.subsets[name]
+    key = f"subsets.{name}"
+    problems = []
+    if getattr(subset, "test_sets", None) == []:
+        problems.append(_problem(f"{key}.test_sets", [], "at least one name, or all"))
+    problems += [
+        _problem(f"{key}.test_sets", test_set, f"one of test_sets: {_listed(study.test_sets)}")
+        for test_set in study.subset_test_sets(name)
+        if test_set not in study.test_sets
+    ]
+    if isinstance(subset, NoneSubset) and not subset.reference:
+        expected = "more than 0: nothing would be left to train on"
+        problems.append(_problem(f"{key}.reference", subset.reference, expected))
+    rank = getattr(subset, "rank", None)
+    if rank is not None and rank not in study.search.ranks:
+        expected = f"one of search.ranks: {_listed(study.search.ranks)}"
+        problems.append(_problem(f"{key}.rank", rank, expected))
+    if keep := getattr(subset, "keep", None):
+        problems += _keep_problems(study, f"{key}.keep", keep)
+    return problems
+
+
+def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]:
+    if isinstance(keep, str):
+        # The size is that of another selection, never of a subset that itself waits for a third.
+        sized = [
+            name for name, subset in study.subsets.items() if isinstance(subset, GapMatchSubset)
+        ]
+        if keep not in sized:
+            expected = f"a fraction, a number, or a subset of method gap_match: {_listed(sized)}"
+            return [_problem(key, keep, expected)]
+    elif isinstance(keep, int):
+        largest = largest_pool(study)
+        if largest is not None and keep > largest:
+            return [_problem(key, keep, f"at most the pool's size, {largest}")]
+    return []
+
+
+def largest_pool(study: Study) -> int | None:
+    """Return how many samples the pool can have at most, or None where only its files tell."""
+    if not isinstance(study.pool.source, EmojiSource):
+        return None
+    emoji = study.emoji
+    rendered = emoji.pool_classes * STYLES_PER_CLASS * emoji.pool_variants
+    # Each image has at most one copy of either kind; faults never enter the pool.
+    copies = (emoji.duplicates > 0) + (emoji.near_duplicates > 0)
+    return rendered * (1 + copies)

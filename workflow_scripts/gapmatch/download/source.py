@@ -1,0 +1,102 @@
+"""What a source of images tells of itself: a module of each in ``sources/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from gapmatch.kinds.discovery import found
+from gapmatch.kinds.section import Section
+
+if TYPE_CHECKING:
+    from gapmatch.data.imagefolder import LabelledImage
+
+
+class SourceSettings(Section):
+    """Where a dataset comes from.
+
+    Attributes:
+        kind: Name of the source.
+        styled: Whether its samples have classes and styles, which tables of the pool count.
+    """
+
+    styled: ClassVar[bool] = False
+
+    kind: str
+
+    def paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the key and the path of each input that must exist when a run starts."""
+        yield from ()
+
+    def within(self, rendered: Path) -> SourceSettings:
+        """Return the source itself, or for artwork that the workflow renders where that is.
+
+        Args:
+            rendered: Folder of the rendered parts.
+        """
+        return self
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a labelled source, listed but not read.
+
+    Attributes:
+        root: Folder that all of them are below.
+        images: By class and name; labels are positions in ``classes``.
+        classes: Names of the classes.
+        styles: Style of an image by its path below the root, where that is known.
+        border: Pixels to cut off each side.
+        imagenet_indices: By class the ImageNet classes that it stands for, where it does.
+    """
+
+    root: Path
+    images: list[LabelledImage]
+    classes: tuple[str, ...]
+    styles: Mapping[str, str] = field(default_factory=dict)
+    border: int = 0
+    imagenet_indices: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class ChunkJob:
+    """The chunk to make: options of ingest.py.
+
+    Attributes:
+        dataset: Name of the dataset.
+        chunk: Id of the chunk, five digits.
+        chunks: Number of chunks.
+        out: Output: folder of the chunk.
+    """
+
+    dataset: str
+    chunk: str
+    chunks: int
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A source of images.
+
+    Attributes:
+        settings: Its keys in a study.
+        listing: Lists the images of a reference or test set, which are then packed into shards;
+            None for a source of the pool.
+        ingest: Makes a chunk of the pool; None where rules of its own do.
+        environment: Conda environment in ``envs/``.
+    """
+
+    settings: type[SourceSettings]
+    listing: Callable[..., Listing] | None = None
+    ingest: Callable[..., None] | None = None
+    environment: str = "download"
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """Return all sources by name."""
+    return found("gapmatch.download.sources", "SOURCE", Source)

@@ -1,0 +1,1 @@
+"""Embedder kinds: a module of each, of its name."""

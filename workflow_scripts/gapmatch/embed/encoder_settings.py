@@ -1,0 +1,38 @@
+"""Which image encoder to load: options of the programs that embed."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from gapmatch.models.image_encoders import ImageEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """Which image encoder to load: options of the programs that do.
+
+    Attributes:
+        library: Whose model it is: a module of gapmatch/embed/embedders/.
+        model: Model of the library; open_clip's may be local-dir:FOLDER.
+        pretrained: Tag of published weights (open_clip).
+        checkpoint: File of weights; without it, published ones.
+        image_size: Side of the model's input, pixels (timm); its own where it is not given.
+        device: auto takes a GPU where there is one.
+    """
+
+    library: str = "open_clip"
+    model: str
+    pretrained: str | None = None
+    checkpoint: Path | None = None
+    image_size: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def load(self) -> ImageEncoder:
+        """Load the encoder.
+
+        Raises:
+            InputError: It cannot be loaded.
+        """
+        encoder: ImageEncoder = import_module(f"gapmatch.embed.embedders.{self.library}").load(self)
+        return encoder

@@ -1,0 +1,1 @@
+"""Classifier kinds: a module of each, of its name."""
