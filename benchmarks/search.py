@@ -19,7 +19,7 @@ import torch
 from timing import in_turn, machine, table
 
 from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.similarity.engine import TestSet
+from gapmatch.similarity.engine import TestVectors
 from gapmatch.similarity.engines import make_engine
 from gapmatch.similarity.faiss_engine import FaissEngine
 from gapmatch.similarity.fused import FusedEngine
@@ -65,7 +65,7 @@ def bare_product(pool: Half, tests: Half, device: str) -> None:
         torch.cuda.synchronize()
 
 
-def with_numpy(pool: Half, test_sets: list[TestSet], k: int) -> None:
+def with_numpy(pool: Half, test_sets: list[TestVectors], k: int) -> None:
     """Search with NumPy, block by block."""
     for tests in test_sets:
         queries = tests.vectors.astype(np.float32)
@@ -80,14 +80,14 @@ def with_numpy(pool: Half, test_sets: list[TestSet], k: int) -> None:
             best = np.partition(best, -k, axis=1)[:, -k:]
 
 
-def as_the_authors(pool: Half, test_sets: list[TestSet]) -> None:
+def as_the_authors(pool: Half, test_sets: list[TestVectors]) -> None:
     """Search as in ``authors_method``, one test set after the other."""
     for tests in test_sets:
         authors_method.search(pool, tests.vectors, tests.thresholds)
 
 
 def compare(
-    pool: Half, test_sets: list[TestSet], k: int, rounds: int, threads: int, device: str
+    pool: Half, test_sets: list[TestVectors], k: int, rounds: int, threads: int, device: str
 ) -> list[list[object]]:
     """Return rows of the table for one shape."""
     tests = np.concatenate([one.vectors for one in test_sets])
@@ -162,8 +162,8 @@ def main() -> None:
                     limits[1] -= 0.05
                     half = number // 2
                     sets = [
-                        TestSet(tests[:half], limits[:, :half]),
-                        TestSet(tests[half:], limits[:, half:]),
+                        TestVectors(tests[:half], limits[:, :half]),
+                        TestVectors(tests[half:], limits[:, half:]),
                     ]
                     lines += compare(pool, sets, args.k, args.rounds, args.threads, args.device)
                     print(lines[-1], file=sys.stderr)

@@ -8,4 +8,6 @@ from gapmatch.running.command_line import run_one_of
 PACKAGE = "gapmatch.figures"
 
 if __name__ == "__main__":
-    run_one_of(modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").plot, __doc__)
+    run_one_of(
+        modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").FIGURE.make, __doc__
+    )

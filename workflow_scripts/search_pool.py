@@ -8,7 +8,7 @@ from gapmatch.running.command_line import run
 from gapmatch.running.option_types import Positive
 from gapmatch.search.margins_file import margins_writer
 from gapmatch.search.search_tables import neighbours_table, thresholds
-from gapmatch.similarity.engine import TestSet
+from gapmatch.similarity.engine import TestVectors
 from gapmatch.similarity.engines import EngineSettings
 
 
@@ -38,7 +38,7 @@ def search_pool(
         neighbours: Output: pool_neighbours_<chunk>.parquet.
     """
     vectors = open_embeddings(tests)
-    test_set = TestSet(vectors, thresholds(reference_neighbours, ranks, len(vectors)))
+    test_set = TestVectors(vectors, thresholds(reference_neighbours, ranks, len(vectors)))
     with margins_writer(margins, ranks) as write:
         found = engine.make().search(
             open_embeddings(pool), [test_set], k, lambda _, start, block: write(start, block)

@@ -8,4 +8,6 @@ from gapmatch.running.command_line import run_one_of
 PACKAGE = "gapmatch.subset.methods"
 
 if __name__ == "__main__":
-    run_one_of(modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").select, __doc__)
+    run_one_of(
+        modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").METHOD.select, __doc__
+    )

@@ -8,4 +8,6 @@ from gapmatch.running.command_line import run_one_of
 PACKAGE = "gapmatch.tables"
 
 if __name__ == "__main__":
-    run_one_of(modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").tabulate, __doc__)
+    run_one_of(
+        modules(PACKAGE), lambda name: import_module(f"{PACKAGE}.{name}").TABLE.make, __doc__
+    )

@@ -20,7 +20,7 @@ from gapmatch.models.weights import load_weights, not_finite, save_weights
 from gapmatch.running.errors import InputError
 from gapmatch.train import training, training_log, training_options
 from gapmatch.train.reproducible_training import FusedAdamW
-from gapmatch.train.streaming import Manifest, TrainingShard, kept_shards, write_manifest
+from gapmatch.train.streaming import ShardList, TrainingShard, kept_shards, write_shard_list
 
 pytestmark = pytest.mark.workflow
 
@@ -226,8 +226,9 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
     shards = kept_shards(read_chunk(reference), None)
     lost = tmp_path / "lost.tar"
     os.mkfifo(lost)  # whoever opens it waits for ever
-    write_manifest(
-        tmp_path / training_log.MANIFEST, Manifest([TrainingShard(lost, 16, None)] * len(shards), 0)
+    write_shard_list(
+        tmp_path / training_log.SHARD_LIST,
+        ShardList([TrainingShard(lost, 16, None)] * len(shards), 0),
     )
     arguments = training.command(SETTINGS, shards, tmp_path)
     done = subprocess.run(

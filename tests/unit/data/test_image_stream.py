@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gapmatch.data import image_stream
-from gapmatch.data.image_stream import Sample, Use, decode_image, describe_shard, shard_batches
+from gapmatch.data import decoding
+from gapmatch.data.decoding import decode_image
+from gapmatch.data.image_stream import Sample, Use, describe_shard, shard_batches
 from gapmatch.data.shards import Members, write_shard
 
 
@@ -95,11 +96,11 @@ def test_neither_workers_nor_batches_change_the_result(
 def test_too_large_images_are_rejected_undecoded(
     shard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_stream, "MAX_PIXELS", 29)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 29)
     samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0, Use.TEST)))
     assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
     assert len(pixels) == 0
-    monkeypatch.setattr(image_stream, "MAX_PIXELS", 30)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 30)
     assert decode_image(encoded(1)).size == (6, 5)
 
 
@@ -150,9 +151,9 @@ def test_damaged_bytes_decode_or_are_a_value_error(
 
 def test_elongated_images_are_rejected_undecoded() -> None:
     data = io.BytesIO()
-    Image.new("RGB", (image_stream.MAX_ASPECT_RATIO + 1, 1)).save(data, "PNG")
+    Image.new("RGB", (decoding.MAX_ASPECT_RATIO + 1, 1)).save(data, "PNG")
     with pytest.raises(ValueError, match="101 x 1 pixels is too elongated"):
-        image_stream.decode_image(data.getvalue())
+        decoding.decode_image(data.getvalue())
 
 
 def test_grey_images_of_16_bits_are_refused() -> None:

@@ -101,7 +101,7 @@ def test_clip_is_as_open_clip_alone(
 def made_reference(folder: Path, *names: str) -> Path:
     """Make a chunk that has classes and no image."""
     folder.mkdir()
-    write_chunk(folder, Chunk("reference", "00000", (), 0, names), 0)
+    write_chunk(folder, Chunk("reference", "00000", (), 0, names))
     return folder
 
 

@@ -12,8 +12,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gapmatch.data import shard_images
-from gapmatch.data.image_stream import decode_image
+from gapmatch.data import decoding, shard_images
+from gapmatch.data.decoding import decode_image
 from gapmatch.drawing import style
 from gapmatch.figures import (
     accuracy_by_similarity,
@@ -28,7 +28,7 @@ from gapmatch.figures import (
 )
 from gapmatch.figures import audit as audit_figure
 from gapmatch.results import audit_pictures
-from gapmatch.results.pictures import Source, decode_picture, with_pictures
+from gapmatch.results.pictures import ImageFiles, decode_picture, with_pictures
 from gapmatch.results.summaries import (
     Subset,
     baseline_of,
@@ -336,9 +336,9 @@ def test_choice_of_images_is_seeded_and_stratified() -> None:
     assert len(tables_neighbours.choose_images(pl.Series([None, None, None]), 2, 0)) == 2
 
 
-def made_sources(results: Path) -> dict[str, Source]:
+def made_sources(results: Path) -> dict[str, ImageFiles]:
     return {
-        name: Source(
+        name: ImageFiles(
             sorted(results.glob(f"data/{dataset}/*/chunk.json")),
             sorted(results.glob(f"embeddings/e/{dataset}/metadata/*.parquet")),
         )
@@ -379,9 +379,9 @@ def test_missing_chunks_and_images_are_named(results: Path) -> None:
     pool = sources["pool"]
     places = pl.DataFrame({"chunk": ["00001"], "row": [2]})
     with pytest.raises(InputError, match="metadata_00001"):
-        Source(pool.chunks, pool.metadata[:1]).look_up(places)
+        ImageFiles(pool.chunks, pool.metadata[:1]).look_up(places)
     with pytest.raises(InputError, match="chunk 00001"):
-        Source(pool.chunks[:1], pool.metadata).read(pool.look_up(places))
+        ImageFiles(pool.chunks[:1], pool.metadata).read(pool.look_up(places))
     shards = shard_images.shards_by_chunk(pool.chunks)["00000"]
     with pytest.raises(InputError, match="no image with the key nowhere"):
         shard_images.read_images(shards, {("00000.tar", "nowhere")}, 20)
@@ -397,8 +397,8 @@ def test_images_are_bounded_and_shown_as_models_saw_them(
     image = shard_images.decode(buffer.getvalue(), 30, "somewhere")
     assert image.size == (30, 10)
     assert image.getpixel((5, 5)) == decode_image(buffer.getvalue()).getpixel((5, 5)) == (7, 0, 0)
-    monkeypatch.setattr(shard_images, "MAX_PIXELS", 100)
-    with pytest.raises(InputError, match="too many"):
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 100)
+    with pytest.raises(InputError, match=r"somewhere: .* is too large"):
         shard_images.decode(buffer.getvalue(), 30, "somewhere")
     path = tmp_path / "evil.tar"
     with tarfile.open(path, "w") as archive:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapmatch.similarity.candidates import ROWS_PER_GROUP, ColumnCandidates, RowCandidates
-from gapmatch.similarity.engine import TestSet, find_margins, find_neighbours
+from gapmatch.similarity.engine import TestVectors, find_margins, find_neighbours
 from gapmatch.similarity.fused import FusedEngine
 from gapmatch.similarity.grouping import alike_in_groups
 
@@ -95,7 +95,7 @@ def test_limits_of_any_kind_give_the_margins_of_the_oracle(seed, make, kind, num
     vectors, pool = make(rng, number, 6), make(rng, 70, 6)
     # Copies that the order by limits moves far apart: the lowest row is named all the same.
     vectors[number // 2 :] = vectors[rng.integers(0, number, number - number // 2)]
-    tests = TestSet(vectors, LIMITS[kind](rng, number))
+    tests = TestVectors(vectors, LIMITS[kind](rng, number))
     engine = FusedEngine("cpu", 1, 4096, 50, tile, dtype)
     found = find_margins(engine, pool, tests)
     similarity, row, margin = oracle.margins(pool, vectors, np.zeros((1, number)))

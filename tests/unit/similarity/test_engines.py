@@ -14,7 +14,7 @@ from gapmatch.data.embedding_files import embedding_path, open_embeddings
 from gapmatch.models.precision import multiply
 from gapmatch.running.errors import InputError
 from gapmatch.similarity import blocks as block_sizes
-from gapmatch.similarity.engine import PoolMargins, TestSet, find_margins, find_neighbours
+from gapmatch.similarity.engine import PoolMargins, TestVectors, find_margins, find_neighbours
 from gapmatch.similarity.engines import make_engine
 from gapmatch.similarity.exact import Vectors, pair_similarity
 from gapmatch.similarity.faiss_engine import FaissEngine
@@ -64,7 +64,7 @@ def test_one_pass_answers_all_as_the_oracle_does(
     pool[rows // 4 : rows // 3] = tests[0][rng.integers(0, numbers[0], rows // 3 - rows // 4)]
     pool[rows // 2 :] = pool[rng.integers(0, max(rows, 1), rows - rows // 2)]
     tests[-1][numbers[-1] // 2 :] = tests[-1][0]
-    test_sets = [TestSet(one, oracle.thresholds(one, reference, RANKS)) for one in tests]
+    test_sets = [TestVectors(one, oracle.thresholds(one, reference, RANKS)) for one in tests]
     found = [[] for _ in tests]
     starts = []
 
@@ -99,7 +99,7 @@ def test_a_nearest_reference_image_in_the_pool_has_margin_exactly_zero(make_one)
     engine = make_one(64, 50)
     found = find_neighbours(engine, test, reference, 1)
     np.testing.assert_array_equal(found.similarity[:, 0], limits[0])
-    margins = find_margins(engine, reference[:200], TestSet(test, found.similarity.T)).margins
+    margins = find_margins(engine, reference[:200], TestVectors(test, found.similarity.T)).margins
     assert (margins == 0.0).all()
 
 
@@ -137,7 +137,7 @@ def test_pairs_that_float32_cannot_tell_apart_are_decided_exactly(make_one, bloc
 
     limits = oracle.thresholds(crowd, oracle.unit_vectors(rng, 9, 640), [1])
     limits[:] = limits.mean() + rng.normal(0, 1e-7, limits.shape)
-    tests = TestSet(crowd, limits)
+    tests = TestVectors(crowd, limits)
     assert_margins(find_margins(engine, others, tests), others, tests)
 
 
@@ -151,7 +151,7 @@ def test_realistic_sizes_agree_with_the_oracle(make_one, block):
         oracle.stored(centres[rng.integers(0, 30, n)] + 0.6 * rng.standard_normal((n, 64)))
         for n in (3000, 700, 400)
     )
-    tests = TestSet(test, oracle.thresholds(test, reference, RANKS))
+    tests = TestVectors(test, oracle.thresholds(test, reference, RANKS))
     margins = []
     engine = make_one(block, 200)
     (found,) = engine.search(pool, [tests], 30, lambda _, __, block: margins.append(block))
@@ -165,7 +165,7 @@ def test_realistic_sizes_agree_with_the_oracle(make_one, block):
 def test_float32_embeddings_give_the_same_result_for_every_block_size():
     rng = np.random.default_rng(1)
     pool, test = (normalised(oracle.unit_vectors(rng, rows, 48)).numpy() for rows in (90, 30))
-    tests = TestSet(test, oracle.thresholds(test, test[::-1], [2]))
+    tests = TestVectors(test, oracle.thresholds(test, test[::-1], [2]))
     results = [
         find_margins(make_one(block, 7), pool, tests)
         for make_one in ENGINES.values()
@@ -268,7 +268,7 @@ def test_bad_vectors_are_named_before_they_are_multiplied(make_one, value, said,
     path = chunk_file(tmp_path, bad)
     stored = open_embeddings(path)
     pool, test = (stored, vectors) if place == "pool" else (vectors, stored)
-    tests = TestSet(test, np.zeros((1, 40)))
+    tests = TestVectors(test, np.zeros((1, 40)))
     with pytest.raises(InputError, match=f"img_emb_00007.npy: row 33 has {said}"):
         find_margins(make_one(10, 4), pool, tests)
 
@@ -278,7 +278,7 @@ def test_vectors_a_little_too_long_are_renormalised(make_one):
     rng = np.random.default_rng(0)
     unit = oracle.unit_vectors(rng, 50, 32).astype(np.float32)
     long = (unit * rng.uniform(0.992, 1.008, (50, 1))).astype(np.float16)
-    tests = TestSet(long[:20], np.zeros((1, 20)))
+    tests = TestVectors(long[:20], np.zeros((1, 20)))
     assert_margins(find_margins(make_one(16, 8), long, tests), long, tests)
 
 
@@ -293,7 +293,7 @@ def test_dimensions_must_agree(make_one):
 @engines
 def test_a_single_test_image_and_an_empty_chunk(make_one):
     rng = np.random.default_rng(0)
-    one = TestSet(oracle.unit_vectors(rng, 1, 8), np.array([[0.2]]))
+    one = TestVectors(oracle.unit_vectors(rng, 1, 8), np.array([[0.2]]))
     pool = oracle.unit_vectors(rng, 30, 8)
     pool[4] = pool[20] = one.vectors[0]
     assert_margins(find_margins(make_one(7, 5), pool, one), pool, one)
@@ -313,10 +313,12 @@ def test_equality_with_the_threshold_has_margin_zero_whatever_the_rounding(make_
     engine = make_one(9, 8)
     nearest = find_neighbours(engine, test, reference, 7)
     for rank in (1, 3, 7):
-        tests = TestSet(test, nearest.similarity[:, rank - 1][None])
+        tests = TestVectors(test, nearest.similarity[:, rank - 1][None])
         kth = reference[nearest.row[:, rank - 1]]
         for number in range(len(test)):
-            single = TestSet(test[number : number + 1], tests.thresholds[:, number : number + 1])
+            single = TestVectors(
+                test[number : number + 1], tests.thresholds[:, number : number + 1]
+            )
             margin = find_margins(engine, kth[number : number + 1], single).margins
             assert margin.tolist() == [[0.0]]
 
@@ -373,12 +375,12 @@ def test_blocks_fit_the_memory_or_say_how_much_would(memory, dim, tests, workers
 MEASURE = """
 import sys, numpy as np
 from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.similarity.engine import TestSet
+from gapmatch.similarity.engine import TestVectors
 from gapmatch.similarity.engines import make_engine
 pool = open_embeddings(__import__("pathlib").Path(sys.argv[1]))[: int(sys.argv[2])]
 rng = np.random.default_rng(0)
 tests = np.asarray(pool[:2000])
-test_sets = [TestSet(tests[i::2], np.full((2, 1000), 0.9)) for i in (0, 1)]
+test_sets = [TestVectors(tests[i::2], np.full((2, 1000), 0.9)) for i in (0, 1)]
 make_engine("fused", "cpu", 2, int(sys.argv[3])).search(pool, test_sets, 10, lambda *_: None)
 # Not getrusage: its peak is inherited from the process that started this one.
 (peak,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -24,7 +24,8 @@ from gapmatch.results.summaries import (
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy
 from gapmatch.tables.duplicates import count_test_duplicates
-from gapmatch.tables.pruned import count_pruned, read_pruned
+from gapmatch.tables.pruned import SCHEMA as PRUNED
+from gapmatch.tables.pruned import count_pruned
 from gapmatch.tables.subsets import read_training_sets, subset_table, training_sets
 from gapmatch.tables.table1 import headline_table, read_published, shown
 
@@ -206,7 +207,7 @@ def test_pruned_counts_match_a_plain_count(results: Path, tmp_path: Path) -> Non
     assert found == counted
     assert table.filter(pl.col("subset") == "baseline")["pruned"].sum() == 0
     tables.write_table(table, tmp_path / "pruned", "c", ["fraction"])
-    assert read_pruned(tmp_path / "pruned.csv").equals(table)
+    assert tables.read_csv(tmp_path / "pruned.csv", PRUNED).equals(table)
 
 
 def test_tables_and_figures_are_found_by_name() -> None:

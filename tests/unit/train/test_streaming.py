@@ -12,12 +12,12 @@ from gapmatch.data.chunks import Chunk, Shard
 from gapmatch.data.shards import Members, write_shard
 from gapmatch.running.errors import InputError
 from gapmatch.train.streaming import (
-    Manifest,
+    ShardList,
     TrainingShard,
     kept_samples,
     kept_shards,
-    read_manifest,
-    write_manifest,
+    read_shard_list,
+    write_shard_list,
 )
 
 KEPT = ["000000002", "000000003", "000000011"]
@@ -117,8 +117,8 @@ def test_a_chunk_gives_the_shards_of_which_something_is_kept(tmp_path: Path) -> 
         TrainingShard(tmp_path / names[1], 1, kept),
         TrainingShard(tmp_path / names[2], 3, kept),
     ]
-    manifest = Manifest(found, 5)
-    write_manifest(tmp_path / "manifest.json", manifest)
-    assert read_manifest(tmp_path / "manifest.json") == manifest
+    manifest = ShardList(found, 5)
+    write_shard_list(tmp_path / "manifest.json", manifest)
+    assert read_shard_list(tmp_path / "manifest.json") == manifest
     with pytest.raises(InputError, match=r"chunk 00000 does not have: \['other.tar'\]"):
         kept_shards(chunk, write_kept(tmp_path / "kept.parquet", KEPT, "other.tar"))

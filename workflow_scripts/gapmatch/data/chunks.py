@@ -39,6 +39,7 @@ class Chunk:
         classes: Class names by label; empty for unlabelled datasets.
         imagenet_indices: By label, the indices of the ImageNet classes that the class is; empty
             for datasets that are none of ImageNet's.
+        urls: How many links or files the samples were made from; None is as many as samples.
     """
 
     dataset: str
@@ -47,6 +48,23 @@ class Chunk:
     samples: int
     classes: tuple[str, ...]
     imagenet_indices: tuple[tuple[int, ...], ...] = ()
+    urls: int | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many links or files became no sample."""
+        return 0 if self.urls is None else self.urls - self.samples
+
+
+def share(total: int, chunk: int, chunks: int) -> slice:
+    """Return the slice of a chunk: floor(n c / chunks) to floor(n (c + 1) / chunks) of n.
+
+    Args:
+        total: How many there are, n.
+        chunk: Number of the chunk, c, from 0.
+        chunks: Number of chunks.
+    """
+    return slice(total * chunk // chunks, total * (chunk + 1) // chunks)
 
 
 def read_chunk(folder: Path) -> Chunk:
@@ -73,6 +91,7 @@ def read_chunk(folder: Path) -> Chunk:
                 tuple(int(index) for index in indices)
                 for indices in values.get("imagenet_indices") or ()
             ),
+            urls=int(values["urls"]),
         )
     except FileNotFoundError:
         raise InputError(
@@ -104,13 +123,12 @@ def require_unchanged(chunk: Chunk) -> None:
             )
 
 
-def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
+def write_chunk(folder: Path, chunk: Chunk) -> None:
     """Write the manifest of a chunk; it is the last file of its folder.
 
     Args:
         folder: The chunk's folder.
         chunk: Its content; paths of shards are relative to the folder, or absolute.
-        urls: How many links or files the samples were made from; the difference failed.
     """
     values = {
         "dataset": chunk.dataset,
@@ -121,8 +139,8 @@ def write_chunk(folder: Path, chunk: Chunk, urls: int) -> None:
             for shard in chunk.shards
         ],
         "samples": chunk.samples,
-        "urls": urls,
-        "failed": urls - chunk.samples,
+        "urls": chunk.samples if chunk.urls is None else chunk.urls,
+        "failed": chunk.failed,
         "classes": list(chunk.classes) or None,
     }
     if chunk.imagenet_indices:

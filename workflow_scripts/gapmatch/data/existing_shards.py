@@ -7,6 +7,7 @@ from pathlib import Path
 
 from braceexpand import braceexpand
 
+from gapmatch.data.chunks import share
 from gapmatch.data.shard_samples import count_samples
 from gapmatch.running.errors import InputError
 
@@ -29,7 +30,7 @@ def tars_of_chunk(tars: Sequence[Path], chunk: int, chunks: int) -> list[Path]:
     Raises:
         InputError: A shard does not exist, or two of the chunk have the same name.
     """
-    own = list(tars[len(tars) * chunk // chunks : len(tars) * (chunk + 1) // chunks])
+    own = list(tars[share(len(tars), chunk, chunks)])
     missing = [str(tar) for tar in own if not tar.is_file()]
     if missing:
         raise InputError(

@@ -1,6 +1,5 @@
 """Decoding the images of a shard in order, in worker processes, without losing one silently."""
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,18 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from gapmatch.data.image_extensions import IMAGE_FORMATS
+from gapmatch.data.decoding import decode_image
 from gapmatch.data.shard_samples import ShardSample, caption_of, image_of, shard_samples
 from gapmatch.data.shards import Members
 from gapmatch.running.unicode_text import escaped
 
-MAX_PIXELS = 100_000_000
-"""Larger images are rejected before they are decoded."""
-MAX_ASPECT_RATIO = 100
-"""More elongated ones too: preprocessing scales the shorter side to the model's input."""
 MAX_LABEL = 2**31 - 1
 """Labels are stored in 32 bits."""
 
@@ -47,28 +42,6 @@ class Sample:
     class_name: str | None
     style: str | None
     reason: str | None
-
-
-def decode_image(data: bytes) -> Image.Image:
-    """Decode an image to RGB.
-
-    Raises:
-        ValueError: The bytes are no image, a truncated one, too large or too elongated.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"image of {image.width} x {image.height} pixels is too large")
-            if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
-                raise ValueError(f"image of {image.width} x {image.height} pixels is too elongated")
-            if image.mode.startswith("I"):
-                raise ValueError("a grey image of over 8 bits, which would be clipped to white")
-            return image.convert("RGB")
-    except UnidentifiedImageError:
-        # Its own message holds a memory address: no two runs would list the same reason.
-        raise ValueError(f"no image of a known format ({', '.join(IMAGE_FORMATS)})") from None
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _problem(raw: ShardSample, use: Use) -> str | None:

@@ -14,7 +14,7 @@ import polars as pl
 from PIL import Image
 from tqdm import tqdm
 
-from gapmatch.data.chunks import Chunk, Shard, write_chunk
+from gapmatch.data.chunks import Chunk, Shard, share, write_chunk
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from gapmatch.data.shards import Members, write_shard
 from gapmatch.running.atomic import atomic_directory
@@ -144,7 +144,7 @@ def chunk_images(
         raise InputError(f"only {len(images)} images for {chunks} chunks: lower reference.chunks")
     shuffled = list(images)
     random.Random(seed).shuffle(shuffled)  # noqa: S311 - order, not security
-    return shuffled[len(shuffled) * chunk // chunks : len(shuffled) * (chunk + 1) // chunks]
+    return shuffled[share(len(shuffled), chunk, chunks)]
 
 
 def samples(
@@ -233,4 +233,4 @@ def pack_chunk(
             write_shard(folder / name, (next(packed) for _ in range(size)))
             shards.append(Shard(Path(name), size))
             progress.update(size)
-        write_chunk(folder, replace(chunk, shards=tuple(shards)), chunk.samples)
+        write_chunk(folder, replace(chunk, shards=tuple(shards)))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gapmatch.data.chunks import share
 from gapmatch.running.errors import InputError, first_line
 
 
@@ -75,7 +76,7 @@ def collected(links: pl.LazyFrame, source: Path) -> pl.DataFrame:
 def slice_links(
     source: Path, chunk: int, chunks: int, url_column: str, caption_column: str
 ) -> pl.DataFrame:
-    """Return the links of a chunk: rows floor(n c / chunks) to floor(n (c + 1) / chunks) of n.
+    """Return the links of a chunk, see ``chunks.share``.
 
     Args:
         source: A parquet file, or a folder whose parquet files are read in order of their names.
@@ -93,5 +94,5 @@ def slice_links(
     # One by one: files of a list may differ in their other columns, and in types of strings.
     links = pl.concat([read_links(file, url_column, caption_column) for file in link_files(source)])
     rows = collected(links.select(pl.len()), source).item()
-    first, last = rows * chunk // chunks, rows * (chunk + 1) // chunks
-    return collected(links.slice(first, last - first), source)
+    own = share(rows, chunk, chunks)
+    return collected(links.slice(own.start, own.stop - own.start), source)

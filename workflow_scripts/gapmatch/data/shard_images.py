@@ -1,29 +1,24 @@
 """Reading a few images out of webdataset shards, without extracting anything to disk."""
 
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from gapmatch.data.image_extensions import IMAGE_FORMATS
+from gapmatch.data.chunks import read_chunk
+from gapmatch.data.decoding import decode_image
 from gapmatch.data.shard_samples import image_of, shard_samples
 from gapmatch.running.errors import InputError
-from gapmatch.running.result_files import read_object
-
-MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 50_000_000
 
 
 def shards_by_chunk(chunk_files: Sequence[Path]) -> dict[str, dict[str, Path]]:
     """Read chunk.json files: for each chunk id the path of each shard by its file name."""
     chunks: dict[str, dict[str, Path]] = {}
     for path in chunk_files:
-        chunk = read_object(path, ("dataset", "chunk", "shards"))
-        if chunk["chunk"] in chunks:
-            raise InputError(f"{path}: chunk {chunk['chunk']} was named before; name it once")
-        shards = [path.parent / shard["path"] for shard in chunk["shards"]]
-        chunks[chunk["chunk"]] = {shard.name: shard for shard in shards}
+        chunk = read_chunk(path.parent)
+        if chunk.chunk in chunks:
+            raise InputError(f"{path}: chunk {chunk.chunk} was named before; name it once")
+        chunks[chunk.chunk] = {shard.path.name: shard.path for shard in chunk.shards}
     return chunks
 
 
@@ -63,8 +58,6 @@ def _images(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
                 _, data = image_of(sample.members)
             except ValueError as error:
                 raise InputError(f"{path}: {sample.key}: {error}") from error
-            if len(data) > MAX_BYTES:
-                raise InputError(f"{path}: {sample.key} is larger than {MAX_BYTES} bytes")
             yield sample.key, data
             left.discard(sample.key)
         if not left:
@@ -72,20 +65,14 @@ def _images(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def decode(data: bytes, side: int, origin: str) -> Image.Image:
-    """Decode an image of a known format to RGB, at most ``side`` pixels wide and high.
-
-    What is transparent shows the colour below it: figures are of what models saw.
+    """Decode an image as embedding does, to at most ``side`` pixels wide and high.
 
     Raises:
-        InputError: It is no image of a known format, or has too many pixels.
+        InputError: Embedding would reject it.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{origin}: {image.width} x {image.height} pixels are too many")
-            image.draft("RGB", (2 * side, 2 * side))
-            coloured = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        image = decode_image(data)
+    except ValueError as error:
         raise InputError(f"{origin}: cannot be decoded as an image ({error})") from error
-    coloured.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return coloured
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image

@@ -254,7 +254,7 @@ def seal_chunk(folder: Path, dataset: str, chunk: str, target: Path) -> pl.DataF
             f"{folder}: {len(links)} links are not {samples} samples and {len(failed)} failures; "
             "delete the folder and fetch the chunk again"
         )
-    write_chunk(target, Chunk(dataset, chunk, tuple(shards), samples, ()), len(links))
+    write_chunk(target, Chunk(dataset, chunk, tuple(shards), samples, (), urls=len(links)))
     return failed
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gapmatch.data.chunks import TEST_CHUNK
-from gapmatch.results.pictures import TEXT_COLUMNS, Source, with_pictures
+from gapmatch.results.pictures import TEXT_COLUMNS, ImageFiles, with_pictures
 
 PLACES_SCHEMA = {
     "test_set": pl.String,
@@ -49,7 +49,7 @@ def choose_classes(counts: pl.DataFrame, examples: pl.DataFrame, classes: int) -
     return pl.concat([tests, pool]).select(*PLACES_SCHEMA)
 
 
-def add_pictures(places: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
+def add_pictures(places: pl.DataFrame, sources: Mapping[str, ImageFiles]) -> pl.DataFrame:
     """Add texts and thumbnails to what ``choose_classes`` returns.
 
     Args:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gapmatch.running.errors import InputError
-from gapmatch.running.result_files import count_rows, read_columns, read_object
+from gapmatch.running.result_files import count_rows, read_columns
+from gapmatch.data.chunks import read_chunk
 from gapmatch.results.summaries import Subset
 
 
@@ -22,7 +23,7 @@ def classes_of(chunk_files: Sequence[Path]) -> set[str]:
     """
     classes: set[str] = set()
     for path in chunk_files:
-        names = read_object(path, ("classes",))["classes"]
+        names = read_chunk(path.parent).classes
         if not names:
             raise InputError(f"{path}: names no classes; a test set needs them")
         classes.update(names)
@@ -60,11 +61,11 @@ def count_datasets(
     """
     counts: dict[str, DatasetCounts] = {}
     for path in chunk_files:
-        chunk = read_object(path, ("dataset", "urls", "failed", "samples"))
-        one = counts.setdefault(chunk["dataset"], DatasetCounts(chunk["dataset"]))
-        one.urls += chunk["urls"]
-        one.failed += chunk["failed"]
-        one.downloaded += chunk["samples"]
+        chunk = read_chunk(path.parent)
+        one = counts.setdefault(chunk.dataset, DatasetCounts(chunk.dataset))
+        one.urls += chunk.samples + chunk.failed
+        one.failed += chunk.failed
+        one.downloaded += chunk.samples
     for dataset, folder in embeddings.items():
         if dataset not in counts:
             raise InputError(f"embeddings of {dataset}, but no chunk.json of it was named")

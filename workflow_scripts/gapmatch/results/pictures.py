@@ -18,7 +18,7 @@ TEXT_COLUMNS = ("shard", "image_path", "caption", "class_name")
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageFiles:
     """Where the images of a dataset are: its chunk.json and metadata_<chunk>.parquet files."""
 
     chunks: Sequence[Path]
@@ -58,7 +58,7 @@ class Source:
         return images
 
 
-def with_pictures(table: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
+def with_pictures(table: pl.DataFrame, sources: Mapping[str, ImageFiles]) -> pl.DataFrame:
     """Add a column of thumbnails, PNG, to rows with dataset, chunk, row, shard and image_path."""
     images = {
         (dataset, *place): image

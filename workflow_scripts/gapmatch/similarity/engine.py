@@ -11,7 +11,7 @@ from gapmatch.data.embedding_files import Float32, Float64, Stored
 
 
 @dataclass(frozen=True)
-class TestSet:
+class TestVectors:
     """The images of a test set, or any other vectors that a dataset is compared to.
 
     Attributes:
@@ -25,9 +25,9 @@ class TestSet:
     thresholds: Float64
 
 
-def plain(vectors: Stored) -> TestSet:
+def plain(vectors: Stored) -> TestVectors:
     """Return vectors as a test set without thresholds."""
-    return TestSet(vectors, np.empty((0, len(vectors))))
+    return TestVectors(vectors, np.empty((0, len(vectors))))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Engine(Protocol):
     """Answers both questions of the study exactly, with bounded memory."""
 
     def search(
-        self, base: Stored, test_sets: Sequence[TestSet], k: int, receive: Receive | None
+        self, base: Stored, test_sets: Sequence[TestVectors], k: int, receive: Receive | None
     ) -> list[Neighbours]:
         """Compare every row of a dataset to every image of the test sets.
 
@@ -93,7 +93,7 @@ def find_neighbours(engine: Engine, queries: Stored, base: Stored, k: int) -> Ne
     return engine.search(base, [plain(queries)], k, None)[0]
 
 
-def find_margins(engine: Engine, pool: Stored, tests: TestSet) -> PoolMargins:
+def find_margins(engine: Engine, pool: Stored, tests: TestVectors) -> PoolMargins:
     """Return the margins of a whole pool in memory (see ``Engine.search``)."""
     result = empty_margins(len(tests.thresholds), len(pool))
 

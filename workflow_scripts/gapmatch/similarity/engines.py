@@ -9,7 +9,6 @@ from gapmatch.similarity.engine import Engine
 logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "fused", "faiss")
-DEVICES = ("auto", "cpu", "cuda")
 
 FASTEST = {"cpu": "fused", "cuda": "fused"}
 """The engine that "auto" takes on each device: the faster one in docs/performance.md; on a GPU by
@@ -48,7 +47,7 @@ def make_engine(
 
     Args:
         name: One of ``ENGINES``; "auto" is the faster one on the device.
-        device: One of ``DEVICES``; "auto" is "cuda" where there is a GPU, else "cpu".
+        device: "auto", "cpu" or "cuda"; "auto" is "cuda" where there is a GPU, else "cpu".
         threads: CPU threads to compute with.
         max_memory_mb: Memory of the process that blocks are chosen for, in MiB; "faiss" takes
             blocks of a fixed size.

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gapmatch.data.embedding_files import Float32, Float64, Stored, require_same_dimension
 from gapmatch.running.errors import InputError
 from gapmatch.similarity.candidates import Rows, RunningNeighbours
-from gapmatch.similarity.engine import Neighbours, Receive, TestSet
+from gapmatch.similarity.engine import Neighbours, Receive, TestVectors
 from gapmatch.similarity.exact import pair_similarity, with_squares
 from gapmatch.similarity.normalising import normalised, normalised_blocks
 from gapmatch.similarity.screening import augmented_score_error
@@ -70,7 +70,7 @@ class FaissEngine:
             self._knn = lambda q, b, k: (on_gpu if k <= MOST_ON_GPU else on_cpu)(q, b, k)
 
     def search(
-        self, base: Stored, test_sets: Sequence[TestSet], k: int, receive: Receive | None
+        self, base: Stored, test_sets: Sequence[TestVectors], k: int, receive: Receive | None
     ) -> list[Neighbours]:
         """See ``engine.Engine.search``."""
         for tests in test_sets:

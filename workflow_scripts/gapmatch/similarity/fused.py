@@ -34,7 +34,7 @@ from gapmatch.similarity.candidates import (
     Rows,
     RunningNeighbours,
 )
-from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestSet
+from gapmatch.similarity.engine import Neighbours, PoolMargins, Receive, TestVectors
 from gapmatch.similarity.exact import Vectors, pair_similarity, squared_lengths, with_squares
 from gapmatch.similarity.grouping import alike_in_groups
 from gapmatch.similarity.normalising import normalised
@@ -112,7 +112,7 @@ class FusedEngine:
             self._reading = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def search(
-        self, base: Stored, test_sets: Sequence[TestSet], k: int, receive: Receive | None
+        self, base: Stored, test_sets: Sequence[TestVectors], k: int, receive: Receive | None
     ) -> list[Neighbours]:
         """See ``engine.Engine.search``."""
         for tests in test_sets:
@@ -143,7 +143,7 @@ class FusedEngine:
             tile_rows=self._tile_rows,
         )
 
-    def _queries(self, tests: TestSet, dtype: torch.dtype, k: int) -> _Queries:
+    def _queries(self, tests: TestVectors, dtype: torch.dtype, k: int) -> _Queries:
         order = alike_in_groups(tests.thresholds, ROWS_PER_GROUP)
         vectors = normalised(tests.vectors, self._device)[torch.from_numpy(order)]
         limits = np.zeros((1 + len(tests.thresholds), len(order)), np.float32)

@@ -59,7 +59,7 @@ Choices: TypeAlias = Iterator[tuple[Part, Choice]]
 """What is kept of each chunk, in the order of the chunks."""
 
 
-class Pool:
+class PoolSamples:
     """The samples to choose from: every embedded one, without the duplicates."""
 
     def __init__(self, chunks: Sequence[EmbeddedChunk], duplicates: Path | None) -> None:
@@ -138,6 +138,33 @@ def by_lowest_keys(
         yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
 
 
+def by_similarity(
+    pool: PoolSamples,
+    similarity: Path,
+    test_sets: Sequence[str],
+    to_keys: Callable[[Float32], Keys],
+    number: int,
+    reason: str,
+) -> Choices:
+    """Keep the samples whose similarity to the nearest test image has the lowest keys.
+
+    Args:
+        pool: What there is to choose from.
+        similarity: Folder similarity/<embedder>.
+        test_sets: Test sets to measure against.
+        to_keys: Keys of similarities.
+        number: How many samples are kept.
+        reason: Why the others are pruned, for the summary.
+    """
+
+    def keys() -> Iterator[tuple[Part, Keys]]:
+        for part in pool.parts():
+            nearest, _ = largest_over_test_sets(part, similarity, test_sets, "nearest_similarity")
+            yield part, to_keys(nearest)
+
+    return by_lowest_keys(keys, number, reason)
+
+
 def write_kept(folder: Path, part: Part, rows: Rows) -> None:
     """Write the kept rows of a chunk, ascending, with shard and key.
 
@@ -188,11 +215,11 @@ class Selection:
     out: Path
     summary: Path
 
-    def pool(self) -> Pool:
+    def pool(self) -> PoolSamples:
         """Return the samples to choose from."""
-        return Pool(embedded_chunks(self.embeddings, self.chunks), self.duplicates)
+        return PoolSamples(embedded_chunks(self.embeddings, self.chunks), self.duplicates)
 
-    def write(self, method: str, pool: Pool, choices: Choices, **declared: object) -> None:
+    def write(self, method: str, pool: PoolSamples, choices: Choices, **declared: object) -> None:
         """Write the kept rows of every chunk and a summary.
 
         Args:
@@ -233,7 +260,7 @@ class Size:
     keep: str | None = None
     keep_like: Path | None = None
 
-    def samples(self, pool: Pool, subset: str) -> int:
+    def samples(self, pool: PoolSamples, subset: str) -> int:
         """Return the number of samples to keep.
 
         Raises:

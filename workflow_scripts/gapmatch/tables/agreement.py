@@ -18,6 +18,8 @@ from gapmatch.results.summaries import Subset, read_subsets
 from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
+from gapmatch.search.search_tables import margins_path
+from gapmatch.subset.selection import kept_path
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -60,9 +62,7 @@ class Folders:
     def rows(self, subset: str) -> list[pl.Series]:
         """Return the rows of each chunk that a subset keeps, ascending."""
         folder = self.subsets / subset / "kept"
-        return [
-            read_columns(folder / f"kept_{chunk}.parquet", ["row"])["row"] for chunk in self.chunks
-        ]
+        return [read_columns(kept_path(folder, chunk), ["row"])["row"] for chunk in self.chunks]
 
 
 def agreement_table(
@@ -149,10 +149,7 @@ def _largest(
     """Return the largest value of a column over the test sets, for all samples of the pool."""
     similarity, parts = folders.similarity / str(subset.embedder), []
     for chunk, rows in zip(folders.chunks, pool, strict=True):
-        paths = [
-            similarity / test_set / "margins" / f"margins_{chunk}.parquet"
-            for test_set in subset.test_sets
-        ]
+        paths = [margins_path(similarity / test_set, chunk) for test_set in subset.test_sets]
         values = [read_columns(path, [column])[column] for path in paths]
         parts.append(pl.select(pl.max_horizontal(values)).to_series().gather(rows))
     return pl.concat(parts).cast(pl.Float64).to_numpy()

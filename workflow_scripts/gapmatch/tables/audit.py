@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from gapmatch.results.audit_pictures import CLASS, add_pictures, choose_classes
 from gapmatch.results.kinds import Needs, Table
-from gapmatch.results.pictures import Source
+from gapmatch.results.pictures import ImageFiles
 from gapmatch.results.table_files import write_table
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
+from gapmatch.search.search_tables import margins_path
+from gapmatch.subset.selection import kept_path
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -68,7 +70,7 @@ def nearest_classes(search: Search, chunk: str, classes: Mapping[str, pl.Series]
     parts = []
     columns = ["row", "nearest_similarity", "nearest_test_row", f"margin_rank_{search.rank}"]
     for test_set in search.test_sets:
-        path = search.similarity / test_set / "margins" / f"margins_{chunk}.parquet"
+        path = margins_path(search.similarity / test_set, chunk)
         margins = read_columns(path, columns)
         parts.append(
             margins.select(
@@ -82,7 +84,7 @@ def nearest_classes(search: Search, chunk: str, classes: Mapping[str, pl.Series]
         )
     # Of equal margins the test set named first counts, as in the selection.
     largest = pl.concat(parts).sort("margin", descending=True, maintain_order=True)
-    in_pool = read_columns(search.pool / f"kept_{chunk}.parquet", ["row"])["row"]
+    in_pool = read_columns(kept_path(search.pool, chunk), ["row"])["row"]
     return (
         largest.unique("row", keep="first", maintain_order=True)
         .filter(pl.col("row").is_in(in_pool.implode()))
@@ -118,7 +120,7 @@ def audit(search: Search, metadata: Sequence[Path]) -> tuple[pl.DataFrame, pl.Da
     for path in tqdm(metadata, unit="chunk", mininterval=5):
         chunk = path.stem.removeprefix("metadata_")
         samples = nearest_classes(search, chunk, classes)
-        kept = read_columns(search.kept / f"kept_{chunk}.parquet", ["row"])["row"]
+        kept = read_columns(kept_path(search.kept, chunk), ["row"])["row"]
         pruned = ~pl.col("row").is_in(kept.implode())
         counts = samples.group_by(CLASS).agg(pl.len().alias("pool"), pruned.sum().alias("pruned"))
         counted.append(counts.cast({"pool": pl.Int64, "pruned": pl.Int64}))
@@ -178,8 +180,8 @@ def tabulate(
     metadata = dict(test_metadata)
     search = Search(similarity, list(metadata), rank, kept, whole_pool, metadata)
     counts, examples = audit(search, pool_metadata)
-    sources = {"pool": Source(pool_chunks, pool_metadata)}
-    sources |= {name: Source([path], [metadata[name]]) for name, path in test_chunks}
+    sources = {"pool": ImageFiles(pool_chunks, pool_metadata)}
+    sources |= {name: ImageFiles([path], [metadata[name]]) for name, path in test_chunks}
     chosen = choose_classes(counts, examples, classes)
     write_parquet(out.with_name(f"{out.name}.parquet"), add_pictures(chosen, sources))
     shown = counts.group_by("test_set", maintain_order=True).head(SHOWN).drop("captions")

@@ -11,7 +11,7 @@ import polars as pl
 
 from gapmatch.data.chunks import TEST_CHUNK
 from gapmatch.results.kinds import Needs, Table
-from gapmatch.results.pictures import Source, with_pictures
+from gapmatch.results.pictures import ImageFiles, with_pictures
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.result_files import read_columns
 
@@ -59,7 +59,7 @@ def neighbour_table(
     test_rows: Sequence[int],
     test_images: int,
     neighbours: Mapping[str, pl.DataFrame],
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ImageFiles],
     count: int,
 ) -> pl.DataFrame:
     """What the figure shows: one row per picture.
@@ -141,9 +141,9 @@ def tabulate(
         out: Path of the table without suffix.
     """
     sources = {
-        "test": Source(test_chunks, test_metadata),
-        "pool": Source(pool_chunks, pool_metadata),
-        "reference": Source(reference_chunks, reference_metadata),
+        "test": ImageFiles(test_chunks, test_metadata),
+        "pool": ImageFiles(pool_chunks, pool_metadata),
+        "reference": ImageFiles(reference_chunks, reference_metadata),
     }
     found = {
         "pool": read_columns(pool_neighbours, COLUMNS),

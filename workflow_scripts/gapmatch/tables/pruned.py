@@ -12,8 +12,9 @@ from tqdm import tqdm
 from gapmatch.results.counts import classes_of
 from gapmatch.results.kinds import Needs, Table
 from gapmatch.results.table_files import write_table
-from gapmatch.running.errors import InputError, first_line
+from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
+from gapmatch.subset.selection import kept_path
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -87,26 +88,11 @@ def count_pruned(
 
 
 def _kept_rows(folder: Path, chunk: str, rows: int) -> pl.Series:
-    path = folder / f"kept_{chunk}.parquet"
+    path = kept_path(folder, chunk)
     kept = read_columns(path, ["row"])["row"].cast(pl.Int32)
     if (kept >= rows).any() or (kept < 0).any():
         raise InputError(f"{path}: keeps rows that chunk {chunk} of {rows} samples does not have")
     return kept
-
-
-def read_pruned(path: Path) -> pl.DataFrame:
-    """Read the CSV of ``count_pruned``.
-
-    Raises:
-        InputError: The file is missing or its columns are not those of ``SCHEMA``.
-    """
-    try:
-        return pl.read_csv(path, schema=SCHEMA)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"{path}: expected a CSV with the columns {', '.join(SCHEMA)} ({first_line(error)}); "
-            "make it again"
-        ) from error
 
 
 def tabulate(

@@ -28,11 +28,12 @@ from gapmatch.running.result_files import read_columns
 from gapmatch.similarity.engine import (
     Engine,
     PoolMargins,
-    TestSet,
+    TestVectors,
     find_margins,
     find_neighbours,
 )
 from gapmatch.similarity.engines import EngineSettings
+from gapmatch.subset.selection import kept_path
 from gapmatch.tables.pruned import SENSITIVITY_SCHEMA
 
 if TYPE_CHECKING:
@@ -151,9 +152,9 @@ def tabulate(
     frames = []
     for chunk in embedded_chunks(pool, pool_chunks):
         margins = find_margins(
-            search, open_embeddings(chunk.embeddings), TestSet(vectors, thresholds)
+            search, open_embeddings(chunk.embeddings), TestVectors(vectors, thresholds)
         )
-        rows = read_columns(kept / f"kept_{chunk.chunk}.parquet", ["row"])["row"].to_numpy()
+        rows = read_columns(kept_path(kept, chunk.chunk), ["row"])["row"].to_numpy()
         metadata = read_columns(chunk.metadata, ["style", "class_name"])
         frames.append(count_by_threshold(margins, metadata, rows, tested))
     classes = pl.DataFrame({"part": range(len(counts)), "classes": counts}).cast(pl.Int32)

@@ -35,12 +35,12 @@ from gapmatch.running.errors import InputError, NoSpaceError
 from gapmatch.running.process_lifetime import end_with_parent
 from gapmatch.running.time_left import TimeLeft
 from gapmatch.train.stalled_loaders import Watch, end_when_told
-from gapmatch.train.streaming import TrainingShard, kept_samples, read_manifest
+from gapmatch.train.streaming import TrainingShard, kept_samples, read_shard_list
 from gapmatch.train.training_log import (
     AGAIN,
     ENDED,
     LOADER_LOG,
-    MANIFEST,
+    SHARD_LIST,
     SKIPPED,
     all_skipped,
     too_many_skipped,
@@ -252,15 +252,15 @@ def train(arguments: list[str]) -> None:
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
     folder = Path(options.logs, options.name)
-    manifest = read_manifest(Path(options.logs, MANIFEST))
+    shard_list = read_shard_list(Path(options.logs, SHARD_LIST))
     SeededShardShuffle.folder = folder
     SeededShardShuffle.batch_size = options.batch_size
     open_clip_train.data.detshuffle2 = SeededShardShuffle
     open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
-        trainable_samples, shards=manifest.shards, watch=Watch(folder / ENDED)
+        trainable_samples, shards=shard_list.shards, watch=Watch(folder / ENDED)
     )
     open_clip_train.main.train_one_epoch = checking_epochs(
-        open_clip_train.main.train_one_epoch, folder, manifest.skipped
+        open_clip_train.main.train_one_epoch, folder, shard_list.skipped
     )
     end_when_told(folder / ENDED, BAD_INPUT)
     open_clip_train.main.create_model_and_transforms = create_channels_last

@@ -11,6 +11,7 @@ from gapmatch.data.chunks import Chunk, read_chunk, require_unchanged
 from gapmatch.data.shard_samples import ShardSample, shard_samples
 from gapmatch.running.atomic import write_json
 from gapmatch.running.errors import InputError, first_line
+from gapmatch.subset.selection import kept_path
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,12 @@ def training_shards(folders: Sequence[Path], kept: Path | None) -> list[Training
     return [
         shard
         for chunk in chunks
-        for shard in kept_shards(chunk, kept / f"kept_{chunk.chunk}.parquet" if kept else None)
+        for shard in kept_shards(chunk, kept_path(kept, chunk.chunk) if kept else None)
     ]
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ShardList:
     """What a training's processes are told beside open_clip_train's own arguments.
 
     Attributes:
@@ -81,27 +82,27 @@ class Manifest:
     skipped: int
 
 
-def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest."""
+def write_shard_list(path: Path, shard_list: ShardList) -> None:
+    """Write a list of shards."""
     rows = [
         {
             "tar": str(shard.tar.absolute()),
             "samples": shard.samples,
             "kept": str(shard.kept.absolute()) if shard.kept else None,
         }
-        for shard in manifest.shards
+        for shard in shard_list.shards
     ]
-    write_json(path, {"skipped": manifest.skipped, "shards": rows})
+    write_json(path, {"skipped": shard_list.skipped, "shards": rows})
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read what write_manifest wrote."""
+def read_shard_list(path: Path) -> ShardList:
+    """Read what write_shard_list wrote."""
     values = json.loads(path.read_text(encoding="utf-8"))
     shards = [
         TrainingShard(Path(row["tar"]), row["samples"], Path(row["kept"]) if row["kept"] else None)
         for row in values["shards"]
     ]
-    return Manifest(shards, values["skipped"])
+    return ShardList(shards, values["skipped"])
 
 
 def kept_keys(shard: TrainingShard) -> set[str] | None:

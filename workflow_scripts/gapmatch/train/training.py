@@ -21,11 +21,11 @@ from gapmatch.running.disk_space import is_full, no_space
 from gapmatch.running.errors import InputError
 from gapmatch.running.process_lifetime import ending_with_this_process
 from gapmatch.running.resumption import claim_state
-from gapmatch.train.streaming import Manifest, TrainingShard, write_manifest
+from gapmatch.train.streaming import ShardList, TrainingShard, write_shard_list
 from gapmatch.train.training_log import (
     ENDED,
     EXPERIMENT,
-    MANIFEST,
+    SHARD_LIST,
     all_skipped,
     read_metrics,
     too_many_skipped,
@@ -81,7 +81,7 @@ def train(
     samples = sum(shard.samples for shard in shards)
     state = state.absolute()
     lock = claim_state(state, fingerprint(options, shards))
-    write_manifest(state / MANIFEST, Manifest(shards, may_skip(options, samples)))
+    write_shard_list(state / SHARD_LIST, ShardList(shards, may_skip(options, samples)))
     run(command(options, shards, state), lock, state)
     weights, skipped = verify(state, options, samples)
     metrics = read_metrics(state, options, samples)
@@ -136,7 +136,7 @@ def fingerprint(settings: TrainingOptions, shards: list[TrainingShard]) -> str:
 def command(settings: TrainingOptions, shards: list[TrainingShard], logs: Path) -> list[str]:
     """Return the command line that trains: open_clip_train's own arguments behind ours.
 
-    Its training data are positions in the list of shards, MANIFEST in the folder of its logs
+    Its training data are positions in the list of shards, SHARD_LIST in the folder of its logs
     (``reproducible_training.trainable_samples``).
     """
     launcher = [sys.executable]

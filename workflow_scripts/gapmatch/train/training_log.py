@@ -10,7 +10,7 @@ from gapmatch.running.errors import InputError
 from gapmatch.train.training_options import TrainingOptions
 
 EXPERIMENT = "run"
-MANIFEST = "shards.json"
+SHARD_LIST = "shards.json"
 """The list of the training set's shards, in the folder of the logs."""
 ENDED = "ended.txt"
 """Why the training ended itself, in the folder of its run."""

@@ -57,7 +57,7 @@ def ingest(*, source: ShardsSource, job: ChunkJob) -> None:
     ]
     samples = sum(shard.samples for shard in shards)
     with atomic_directory(job.out) as folder:
-        write_chunk(folder, Chunk(job.dataset, job.chunk, tuple(shards), samples, ()), samples)
+        write_chunk(folder, Chunk(job.dataset, job.chunk, tuple(shards), samples, ()))
 
 
 SOURCE = Source(settings=ShardsSource, ingest=ingest)

@@ -1,20 +1,13 @@
 """Far-pruning: drop what is least similar to the test sets."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from gapmatch.subset.keys import Keys, far_keys
+from gapmatch.subset.keys import far_keys
 from gapmatch.subset.method import Keep, Method, SearchedSettings
-from gapmatch.subset.selection import (
-    Part,
-    Selection,
-    Size,
-    by_lowest_keys,
-    largest_over_test_sets,
-)
+from gapmatch.subset.selection import Selection, Size, by_similarity
 
 
 class FarSubset(SearchedSettings):
@@ -37,12 +30,8 @@ def select(
     """
     pool = selection.pool()
 
-    def keys() -> Iterator[tuple[Part, Keys]]:
-        for part in pool.parts():
-            nearest, _ = largest_over_test_sets(part, similarity, test_sets, "nearest_similarity")
-            yield part, far_keys(nearest)
-
-    kept = by_lowest_keys(keys, size.samples(pool, selection.subset), "far")
+    number = size.samples(pool, selection.subset)
+    kept = by_similarity(pool, similarity, test_sets, far_keys, number, "far")
     selection.write("far", pool, kept, test_sets=test_sets)
 
 

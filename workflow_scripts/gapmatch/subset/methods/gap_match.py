@@ -10,7 +10,13 @@ from gapmatch.data.embedding_files import Float32
 from gapmatch.search.search_tables import margin_column
 from gapmatch.subset.keys import Mask
 from gapmatch.subset.method import Method, SearchedSettings
-from gapmatch.subset.selection import Choice, Choices, Pool, Selection, largest_over_test_sets
+from gapmatch.subset.selection import (
+    Choice,
+    Choices,
+    PoolSamples,
+    Selection,
+    largest_over_test_sets,
+)
 
 
 class GapMatchSubset(SearchedSettings):
@@ -35,7 +41,7 @@ def select_gap_match(largest_margin: Float32, offset: float) -> Mask:
 
 
 def choices(
-    pool: Pool, similarity: Path, test_sets: list[str], rank: int, offset: float
+    pool: PoolSamples, similarity: Path, test_sets: list[str], rank: int, offset: float
 ) -> Choices:
     """Select by gap matching; a pruned sample counts for the test set of its largest margin."""
     column = margin_column(rank)

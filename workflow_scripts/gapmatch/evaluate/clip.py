@@ -1,0 +1,56 @@
+"""Evaluating a CLIP model: from weights and a chunk to predictions."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from gapmatch.data.chunks import read_chunk
+from gapmatch.evaluate import zero_shot
+from gapmatch.evaluate.predictions import summarise
+from gapmatch.models.clip_models import load_clip
+from gapmatch.models.weights import choose_device
+from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.running.option_types import Device
+
+
+def evaluate_zero_shot(
+    *,
+    training_set: str,
+    seed: int,
+    model: str,
+    checkpoint: Path,
+    data: Path,
+    templates: list[str],
+    device: Device = "auto",
+    workers: int = 1,
+    predictions: Path,
+    summary: Path,
+) -> None:
+    """Classify a test set zero-shot with a CLIP model, among the test set's own classes.
+
+    Args:
+        training_set: Name of the training set.
+        seed: Seed of the model's training.
+        model: open_clip model, or local-dir:FOLDER.
+        checkpoint: File of weights.
+        data: Folder of the test set's chunk.
+        templates: openai, simple, or templates with {}.
+        device: auto takes a GPU where there is one.
+        workers: Processes that decode images.
+        predictions: Output (.parquet).
+        summary: Output (.json).
+    """
+    chosen = zero_shot.choose_templates(templates)
+    chunk, place = read_chunk(data), choose_device(device)
+    network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
+    found = zero_shot.classify(chunk, network, preprocess, tokenizer, chosen, place, workers)
+    write_parquet(predictions, found)
+    result = {
+        "training_set": training_set,
+        "seed": seed,
+        "test_set": chunk.dataset,
+        "rejected": chunk.samples - len(found),
+        "templates": len(chosen),
+        "device": place.type,
+        "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
+    }
+    write_json(summary, result | summarise(found))

@@ -1,0 +1,44 @@
+"""What `make demo` ends with: the study's answer as text."""
+
+from pathlib import Path
+from textwrap import fill
+
+from tabulate import tabulate
+
+from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.results.summaries import read_subsets
+from gapmatch.tables.accuracy import accuracy_matrix, read_accuracy, select_sets
+from gapmatch.tables.differences import read_differences
+from gapmatch.tables.embedders import read_embedder_table
+
+WIDTH = 100
+
+
+def print_headline(
+    *,
+    tables: Path,
+    summaries: list[Path],
+    report: Path,
+    sets: list[str] | None = None,
+) -> None:
+    """Print what a study found: its headline as text, and where the report is.
+
+    Args:
+        tables: Folder of the study's tables.
+        summaries: summary.json of every subset.
+        report: Report to point to.
+        sets: Training sets to print, in this order; all where none is named.
+    """
+    accuracy = read_accuracy(tables / "accuracy.csv")
+    matrix = accuracy_matrix(select_sets(accuracy, sets))
+    subsets = read_subsets(summaries)
+    embedders = read_embedder_table(tables / "embedders.csv")
+    sentences = [
+        *caution_sentences(accuracy, embedders, subsets, sets),
+        *headline_sentences(accuracy, subsets, read_differences(tables / "differences.csv"), sets),
+    ]
+    align = ["left", *["right"] * (matrix.width - 1)]
+    print("Zero-shot top-1 accuracy, % (95 % bootstrap interval over test images)\n")
+    print(tabulate(matrix.rows(), matrix.columns, disable_numparse=True, colalign=align))
+    print("\n" + "\n".join(fill(text, WIDTH, subsequent_indent="  ") for text in sentences))
+    print(f"\nReport: {report}")
