@@ -29,6 +29,7 @@ from programs import MODEL, ROOT
 from smoke_study import NOTHING, check_out, read_json, run
 from untrained_models import untrained_classifier, untrained_clip
 
+from gapmatch.config.families import expand
 from gapmatch.data.shards import Members, write_shard
 
 pytestmark = pytest.mark.workflow
@@ -140,7 +141,8 @@ def in_miniature(data: Data) -> dict[str, Any]:
     values["download"] |= {"samples_per_shard": SAMPLES, "retries": 0}
     # The threshold is of trained models: to these, images that differ are nearly as alike.
     values["deduplicate"] |= {"clusters": 3, "parts": 2, "threshold": 0.995}
-    values["subsets"] = {name: in_parts(values["subsets"][name]) for name in SUBSETS}
+    subsets, _ = expand(values["subsets"], values["test_sets"])
+    values["subsets"] = {name: in_parts(subsets[name]) for name in SUBSETS}
     values["training"] |= {"model": MODEL, "epochs": 1, "batch_size": 16, "precision": "fp32"}
     values["compute"] = {"embedding_workers": 0, "training_workers": 1}
     return values
