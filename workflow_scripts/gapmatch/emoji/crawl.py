@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +17,7 @@ from gapmatch.emoji.artwork import STYLES, Emoji, cached_artwork
 from gapmatch.emoji.captions import caption
 from gapmatch.emoji.classes import generator, image_generator
 from gapmatch.emoji.composition import Variation, encode_jpeg
-from gapmatch.emoji.rendering import Request, jpegs
+from gapmatch.emoji.rendering import Request, jpegs, processes
 from gapmatch.running.atomic import write_json
 
 HOST = "http://emoji.example"
@@ -84,7 +83,7 @@ def write_crawl(classes: Sequence[Emoji], settings: CrawlSettings, root: Path, w
     faults: dict[str, str] = {}
     write = partial(_write_images, root / "site")
     with (
-        multiprocessing.get_context("forkserver").Pool(workers) as pool,
+        processes(workers) as pool,
         tqdm(total=len(jobs) * settings.variants, unit="image", mininterval=5) as progress,
     ):
         for found, broken in pool.imap(write, jobs, chunksize=8):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from tqdm import tqdm
@@ -90,6 +91,24 @@ def _mapper(workers: int) -> Iterator[partial]:  # type: ignore[type-arg]
     if workers <= 1:
         yield partial(map)
         return
-    # forkserver: the parent may hold threads of polars.
-    with multiprocessing.get_context("forkserver").Pool(workers) as pool:
+    with processes(workers) as pool:
         yield partial(pool.imap_unordered, chunksize=8)
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Pool]:
+    """Yield a pool of processes; at the end wait for what they were given.
+
+    After an error too: ``Pool.terminate`` never ends if it kills a process that just sends its
+    result. On a full disk the rest fails fast.
+    """
+    # forkserver: the parent may hold threads of polars.
+    pool = multiprocessing.get_context("forkserver").Pool(workers)
+    try:
+        yield pool
+    except (KeyboardInterrupt, SystemExit):
+        pool.terminate()
+        raise
+    finally:
+        pool.close()
+        pool.join()
