@@ -58,12 +58,18 @@ def run_here(name: str, *arguments: object) -> None:
 
 
 def living(group: int) -> list[int]:
-    """Return the processes of a group that run: those that have not ended."""
+    """Return the processes of a group that run: those of which a thread has not ended.
+
+    The first thread of a killed process may have ended ("Z") before its others, which still hold
+    the open files and their locks.
+    """
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just gone
             state, _, its_group = path.read_text(encoding="utf-8").rpartition(") ")[2].split()[:3]
-            if int(its_group) == group and state not in "ZX":
+            if int(its_group) != group:
+                continue
+            if state not in "ZX" or len([*(path.parent / "task").iterdir()]) > 1:
                 found.append(int(path.parent.name))
     return found
 

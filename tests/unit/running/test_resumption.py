@@ -5,10 +5,12 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from gapmatch.running import resumption
 from gapmatch.running.errors import InputError
 from gapmatch.running.resumption import LOCK, claim_state
 
@@ -62,7 +64,10 @@ def test_a_file_system_without_locks_is_warned_of(
     assert f"{tmp_path}: the file system has no locks (No locks available)" in caplog.text
 
 
-def test_a_state_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
+def test_a_state_in_use_is_refused_until_its_process_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumption, "PATIENCE", 0.3)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -76,3 +81,15 @@ def test_a_state_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -
             claim_state(tmp_path, "other")
         holder.kill()
     claim_and_release(tmp_path, "same")
+
+
+def test_a_state_whose_processes_are_about_to_end_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = claim_state(tmp_path, "same")
+    (tmp_path / "file").write_bytes(b"x")
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(first))
+    with caplog.at_level("INFO"):
+        claim_and_release(tmp_path, "same")
+    assert f"{tmp_path} is in use: waiting up to 20 s" in caplog.text
+    assert (tmp_path / "file").exists()

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 from gapmatch.running.atomic import write_json
@@ -14,6 +15,8 @@ from gapmatch.running.errors import InputError
 logger = logging.getLogger(__name__)
 
 LOCK = "lock"
+PATIENCE = 20.0
+"""Seconds that a job waits for the lock: the processes of one just killed need a moment to end."""
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems say that are mounted without locks: NFS, Lustre, and others."""
 
@@ -37,21 +40,7 @@ def claim_state(state: Path, identity: str) -> int:
     """
     state.mkdir(parents=True, exist_ok=True)
     lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"{state} is in use: a process of an earlier run still works there (fuser "
-            f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
-        ) from None
-    except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
-            raise
-        logger.warning(
-            "%s: the file system has no locks (%s): nothing keeps a second run out of the folder",
-            state,
-            error.strerror,
-        )
+    take(lock, state)
     marker = state / "identity.json"
     if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == identity:
         logger.info("continuing in %s", state)
@@ -65,3 +54,38 @@ def claim_state(state: Path, identity: str) -> int:
             entry.unlink()
     write_json(marker, identity)
     return lock
+
+
+def take(lock: int, state: Path) -> None:
+    """Lock a folder of unfinished work, as soon as no process of an earlier run holds the lock.
+
+    Raises:
+        InputError: One still does after PATIENCE.
+    """
+    end = time.monotonic() + PATIENCE
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise InputError(
+                    f"{state} is in use: a process of an earlier run still works there (fuser "
+                    f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
+                ) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            logger.warning(
+                "%s: the file system has no locks (%s): nothing keeps a second run out of the "
+                "folder",
+                state,
+                error.strerror,
+            )
+            return
+        else:
+            return
+        if not told:
+            logger.info("%s is in use: waiting up to %.0f s for its processes", state, PATIENCE)
+            told = True
+        time.sleep(0.1)
