@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from gapmatch.running.errors import InputError
 from gapmatch.subset.keys import (
-    far_keys,
+    least_similar_first,
     lowest_keys,
-    near_keys,
+    most_similar_first,
     parse_keep,
     random_keys,
     samples_to_keep,
@@ -25,7 +25,7 @@ similarities = st.one_of(
 def keep_lowest(parts, number):
     """Mask over all parts, each of them seen only once per pass."""
     lowest = lowest_keys(lambda: iter(parts), number)
-    return np.concatenate([np.zeros(0, bool), *(lowest.mask(keys) for keys in parts)])
+    return np.concatenate([np.zeros(0, bool), *lowest.masks(parts)])
 
 
 @given(values=st.lists(similarities, max_size=40), data=st.data())
@@ -33,7 +33,7 @@ def test_near_and_far_keep_exactly_n_and_the_earlier_of_equal_ones(values, data)
     values = np.array(values, np.float32)
     number = data.draw(st.integers(0, len(values)))
     cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=4).map(sorted))
-    for to_keys, sign in ((near_keys, 1), (far_keys, -1)):
+    for to_keys, sign in ((least_similar_first, 1), (most_similar_first, -1)):
         expected = np.argsort(sign * values, kind="stable")[:number]
         kept = keep_lowest(np.split(to_keys(values), cuts), number)
         np.testing.assert_array_equal(np.flatnonzero(kept), np.sort(expected))

@@ -4,7 +4,7 @@ The pool is what deduplication left. It is taken chunk by chunk, never whole, an
 not depend on how the samples are cut into chunks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +51,8 @@ def samples_to_keep(keep: int | float, pool: int, subset: str) -> int:
     return number
 
 
-def near_keys(nearest_similarity: Float32) -> Keys:
-    """Return keys whose lowest near-pruning keeps: the most similar samples go first.
+def least_similar_first(nearest_similarity: Float32) -> Keys:
+    """Return keys in the order of similarity: the lowest are those of the least similar samples.
 
     Args:
         nearest_similarity: (rows,): max over test images of s(t_i, p), finite.
@@ -67,9 +67,9 @@ def near_keys(nearest_similarity: Float32) -> Keys:
     return keys
 
 
-def far_keys(nearest_similarity: Float32) -> Keys:
-    """Return keys whose lowest far-pruning keeps: the least similar samples go first."""
-    keys: Keys = ~near_keys(nearest_similarity)
+def most_similar_first(nearest_similarity: Float32) -> Keys:
+    """Return keys whose lowest are those of the most similar samples."""
+    keys: Keys = ~least_similar_first(nearest_similarity)
     return keys
 
 
@@ -78,25 +78,31 @@ def random_keys(generator: np.random.Generator, rows: int) -> Keys:
     return (generator.random(rows) * 2.0**32).astype(np.uint32)
 
 
-@dataclass
+@dataclass(frozen=True)
 class LowestKeys:
     """Which samples are the ``number`` with the lowest keys, the earlier of equal ones.
 
     Attributes:
         limit: Lower keys are kept, higher ones are not.
-        ties: How many samples with the key ``limit`` are still to be kept.
+        ties: How many samples with the key ``limit`` are kept.
     """
 
     limit: int
     ties: int
 
-    def mask(self, keys: Keys) -> Mask:
-        """Return which of the next rows are kept; rows come in the order of (chunk, row)."""
-        kept: Mask = keys < self.limit
-        equal = np.flatnonzero(keys == self.limit)[: self.ties]
-        kept[equal] = True
-        self.ties -= len(equal)
-        return kept
+    def masks(self, parts: Iterable[Keys]) -> Iterator[Mask]:
+        """Yield for each part which of its samples are kept.
+
+        Args:
+            parts: All keys, part by part, in the order of (chunk, row).
+        """
+        ties = self.ties
+        for keys in parts:
+            kept: Mask = keys < self.limit
+            equal = np.flatnonzero(keys == self.limit)[:ties]
+            kept[equal] = True
+            ties -= len(equal)
+            yield kept
 
 
 def lowest_keys(passes: Callable[[], Iterable[Keys]], number: int) -> LowestKeys:

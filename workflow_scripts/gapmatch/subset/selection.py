@@ -1,5 +1,6 @@
 """Selecting a subset chunk by chunk, whatever its method, and the files of a subset."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -133,8 +134,9 @@ def by_lowest_keys(
         reason: Why the others are pruned, for the summary.
     """
     lowest = lowest_keys(lambda: (of_part for _, of_part in keys()), number)
-    for part, of_part in keys():
-        kept = lowest.mask(of_part)
+    parts, again = itertools.tee(keys())
+    masks = lowest.masks(of_part for _, of_part in again)
+    for (part, _), kept in zip(parts, masks, strict=True):
         yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
 
 

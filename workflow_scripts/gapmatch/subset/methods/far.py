@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gapmatch.subset.keys import far_keys
+from gapmatch.subset.keys import most_similar_first
 from gapmatch.subset.method import Keep, Method, SearchedSettings
 from gapmatch.subset.selection import Selection, Size, by_similarity
 
@@ -29,9 +29,8 @@ def select(
         size: How much of the pool is kept.
     """
     pool = selection.pool()
-
     number = size.samples(pool, selection.subset)
-    kept = by_similarity(pool, similarity, test_sets, far_keys, number, "far")
+    kept = by_similarity(pool, similarity, test_sets, most_similar_first, number, "far")
     selection.write("far", pool, kept, test_sets=test_sets)
 
 
