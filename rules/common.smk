@@ -17,7 +17,7 @@ from gapmatch.config.reporting import POOL_NEIGHBOURS
 from gapmatch.config.results import TEST_CHUNK, Results
 from gapmatch.running.errors import InputError
 from gapmatch.download.source import sources
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.running.job_events import JobEvents
 from gapmatch.running.options import options
 from gapmatch.running.planned_jobs import lost_records, planned_jobs
@@ -125,7 +125,7 @@ def needed(kind, part):
     return lambda wildcards: getattr(kind.needed(FILES, wildcards), part)
 
 
-def shown(kind):
+def outputs_of(kind):
     """Return the files of a table or figure; one with a caption goes into Snakemake's report."""
     files = kind.pattern_files(FILES)
     if kind.caption:

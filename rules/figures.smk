@@ -1,7 +1,7 @@
 # Figures, from tables alone: one rule for each module of gapmatch/figures/. With the tables present and
 # all else deleted they can be drawn again.
 
-for figure in kinds.figures().values():
+for figure in shown.figures().values():
 
     rule:
         name:
@@ -9,7 +9,7 @@ for figure in kinds.figures().values():
         input:
             needed(figure, "inputs"),
         output:
-            shown(figure),
+            outputs_of(figure),
         log:
             logged(f"figure_{figure.name}", figure.wildcard),
         benchmark:
@@ -31,7 +31,7 @@ for figure in kinds.figures().values():
             "> {log} 2>&1"
 
 
-FIGURES = list(kinds.figures().values())
+FIGURES = list(shown.figures().values())
 
 
 rule figures:

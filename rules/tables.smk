@@ -1,7 +1,7 @@
 # Tables, from result files alone: one rule for each module of gapmatch/tables/. Those for people have a
 # caption; the others hold what figures draw, so that a figure is drawn again from the tables alone.
 
-for table in kinds.tables().values():
+for table in shown.tables().values():
 
     rule:
         name:
@@ -9,7 +9,7 @@ for table in kinds.tables().values():
         input:
             needed(table, "inputs"),
         output:
-            shown(table),
+            outputs_of(table),
         log:
             logged(f"table_{table.name}", table.wildcard),
         benchmark:
@@ -35,7 +35,7 @@ for table in kinds.tables().values():
 
 
 # Those for people.
-TABLES = [table for table in kinds.tables().values() if table.caption]
+TABLES = [table for table in shown.tables().values() if table.caption]
 
 
 rule tables:

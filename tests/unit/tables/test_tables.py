@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from made_results import SUBSETS, TEST_CLASSES, TESTS, make_results
 
 from gapmatch.results import table_files as tables
-from gapmatch.results.kinds import Figure, Table, figures, kind_of
-from gapmatch.results.kinds import tables as all_tables
+from gapmatch.results.shown import Figure, Table, figures, kind_of
+from gapmatch.results.shown import tables as all_tables
 from gapmatch.results.summaries import (
     read_certificates,
     read_evaluations,

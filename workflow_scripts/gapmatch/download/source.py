@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from gapmatch.kinds.discovery import found
+from gapmatch.kinds.discovery import found, require_arguments, require_tag
 from gapmatch.kinds.section import Section
 
 if TYPE_CHECKING:
@@ -96,7 +96,15 @@ class Source:
     environment: str = "download"
 
 
+def _check(name: str, source: Source) -> None:
+    require_tag(source.settings, "kind", name)
+    if source.listing and source.ingest:
+        raise TypeError("expected listing (reference, test sets) or ingest (the pool), not both")
+    if source.ingest:
+        require_arguments(source.ingest, {"source", "job"})
+
+
 @cache
 def sources() -> dict[str, Source]:
     """Return all sources by name."""
-    return found("gapmatch.download.sources", "SOURCE", Source)
+    return found("gapmatch.download.sources", "SOURCE", Source, _check)

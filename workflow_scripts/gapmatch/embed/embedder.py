@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from gapmatch.kinds.discovery import found
+from gapmatch.kinds.discovery import found, require_tag
 from gapmatch.kinds.section import Section
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ class Embedder:
     load: Callable[[EncoderSettings], ImageEncoder] | None = None
 
 
+def _check(name: str, embedder: Embedder) -> None:
+    require_tag(embedder.settings, "kind", name)
+
+
 @cache
 def embedders() -> dict[str, Embedder]:
     """Return all embedder kinds by name."""
-    return found("gapmatch.embed.embedders", "EMBEDDER", Embedder)
+    return found("gapmatch.embed.embedders", "EMBEDDER", Embedder, _check)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gapmatch.kinds.discovery import found
+from gapmatch.kinds.discovery import found, require_tag
 from gapmatch.kinds.section import Section
 
 
@@ -45,7 +45,11 @@ class Classifier:
     settings: type[ClassifierSettings]
 
 
+def _check(name: str, classifier: Classifier) -> None:
+    require_tag(classifier.settings, "kind", name)
+
+
 @cache
 def classifiers() -> dict[str, Classifier]:
     """Return all classifier kinds by name."""
-    return found("gapmatch.evaluate.classifiers", "CLASSIFIER", Classifier)
+    return found("gapmatch.evaluate.classifiers", "CLASSIFIER", Classifier, _check)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.table_files import read_csv
 from gapmatch.tables.accuracy_by_similarity import SCHEMA
 from gapmatch.tables.subsets import read_training_sets
@@ -74,13 +74,13 @@ def plot(*, table: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame, style.palette(read_training_sets(subsets))), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the binned accuracies and the table of subsets."""
     tables = {"table": results.table("accuracy_by_similarity"), "subsets": results.table("subsets")}
-    return kinds.Needs(list(tables.values()), tables)
+    return shown.Needs(list(tables.values()), tables)
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=40,

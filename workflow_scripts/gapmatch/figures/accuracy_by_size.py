@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.subset.method import sized_methods
 from gapmatch.tables.accuracy import over_seeds, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
@@ -128,13 +128,13 @@ def plot(*, accuracy: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame, style.palette(known)), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the tables of accuracies and of subsets."""
     tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
-    return kinds.Needs(list(tables.values()), tables)
+    return shown.Needs(list(tables.values()), tables)
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=50,

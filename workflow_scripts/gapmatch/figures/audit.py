@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.audit_pictures import CLASS, PICTURES_SCHEMA
 from gapmatch.results.pictures import PICTURE, decode_picture
 from gapmatch.running.result_files import read_columns
@@ -75,14 +75,14 @@ def plot(*, subset: str, table: Path, credit: str = "", out: Path) -> None:
     style.save(draw(frame, title, credit), frame.drop(PICTURE), out)
 
 
-def needs(results: Results, subset: str) -> kinds.Needs:
+def needs(results: Results, subset: str) -> shown.Needs:
     """Return the pictures of the audit."""
     table = results.table(f"audit_{subset}", "parquet")
     settings = {"subset": subset, "credit": results.study.figures.credit}
-    return kinds.Needs([table], {"table": table}, settings)
+    return shown.Needs([table], {"table": table}, settings)
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=100,

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.tables.accuracy import over_seeds, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
@@ -176,15 +176,15 @@ def swept(results: Results) -> bool:
     return any(len(several) > 1 for several in values.values())
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the tables of accuracies and of subsets."""
     tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
     figures = results.study.figures
     settings = {"baseline": figures.baseline, "reference_only": figures.reference_only}
-    return kinds.Needs(list(tables.values()), tables, settings)
+    return shown.Needs(list(tables.values()), tables, settings)
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=70,

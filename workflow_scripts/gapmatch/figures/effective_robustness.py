@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.statistics import Line, confidence_band, fit_line, inverse_logit, logit
 from gapmatch.running.errors import InputError
 from gapmatch.tables.accuracy import read_accuracy
@@ -210,17 +210,17 @@ def plot(
     style.save(draw(frame, style.palette(known, named), id_test_set), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the tables of accuracies, which name the classifiers, and of subsets."""
     tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
-    return kinds.Needs(
+    return shown.Needs(
         inputs=list(tables.values()),
         arguments={**tables, "classifiers": list(results.study.classifiers)},
         settings={"id_test_set": results.study.figures.id_test_set},
     )
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=80,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.pictures import PICTURE, decode_picture
 from gapmatch.running.result_files import read_columns
 from gapmatch.tables.neighbours import SCHEMA
@@ -87,14 +87,14 @@ def plot(*, test_set: str, table: Path, credit: str = "", out: Path) -> None:
     style.save(draw(frame, title, credit), frame.drop(PICTURE), out)
 
 
-def needs(results: Results, test_set: str) -> kinds.Needs:
+def needs(results: Results, test_set: str) -> shown.Needs:
     """Return the pictures of the neighbours of a test set."""
     table = results.table(f"neighbours_{test_set}", "parquet")
     settings = {"credit": results.study.figures.credit}
-    return kinds.Needs([table], {"test_set": test_set, "table": table}, settings)
+    return shown.Needs([table], {"test_set": test_set, "table": table}, settings)
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=120,

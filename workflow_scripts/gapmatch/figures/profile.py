@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.table_files import read_csv
 from gapmatch.tables.profile import SCHEMA
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
@@ -89,13 +89,13 @@ def plot(*, table: Path, subsets: Path, baseline: str, out: Path) -> None:
     style.save(draw(frame, read_training_sets(subsets), baseline), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the profiles and the table of subsets."""
     tables = {"table": results.table("profile"), "subsets": results.table("subsets")}
-    return kinds.Needs(list(tables.values()), tables, {"baseline": results.baseline})
+    return shown.Needs(list(tables.values()), tables, {"baseline": results.baseline})
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=30,

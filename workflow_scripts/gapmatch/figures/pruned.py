@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.table_files import read_csv
 from gapmatch.tables.pruned import SCHEMA
 
@@ -79,13 +79,13 @@ def plot(*, table: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the table of what was pruned."""
     table = results.table("pruned")
-    return kinds.Needs([table], {"table": table})
+    return shown.Needs([table], {"table": table})
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=90,

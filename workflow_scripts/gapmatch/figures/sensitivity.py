@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gapmatch.drawing import style
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.table_files import read_csv
 from gapmatch.tables.pruned import SENSITIVITY_SCHEMA
 
@@ -59,13 +59,13 @@ def plot(*, test_set: str, table: Path, out: Path) -> None:
     style.save(draw(frame, test_set), frame, out)
 
 
-def needs(results: Results, test_set: str) -> kinds.Needs:
+def needs(results: Results, test_set: str) -> shown.Needs:
     """Return the table of sensitivity of a test set."""
     table = results.table(f"sensitivity_{test_set}")
-    return kinds.Needs([table], {"test_set": test_set, "table": table})
+    return shown.Needs([table], {"test_set": test_set, "table": table})
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=110,

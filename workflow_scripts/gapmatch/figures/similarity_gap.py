@@ -9,7 +9,7 @@ import polars as pl
 
 from gapmatch.drawing import style
 from gapmatch.drawing.histograms import draw_curves
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.results.table_files import read_csv
 from gapmatch.tables.similarity_gap import SCHEMA
 
@@ -47,13 +47,13 @@ def plot(*, table: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> kinds.Needs:
+def needs(results: Results, _: str) -> shown.Needs:
     """Return the histograms."""
     table = results.table("similarity_gap")
-    return kinds.Needs([table], {"table": table})
+    return shown.Needs([table], {"table": table})
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=needs,
     place=10,

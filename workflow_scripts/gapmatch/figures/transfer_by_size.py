@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gapmatch.drawing import style
 from gapmatch.figures import accuracy_by_size
-from gapmatch.results import kinds
+from gapmatch.results import shown
 from gapmatch.subset.method import sized_methods
 from gapmatch.tables.accuracy import read_accuracy
 from gapmatch.tables.subsets import read_training_sets
@@ -38,7 +38,7 @@ def some_are_not_steered_by_all(study: Study) -> bool:
     )
 
 
-FIGURE = kinds.Figure(
+FIGURE = shown.Figure(
     make=plot,
     needs=accuracy_by_size.needs,
     items=lambda results: [""] if some_are_not_steered_by_all(results.study) else [],

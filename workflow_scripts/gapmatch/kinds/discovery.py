@@ -1,8 +1,12 @@
 """Finding the modules of a package: what stands there is part of the workflow."""
 
 import importlib
+import inspect
 import pkgutil
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel
 
 Kind = TypeVar("Kind")
 
@@ -13,11 +17,19 @@ def modules(package: str) -> list[str]:
     return sorted(info.name for info in pkgutil.iter_modules(path))
 
 
-def found(package: str, attribute: str, kind: type[Kind]) -> dict[str, Kind]:
+def found(
+    package: str, attribute: str, kind: type[Kind], check: Callable[[str, Kind], None]
+) -> dict[str, Kind]:
     """Return what each module of a package calls by a name, by the name of the module.
 
+    Args:
+        package: Whose modules are imported.
+        attribute: What each of them defines.
+        kind: Its type.
+        check: Raises a TypeError where the module of a name is not as its users expect.
+
     Raises:
-        TypeError: A module has nothing of that name and kind.
+        TypeError: A module has nothing of that name and type, or does not pass the check.
     """
     every = {}
     for name in modules(package):
@@ -25,5 +37,35 @@ def found(package: str, attribute: str, kind: type[Kind]) -> dict[str, Kind]:
         one = getattr(module, attribute, None)
         if not isinstance(one, kind):
             raise TypeError(f"{module.__file__}: expected {attribute} = {kind.__name__}(...)")
+        try:
+            check(name, one)
+        except TypeError as error:
+            raise TypeError(f"{module.__file__}: {error}") from None
         every[name] = one
     return every
+
+
+def require_tag(settings: type[BaseModel], key: str, name: str) -> None:
+    """Check that settings are chosen by the name of their module.
+
+    Args:
+        settings: Settings of a study.
+        key: The key that chooses them.
+        name: Name of the module.
+
+    Raises:
+        TypeError: Another name chooses them, or none.
+    """
+    field = settings.model_fields.get(key)
+    if field is None or get_args(field.annotation) != (name,):
+        raise TypeError(f'expected {key}: Literal["{name}"] in {settings.__name__}')
+
+
+def require_arguments(function: Callable[..., None], names: Collection[str]) -> None:
+    """Check that a function takes the arguments that it is called with.
+
+    Raises:
+        TypeError: It lacks some.
+    """
+    if lacking := set(names) - set(inspect.signature(function).parameters):
+        raise TypeError(f"expected {function.__name__} to take {', '.join(sorted(lacking))}")

@@ -14,7 +14,7 @@ import polars as pl
 from gapmatch.report.headline import caution_sentences, headline_sentences
 from gapmatch.report.html_template import load_template
 from gapmatch.results.counts import DatasetCounts, subset_reconciles
-from gapmatch.results.kinds import figures, kind_of
+from gapmatch.results.shown import figures, kind_of
 from gapmatch.results.summaries import Subset
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_object

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from gapmatch.kinds.discovery import found
+from gapmatch.kinds.discovery import found, require_arguments
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -142,18 +142,26 @@ class Figure(_Shown):
 
 
 Kind = TypeVar("Kind", Table, Figure)
+WILDCARDS = ("", "subset", "test_set")
+"""What there may be one of a table or figure for."""
+
+
+def _check(_: str, kind: Table | Figure) -> None:
+    if kind.each not in WILDCARDS:
+        raise TypeError(f'each="{kind.each}": expected one of {", ".join(WILDCARDS[1:])}')
+    require_arguments(kind.make, {"out"})
 
 
 @cache
 def tables() -> dict[str, Table]:
     """Return all kinds of tables by name, in the order of the report."""
-    return _in_order(found("gapmatch.tables", "TABLE", Table))
+    return _in_order(found("gapmatch.tables", "TABLE", Table, _check))
 
 
 @cache
 def figures() -> dict[str, Figure]:
     """Return all kinds of figures by name, in the order of the report."""
-    return _in_order(found("gapmatch.figures", "FIGURE", Figure))
+    return _in_order(found("gapmatch.figures", "FIGURE", Figure, _check))
 
 
 def _in_order(kinds: dict[str, Kind]) -> dict[str, Kind]:

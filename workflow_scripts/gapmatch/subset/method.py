@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gapmatch.kinds.discovery import found
+from gapmatch.kinds.discovery import found, require_arguments, require_tag
 from gapmatch.kinds.section import Name, Section
 
 TestSets = Annotated[
@@ -90,10 +90,18 @@ class Method:
         return "keep" in self.settings.model_fields
 
 
+def _check(name: str, method: Method) -> None:
+    require_tag(method.settings, "method", name)
+    keys = method.settings.model_fields.keys() - SubsetSettings.model_fields.keys() - {"embedder"}
+    arguments = {"size" if key == "keep" else key for key in keys}
+    searched = {"similarity"} if "test_sets" in keys else set()
+    require_arguments(method.select, {"selection"} | arguments | searched)
+
+
 @cache
 def methods() -> dict[str, Method]:
     """Return all subset methods by name."""
-    return found("gapmatch.subset.methods", "METHOD", Method)
+    return found("gapmatch.subset.methods", "METHOD", Method, _check)
 
 
 def sized_methods() -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import bootstrap_interval, mean_and_spread
 from gapmatch.results.summaries import Evaluation, evaluations_of
 from gapmatch.results.table_files import percent, read_csv, write_table

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
 from gapmatch.results.summaries import Evaluation, evaluations_of, read_nearest
 from gapmatch.running.atomic import write_text

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import spearman
 from gapmatch.results.summaries import Subset, read_subsets
 from gapmatch.results.table_files import write_table

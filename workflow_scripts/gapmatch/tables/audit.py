@@ -11,8 +11,8 @@ import polars as pl
 from tqdm import tqdm
 
 from gapmatch.results.audit_pictures import CLASS, add_pictures, choose_classes
-from gapmatch.results.kinds import Needs, Table
 from gapmatch.results.pictures import ImageFiles
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import write_table
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import paired_bootstrap, percentile_interval
 from gapmatch.results.summaries import Evaluation, evaluations_of
 from gapmatch.results.table_files import read_csv, write_table

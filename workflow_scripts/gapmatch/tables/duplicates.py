@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import bootstrap_interval
 from gapmatch.results.summaries import read_nearest
 from gapmatch.results.table_files import write_table

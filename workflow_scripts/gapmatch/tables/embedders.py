@@ -11,7 +11,7 @@ import polars as pl
 
 from gapmatch.data.chunks import TEST_CHUNK, Chunk, read_chunk
 from gapmatch.data.embedding_files import metadata_path
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import bootstrap_interval
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from gapmatch.data.chunks import TEST_CHUNK
-from gapmatch.results.kinds import Needs, Table
 from gapmatch.results.pictures import ImageFiles, with_pictures
+from gapmatch.results.shown import Needs, Table
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.result_files import read_columns
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.running.atomic import write_text
 from gapmatch.running.result_files import read_columns
 

@@ -10,7 +10,7 @@ import polars as pl
 from tqdm import tqdm
 
 from gapmatch.results.counts import classes_of
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns

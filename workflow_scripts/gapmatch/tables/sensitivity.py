@@ -22,7 +22,7 @@ from gapmatch.data.embedding_files import (
     open_chunks,
     open_embeddings,
 )
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.running.atomic import write_text
 from gapmatch.running.result_files import read_columns
 from gapmatch.similarity.engine import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.summaries import Subset, baseline_of, read_nearest, read_subsets
 from gapmatch.running.atomic import write_text
 from gapmatch.running.errors import InputError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gapmatch.results.counts import count_samples
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.summaries import Subset, read_certificates, read_subsets
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError

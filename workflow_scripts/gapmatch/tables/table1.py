@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gapmatch.results.kinds import Needs, Table
+from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
 from gapmatch.tables.accuracy import over_seeds, read_accuracy, with_interval
