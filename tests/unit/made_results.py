@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from gapmatch.results.pictures import ImageFiles
+
 DIM = 12
 CLASSES = ("cat", "dog <i>", "fox & hen", "owl_2", "bee", "ant")
 TEST_CLASSES = CLASSES[:4]
@@ -242,3 +244,38 @@ def _write_evaluation(root, name, seed, test, nearest, generator) -> None:
     summary = {"training_set": name, "seed": seed, "test_set": test, "n": n, "top1": top1}
     summary |= {"top5": min(1.0, top1 + 0.2), "mean_per_class": top1, "classes": 4}
     (folder / f"{test}.json").write_text(json.dumps(summary))
+
+
+def made_sources(results: Path) -> dict[str, ImageFiles]:
+    """Return where the images of a made study lie."""
+    return {
+        name: ImageFiles(
+            sorted(results.glob(f"data/{dataset}/*/chunk.json")),
+            sorted(results.glob(f"embeddings/e/{dataset}/metadata/*.parquet")),
+        )
+        for name, dataset in (("test", "sketch"), ("pool", "pool"), ("reference", "reference"))
+    }
+
+
+def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame:
+    """Return rows of an accuracy table: training set, seed, accuracy on val and on sketch."""
+    return pl.DataFrame(
+        [
+            {
+                "training_set": name, "seed": seed, "test_set": test, "n": 1000, "top1": top1,
+                "top1_low": top1 - 0.01, "top1_high": top1 + 0.01, "top5": 1.0,
+                "mean_per_class": top1, "chance": 0.1, "one_class": 0.1,
+            }
+            for name, seed, inside, outside in values
+            for test, top1 in (("val", inside), ("sketch", outside))
+        ]
+    )  # fmt: skip
+
+
+def evaluation_files(results: Path) -> list[Path]:
+    """Return the evaluations of a made study, the later seed first."""
+    return [
+        path
+        for name in SUBSETS
+        for path in sorted(results.glob(f"evaluations/{name}/*/*.json"), reverse=True)
+    ]

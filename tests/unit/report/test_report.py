@@ -7,16 +7,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_results import CHUNK_ROWS, FAILED, SUBSETS, make_results
+from made_results import CHUNK_ROWS, FAILED
 from PIL import Image
 
 from gapmatch.report import report
 from gapmatch.report.headline import caution_sentences, headline_sentences
 from gapmatch.results.counts import DatasetCounts, count_datasets, subset_reconciles
-from gapmatch.results.summaries import Subset, read_certificates, read_evaluations, read_subsets
+from gapmatch.results.summaries import Subset, read_certificates
 from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
-from gapmatch.tables.accuracy import COLUMNS, accuracy_matrix, accuracy_table, over_seeds
+from gapmatch.tables.accuracy import COLUMNS, accuracy_matrix, over_seeds
 from gapmatch.tables.differences import Difference
 from gapmatch.tables.embedders import SCHEMA as EMBEDDERS
 from gapmatch.tables.embedders import embedder_table
@@ -42,22 +42,6 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_results(tmp_path_factory.mktemp("results"))
-
-
-@pytest.fixture(scope="module")
-def subsets(results: Path) -> list[Subset]:
-    return read_subsets([results / f"subsets/{name}/summary.json" for name in SUBSETS])
-
-
-@pytest.fixture(scope="module")
-def accuracy(results: Path) -> pl.DataFrame:
-    paths = [path for name in SUBSETS for path in results.glob(f"evaluations/{name}/*/*.json")]
-    return accuracy_table(read_evaluations(paths))
 
 
 def counts(results: Path) -> list[DatasetCounts]:

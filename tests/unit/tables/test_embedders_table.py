@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSES, TESTS, make_results
+from made_results import CLASSES, TESTS
 from programs import run_here
 
 from gapmatch.data.chunks import Chunk
@@ -16,11 +16,6 @@ from gapmatch.tables.embedders import (
     row_of,
     same_classes,
 )
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_results(tmp_path_factory.mktemp("results"))
 
 
 def metadata(results: Path, dataset: str) -> list[str]:
