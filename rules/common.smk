@@ -13,7 +13,7 @@ from snakemake.settings.enums import Quietness
 
 from gapmatch.running.atomic import write_text
 from gapmatch.config import load_study
-from gapmatch.config.reporting import POOL_NEIGHBOURS
+from gapmatch.config.search import POOL_NEIGHBOURS
 from gapmatch.config.results import TEST_CHUNK, Results
 from gapmatch.running.errors import InputError
 from gapmatch.download.source import sources

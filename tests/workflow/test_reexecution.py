@@ -13,7 +13,7 @@ import yaml
 from programs import ROOT
 from smoke_study import NOTHING, RESULTS, STUDY, check_out, run
 
-from gapmatch.config.reporting import Compute
+from gapmatch.config.compute import Compute
 
 pytestmark = pytest.mark.workflow
 

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from gapmatch.config import load_study, parse_study
-from gapmatch.config.checks import largest_pool
 from gapmatch.config.reference import json_schema, markdown
 from gapmatch.running.errors import InputError
 
@@ -286,7 +285,7 @@ def test_all_problems_at_once(values: dict[str, Any]) -> None:
 
 def test_largest_pool_that_is_accepted(values: dict[str, Any]) -> None:
     study = parse_study(put(values, "subsets.near_sketch.keep", 432), "study.yaml")
-    assert largest_pool(study) == 432
+    assert study.pool.source.most_samples(study) == 432
 
 
 def test_key_that_stands_twice(values: dict[str, Any], tmp_path: Path) -> None:

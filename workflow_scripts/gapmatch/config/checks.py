@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from braceexpand import braceexpand
-
-from gapmatch.download.sources.emoji import EmojiSource
-from gapmatch.download.sources.shards import ShardsSource
 from gapmatch.embed.embedders.classifier import ClassifierEmbedder
 from gapmatch.evaluate.classifiers.trained import TrainedClassifier
 from gapmatch.subset.methods.all import AllSubset
@@ -18,15 +14,12 @@ from gapmatch.subset.methods.none import NoneSubset
 if TYPE_CHECKING:
     from gapmatch.config.study import Study
 
-STYLES_PER_CLASS = 3  # twemoji, colour, line
-
 
 def problems_across_sections(study: Study) -> list[str]:
     """Return all problems of a study whose sections are valid by themselves."""
     problems = [
         *_name_problems(study),
-        *_emoji_problems(study),
-        *_shard_problems(study),
+        *_source_problems(study),
         *_embedder_problems(study),
         *_rank_problems(study),
         *_figure_problems(study),
@@ -64,38 +57,15 @@ def _name_problems(study: Study) -> list[str]:
     return problems
 
 
-def _emoji_problems(study: Study) -> list[str]:
+def _source_problems(study: Study) -> list[str]:
     sources = {"pool": study.pool.source, "reference": study.reference.source}
     sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
-    parts = {key: source.part for key, source in sources.items() if isinstance(source, EmojiSource)}
-    problems = []
-    for key, part in parts.items():
-        training = {"pool", "reference"}
-        if key in training and part != key:
-            problems.append(_problem(f"{key}.source.part", part, key))
-        elif key not in training and part in training:
-            problems.append(_problem(f"{key}.source.part", part, "a part that is a test set"))
-    emoji = study.emoji
-    if parts and emoji.test_classes + emoji.drawing_classes > emoji.pool_classes:
-        problems.append(
-            _problem(
-                "emoji.pool_classes",
-                emoji.pool_classes,
-                "at least test_classes + drawing_classes, "
-                f"{emoji.test_classes + emoji.drawing_classes}",
-            )
-        )
-    return problems
-
-
-def _shard_problems(study: Study) -> list[str]:
-    source, chunks = study.pool.source, study.pool.chunks
-    if not isinstance(source, ShardsSource):
-        return []
-    shards = sum(1 for _ in braceexpand(source.shards))
-    if shards >= chunks:
-        return []
-    return [_problem("pool.chunks", chunks, f"at most the number of shards, {shards}")]
+    problems = [
+        _problem(*problem)
+        for key, source in sources.items()
+        for problem in source.problems(key, study)
+    ]
+    return list(dict.fromkeys(problems))  # two sources may have one problem
 
 
 def _embedder_problems(study: Study) -> list[str]:
@@ -198,18 +168,7 @@ def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]
             expected = f"a fraction, a number, or a subset of method gap_match: {_listed(sized)}"
             return [_problem(key, keep, expected)]
     elif isinstance(keep, int):
-        largest = largest_pool(study)
+        largest = study.pool.source.most_samples(study)
         if largest is not None and keep > largest:
             return [_problem(key, keep, f"at most the pool's size, {largest}")]
     return []
-
-
-def largest_pool(study: Study) -> int | None:
-    """Return how many samples the pool can have at most, or None where only its files tell."""
-    if not isinstance(study.pool.source, EmojiSource):
-        return None
-    emoji = study.emoji
-    rendered = emoji.pool_classes * STYLES_PER_CLASS * emoji.pool_variants
-    # Each image has at most one copy of either kind; faults never enter the pool.
-    copies = (emoji.duplicates > 0) + (emoji.near_duplicates > 0)
-    return rendered * (1 + copies)

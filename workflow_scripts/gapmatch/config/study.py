@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, Union
 from pydantic import Field, ValidationError, model_validator
 
 from gapmatch.config.checks import problems_across_sections
-from gapmatch.config.datasets import (
-    Download,
-    Emoji,
-    Pool,
-    Reference,
-    TestSet,
-)
+from gapmatch.config.compute import Compute
+from gapmatch.config.datasets import Pool, Reference, TestSet
+from gapmatch.config.deduplicate import Deduplicate
+from gapmatch.config.download import Download
+from gapmatch.config.emoji import Emoji
+from gapmatch.config.evaluation import Evaluation
 from gapmatch.config.families import expand
+from gapmatch.config.figures import Figures
 from gapmatch.config.messages import describe
-from gapmatch.config.reporting import Compute, Evaluation, Figures
-from gapmatch.config.similarity import Deduplicate, Search
+from gapmatch.config.search import Search
 from gapmatch.config.training import Training
 from gapmatch.embed.embedder import EmbedderSettings, embedders
 from gapmatch.evaluate.classifier import ClassifierSettings, classifiers

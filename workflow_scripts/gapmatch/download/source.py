@@ -12,6 +12,7 @@ from gapmatch.kinds.discovery import found, require_arguments, require_tag
 from gapmatch.kinds.section import Section
 
 if TYPE_CHECKING:
+    from gapmatch.config.study import Study
     from gapmatch.data.imagefolder import LabelledImage
 
 
@@ -30,6 +31,19 @@ class SourceSettings(Section):
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the key and the path of each input that must exist when a run starts."""
         yield from ()
+
+    def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
+        """Yield what does not fit the rest of the study: key, value and what is expected.
+
+        Args:
+            key: Of the dataset that comes from here: pool, reference or test_sets.NAME.
+            study: The study, whose sections are valid by themselves.
+        """
+        yield from ()
+
+    def most_samples(self, study: Study) -> int | None:
+        """Return how many samples there can be at most; None where only files tell."""
+        return None
 
     def within(self, rendered: Path) -> SourceSettings:
         """Return the source itself, or for artwork that the workflow renders where that is.
@@ -87,13 +101,25 @@ class Source:
         listing: Lists the images of a reference or test set, which are then packed into shards;
             None for a source of the pool.
         ingest: Makes a chunk of the pool; None where rules of its own do.
+        both: Rules of its own make the pool as well as reference and test sets.
         environment: Conda environment in ``envs/``.
     """
 
     settings: type[SourceSettings]
     listing: Callable[..., Listing] | None = None
     ingest: Callable[..., None] | None = None
+    both: bool = False
     environment: str = "download"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the reference and test sets may come from it."""
+        return self.both or self.listing is not None
+
+    @property
+    def pool(self) -> bool:
+        """Whether the pool may come from it."""
+        return self.both or self.listing is None
 
 
 def _check(name: str, source: Source) -> None:

@@ -1,8 +1,10 @@
 """Webdataset shards that exist already; they are read in place, never copied."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from braceexpand import braceexpand
 from pydantic import Field, field_validator
@@ -12,6 +14,9 @@ from gapmatch.data.chunks import Chunk, Shard, write_chunk
 from gapmatch.data.existing_shards import all_tars, samples_of, tars_of_chunk
 from gapmatch.download.source import ChunkJob, Source, SourceSettings
 from gapmatch.running.atomic import atomic_directory
+
+if TYPE_CHECKING:
+    from gapmatch.config.study import Study
 
 
 class ShardsSource(SourceSettings):
@@ -33,6 +38,12 @@ class ShardsSource(SourceSettings):
                 "change between two runs"
             )
         return value
+
+    def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
+        """Yield that a chunk would have no shard."""
+        shards, chunks = sum(1 for _ in braceexpand(self.shards)), study.pool.chunks
+        if shards < chunks:
+            yield "pool.chunks", chunks, f"at most the number of shards, {shards}"
 
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the first shard, which stands for all.

@@ -1,22 +1,8 @@
-"""Similarity search and deduplication."""
+"""Deduplication of the pool."""
 
 from pydantic import Field
 
-from gapmatch.kinds.section import DistinctIntegers, Name, Section
-
-
-class Search(Section):
-    """The similarity search of test sets against reference and pool."""
-
-    embedder: Name = Field("trained", description="Embedder that defines similarity.")
-    reference_neighbours: int = Field(
-        10, ge=1, le=1000, description="Nearest reference images kept per test image."
-    )
-    ranks: DistinctIntegers = Field(
-        [1],
-        min_length=1,
-        description="Matched ranks K for which margins are computed; 1 is the paper's.",
-    )
+from gapmatch.kinds.section import Name, Section
 
 
 class Deduplicate(Section):
