@@ -2,7 +2,7 @@
 # trains itself.
 
 
-# The other half runs the loader and the jobs that do not wait for this training. A cluster's profile names
+# The other half runs the workers and the jobs that do not wait for this training. A cluster's profile names
 # no number of cores; it sets the threads of each rule itself.
 HALF_OF_CORES = max(1, (workflow.resource_settings.cores or 2) // 2)
 REFERENCE_SAMPLE = f"{RESULTS}/reference_samples/{{share}}"

@@ -1,4 +1,4 @@
-"""Run open_clip_train with seeded data loaders; takes open_clip_train's own arguments."""
+"""Run open_clip_train with seeded data loading; takes open_clip_train's own arguments."""
 
 import sys
 from functools import partial

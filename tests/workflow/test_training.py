@@ -139,16 +139,16 @@ def test_several_processes_train_one_model(reference: Path, tmp_path: Path) -> N
         spoil(chunk / f"{shard:05d}.tar", 3)
     several = ("--gpus", "2", "--workers", "2", "--grad-checkpointing")
     said = run([*command(chunk, tmp_path, 0, max_skipped=0.0), *several], status=2)
-    assert "1 loaders per GPU instead of 2" in said, "three shards feed one loader in each of two"
+    assert "1 workers per GPU instead of 2" in said, "three shards feed one worker in each of two"
     logs = [
-        tmp_path / "state" / training_log.EXPERIMENT / f"loader-{rank}-0.log" for rank in (0, 1)
+        tmp_path / "state" / training_log.EXPERIMENT / f"worker-{rank}-0.log" for rank in (0, 1)
     ]
     assert all(log.exists() for log in logs), said
     skipped = [training_log.count_skipped(log.read_text(encoding="utf-8"), 1) for log in logs]
     assert min(skipped) > 0
     told = re.search(r"^error: (\d+) samples could not be used in 1 epoch", said, re.MULTILINE)
     assert told, said
-    # A loader may come to a sample of the epoch after the first process looked.
+    # A worker may come to a sample of the epoch after the first process looked.
     assert 0 < int(told[1]) <= sum(skipped)
     shutil.rmtree(tmp_path / "state")
     run([*command(chunk, tmp_path, 0, max_skipped=1.0), *several])
@@ -190,13 +190,13 @@ def without_captions(reference: Path, folder: Path, every: int) -> Path:
 
 
 def test_shards_without_captions_end_the_run(reference: Path, tmp_path: Path) -> None:
-    """Their loader would go through them for ever."""
+    """Their worker would go through them for ever."""
     chunk = without_captions(reference, tmp_path, every=1)
     said = run(command(chunk, tmp_path, 0, 1.0), status=2)
     assert said.splitlines()[-1].startswith(
-        "error: a loader got 0 samples with image and caption out of its shards"
+        "error: a worker got 0 samples with image and caption out of its shards"
     )
-    log = tmp_path / "state" / training_log.EXPERIMENT / "loader-0-0.log"
+    log = tmp_path / "state" / training_log.EXPERIMENT / "worker-0-0.log"
     told = log.read_text(encoding="utf-8")
     assert f"{training_log.SKIPPED} 000000000 of {chunk.absolute()}/00000.tar: no caption" in told
 
@@ -215,9 +215,9 @@ def test_samples_that_are_not_seen_are_not_told_as_trained_on(
 STALLING = """
 import sys
 import time
-from gapmatch.train import reproducible_training, stalled_loaders
-stalled_loaders.Watch.__init__.__defaults__ = (1.0, time.monotonic)
-stalled_loaders.LOOK_SECONDS = 0.5
+from gapmatch.train import reproducible_training, stalled_workers
+stalled_workers.Watch.__init__.__defaults__ = (1.0, time.monotonic)
+stalled_workers.LOOK_SECONDS = 0.5
 reproducible_training.train(sys.argv[1:])
 """
 
@@ -238,7 +238,7 @@ def test_a_file_system_that_does_not_answer_ends_the_run(reference: Path, tmp_pa
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr  # and its loader has ended: it would hold the pipes
+    assert done.returncode == 2, done.stderr  # and its worker has ended: it would hold the pipes
     told = (tmp_path / training_log.EXPERIMENT / training_log.ENDED).read_text(encoding="utf-8")
     assert told.startswith(f"reading {lost} got no further for ")
 
@@ -264,8 +264,8 @@ SETTINGS = training_options.TrainingOptions(
     ("change", "message"),
     [
         ({"batch_size": 49}, r"get 48 samples, fewer than a batch \(49\).*training\.batch_size"),
-        ({"gpus": 2, "batch_size": 34}, r"2 loaders; one may get 16 samples, fewer than a batch"),
-        ({"gpus": 4, "workers": 2}, r"has 3 shards for 4 loaders.*download\.samples_per_shard"),
+        ({"gpus": 2, "batch_size": 34}, r"2 workers; one may get 16 samples, fewer than a batch"),
+        ({"gpus": 4, "workers": 2}, r"has 3 shards for 4 workers.*download\.samples_per_shard"),
         ({"gpus": 3}, r"training\.batch_size is 16, expected a multiple of the 3 GPUs"),
     ],
 )
@@ -277,7 +277,7 @@ def test_settings_that_cannot_train(reference: Path, change: dict[str, int], mes
 
 
 @pytest.mark.parametrize(("asked", "batch_size", "fed"), [(9, 16, 3), (3, 17, 1), (2, 16, 2)])
-def test_no_more_loaders_than_are_fed(
+def test_no_more_workers_than_are_fed(
     reference: Path, asked: int, batch_size: int, fed: int
 ) -> None:
     settings = dataclasses.replace(SETTINGS, workers=asked, batch_size=batch_size)
@@ -293,7 +293,7 @@ def finished(tmp_path: Path) -> Iterator[Path]:
     save_weights(run / "checkpoints" / "epoch_2.pt", {"layer": torch.ones(3)})
     skipped = "Start epoch 1\nHandling webdataset error (OSError('truncated')). Ignoring.\n"
     for rank in (0, 1):
-        (run / f"loader-{rank}-0.log").write_text(skipped, encoding="utf-8")
+        (run / f"worker-{rank}-0.log").write_text(skipped, encoding="utf-8")
     (run / "out.log").touch()
     return tmp_path
 

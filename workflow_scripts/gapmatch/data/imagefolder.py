@@ -218,7 +218,7 @@ def pack_chunk(
         out: Its folder.
         chunk: Its content, without its shards.
         samples_per_shard: Samples of a shard at most. All have as many, but for one: of a small
-            last shard a loader of a training could not fill a batch.
+            last shard a worker of a training could not fill a batch.
     """
     shards = []
     number_of_shards = -(-chunk.samples // samples_per_shard)

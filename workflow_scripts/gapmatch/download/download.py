@@ -26,6 +26,7 @@ from gapmatch.running.atomic import write_text
 from gapmatch.running.disk_space import is_full, no_space, telling_no_space
 from gapmatch.running.errors import InputError
 from gapmatch.running.process_lifetime import ending_with_this_process
+from gapmatch.running.result_files import count_rows
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def fetch(
         NoSpaceError: Shards are missing and the disk is full.
     """
     deadline = time.monotonic() + 60 * timeout_minutes
-    rows = pl.scan_parquet(urls).select(pl.len()).collect().item()
+    rows = count_rows(urls)
     if not rows:
         raise InputError(f"{urls} holds no link: ask for fewer chunks than there are links")
     expected = -(-rows // settings.samples_per_shard)

@@ -4,10 +4,9 @@ import json
 import logging
 from pathlib import Path
 
-import polars as pl
-
 from gapmatch.data.shard_samples import count_samples
 from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import count_rows
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +27,10 @@ def is_whole(folder: Path, name: str) -> bool:
     tar = folder / f"{name}.tar"
     try:
         statistics = json.loads((folder / f"{name}{STATISTICS}").read_text(encoding="utf-8"))
-        links = pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item()
+        links = count_rows(folder / f"{name}.parquet")
         counts = {"samples": count_samples(tar), "links": links}
         expected = {"samples": statistics["successes"], "links": statistics["count"]}
-    except (InputError, ValueError, KeyError, OSError, pl.exceptions.PolarsError) as error:
+    except (InputError, ValueError, KeyError, OSError) as error:
         logger.warning("fetching %s again: %s", tar, error)
         return False
     if counts != expected:

@@ -1,12 +1,12 @@
 """open_clip_train with an order of samples and augmentations that follows from the seed.
 
 Two things keep a run of open_clip_train 3.3 with webdataset 0.2.86 from being repeatable: the
-shuffle of samples seeds itself from the process id and the clock, and nothing of the loaders'
+shuffle of samples seeds itself from the process id and the clock, and nothing of the workers'
 random state is in a checkpoint, so a resumed run augments differently. Both are mended at one
 place, where a worker begins to read an epoch: its generators are seeded from (seed, epoch, rank,
 worker). A run that is killed and resumed then sees the same batches as one that was not.
 
-At the same place each loader begins a log of its own: open_clip_train's holds only what the first
+At the same place each worker begins a log of its own: open_clip_train's holds only what the first
 of several processes could not read.
 """
 
@@ -34,14 +34,14 @@ from gapmatch.running.disk_space import telling_no_space
 from gapmatch.running.errors import InputError, NoSpaceError
 from gapmatch.running.process_lifetime import end_with_parent
 from gapmatch.running.time_left import TimeLeft
-from gapmatch.train.stalled_loaders import Watch, end_when_told
+from gapmatch.train.stalled_workers import Watch, end_when_told
 from gapmatch.train.streaming import TrainingShard, kept_samples, read_shard_list
 from gapmatch.train.training_log import (
     AGAIN,
     ENDED,
-    LOADER_LOG,
     SHARD_LIST,
     SKIPPED,
+    WORKER_LOG,
     all_skipped,
     too_many_skipped,
 )
@@ -63,14 +63,14 @@ def seed_worker(seed: int, epoch: int) -> None:
 
 
 def log_line(folder: Path, line: str) -> None:
-    """Write a line to this loader's log, and let the log take all that is logged from now on."""
+    """Write a line to this worker's log, and let the log take all that is logged from now on."""
     worker = get_worker_info()
-    name = LOADER_LOG.format(rank=os.environ.get("RANK", "0"), worker=worker.id if worker else 0)
+    name = WORKER_LOG.format(rank=os.environ.get("RANK", "0"), worker=worker.id if worker else 0)
     path = (folder / name).absolute()
     root = logging.getLogger()
     if str(path) not in {getattr(handler, "baseFilename", None) for handler in root.handlers}:
         root.addHandler(logging.FileHandler(path, encoding="utf-8"))
-    # Not by the logger: the other logs would have the line once for each loader.
+    # Not by the logger: the other logs would have the line once for each worker.
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
@@ -102,7 +102,7 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
     """
 
     folder: Path
-    """Where the loaders' logs are."""
+    """Where the workers' logs are."""
     batch_size: int
     """Samples of a batch."""
 
@@ -113,7 +113,7 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
     def run(self, src: Iterator[Any]) -> Iterator[Any]:
         """Shuffle the shards of the epoch.
 
-        A loader that comes to the end of its shards before the end of the epoch begins again.
+        A worker that comes to the end of its shards before the end of the epoch begins again.
 
         Raises:
             InputError: It came there without a batch, and would begin again for ever.
@@ -124,8 +124,8 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
             self.begun = epoch
         elif COUNTED.images < self.batch_size:
             raise InputError(
-                f"a loader got {COUNTED.images} samples with image and caption out of its shards, "
-                f"fewer than a batch ({self.batch_size}): see {self.folder}/loader-*.log for the "
+                f"a worker got {COUNTED.images} samples with image and caption out of its shards, "
+                f"fewer than a batch ({self.batch_size}): see {self.folder}/worker-*.log for the "
                 "others"
             )
         else:
@@ -152,7 +152,7 @@ def trainable_samples(
         InputError: A shard cannot be read to its end, or has other samples than it had.
     """
     if get_worker_info():
-        end_with_parent()  # torch's loaders look for their parent between samples only
+        end_with_parent()  # torch's workers look for their parent between samples only
     for source in sources:
         shard = shards[int(source["url"])]
         watch.reads(shard.tar)
@@ -200,7 +200,7 @@ def checking_epochs(
 
 
 def reason_of(error: InputError) -> str:
-    """Return the message of an error, which a loader's process may have raised.
+    """Return the message of an error, which a worker's process may have raised.
 
     torch puts the traceback of that process into the message, which ends with the error.
     """
@@ -239,7 +239,7 @@ def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -
 
 
 def train(arguments: list[str]) -> None:
-    """Run open_clip_train's main with seeded loaders; its log tells the time left.
+    """Run open_clip_train's main with seeded workers; its log tells the time left.
 
     A shard that comes in part ends the run, which can go on from its checkpoint. open_clip would
     train without the rest of the shard and repeat other samples instead, logging little or nothing.
@@ -248,7 +248,7 @@ def train(arguments: list[str]) -> None:
     deletes them and then reports it.
     """
     options = parse_args(arguments)
-    os.environ["POLARS_MAX_THREADS"] = "1"  # else each loader has as many as the machine has cores
+    os.environ["POLARS_MAX_THREADS"] = "1"  # else each worker has as many as the machine has cores
     logging.raiseExceptions = False  # a line that finds no space in a log stops no training
     logging.getLogger().addFilter(TimeLeft(options.epochs))
     folder = Path(options.logs, options.name)

@@ -1,4 +1,4 @@
-"""What the logs of open_clip_train and of its loaders tell."""
+"""What the logs of open_clip_train and of its workers tell."""
 
 import math
 import re
@@ -14,12 +14,12 @@ SHARD_LIST = "shards.json"
 """The list of the training set's shards, in the folder of the logs."""
 ENDED = "ended.txt"
 """Why the training ended itself, in the folder of its run."""
-LOADER_LOG = "loader-{rank}-{worker}.log"
-"""What the loader WORKER of the process RANK could not read, epoch by epoch."""
+WORKER_LOG = "worker-{rank}-{worker}.log"
+"""What the worker WORKER of the process RANK could not read, epoch by epoch."""
 SKIPPED = "Skipped sample"
-"""Begins the line of a loader's log that tells a sample without image or caption."""
+"""Begins the line of a worker's log that tells a sample without image or caption."""
 AGAIN = "Once more through the shards"
-"""Begins another pass of a loader in the same epoch, which only fills the last batches."""
+"""Begins another pass of a worker in the same epoch, which only fills the last batches."""
 EPOCH_OR_SKIPPED = re.compile(
     rf"Start epoch (?P<epoch>\d+)$|(?P<again>{AGAIN})|Handling webdataset error|{SKIPPED}",
     re.MULTILINE,
@@ -32,14 +32,14 @@ PROGRESS = re.compile(
 
 
 def count_skipped(log: str, epochs: int) -> int:
-    """Return how many samples a loader could not read, by its log (``reproducible_training``).
+    """Return how many samples a worker could not read, by its log (``reproducible_training``).
 
     An epoch that was interrupted is logged again from its start; only the last attempt counts. Of
     several passes in an epoch, the first counts.
 
     Args:
         log: The text of the log.
-        epochs: How many of the epochs count, from the first. A loader may be ahead of others.
+        epochs: How many of the epochs count, from the first. A worker may be ahead of others.
     """
     skipped: dict[str, int] = {}
     epoch, counts = "", True
@@ -55,13 +55,13 @@ def count_skipped(log: str, epochs: int) -> int:
 
 
 def all_skipped(folder: Path, epochs: int) -> int:
-    """Return how many samples the loaders of a run could not use in its first epochs.
+    """Return how many samples the workers of a run could not use in its first epochs.
 
     Args:
-        folder: That of the run, with the loaders' logs.
+        folder: That of the run, with the workers' logs.
         epochs: How many epochs count.
     """
-    logs = folder.glob(LOADER_LOG.format(rank="*", worker="*"))
+    logs = folder.glob(WORKER_LOG.format(rank="*", worker="*"))
     texts = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
     return sum(count_skipped(text, epochs) for text in texts)
 
@@ -79,7 +79,7 @@ def too_many_skipped(folder: Path, epochs: int, skipped: int, allowed: int) -> s
         f"{skipped} samples could not be used in {epochs} epoch{'s'[: epochs != 1]}, so they "
         "were not seen; "
         f"training.max_skipped (for an embedder: embedders.NAME.max_skipped) allows {allowed} in "
-        f"all epochs: see {folder}/loader-*.log"
+        f"all epochs: see {folder}/worker-*.log"
     )
 
 

@@ -29,7 +29,7 @@ class TrainingOptions:
         max_skipped: Largest share of samples that may be unreadable.
         device: auto, cpu or cuda; auto takes a GPU where there is one.
         gpus: Processes of torchrun; 0 or 1 is a single process.
-        workers: Loader processes per GPU, at most.
+        workers: Worker processes per GPU, at most.
     """
 
     model: str
@@ -56,11 +56,11 @@ def checked(settings: TrainingOptions, shards: list[TrainingShard]) -> TrainingO
     """Find what would make open_clip_train hang or fail, before it starts.
 
     Returns:
-        The settings, with fewer loaders where the training set is too small for all of them.
+        The settings, with fewer workers where the training set is too small for all of them.
 
     Raises:
         InputError: The batch does not divide over the GPUs, the training set is too small for
-            one loader per GPU, or the GPUs asked for are not there.
+            one worker per GPU, or the GPUs asked for are not there.
     """
     if settings.batch_size % settings.processes:
         raise InputError(
@@ -76,7 +76,7 @@ def checked(settings: TrainingOptions, shards: list[TrainingShard]) -> TrainingO
         problem = starvation(fewer, shards)
         if not problem:
             if workers < settings.workers:
-                logger.info("%d loaders per GPU instead of %d", workers, settings.workers)
+                logger.info("%d workers per GPU instead of %d", workers, settings.workers)
             return fewer
         logger.info(problem)
     raise InputError(
@@ -86,20 +86,20 @@ def checked(settings: TrainingOptions, shards: list[TrainingShard]) -> TrainingO
 
 
 def starvation(settings: TrainingOptions, shards: list[TrainingShard]) -> str:
-    """Return why a loader would wait for ever, or nothing.
+    """Return why a worker would wait for ever, or nothing.
 
-    Shards are dealt anew in each epoch: a loader may get the smallest. One that cannot fill a
+    Shards are dealt anew in each epoch: a worker may get the smallest. One that cannot fill a
     batch begins again and again without ever yielding.
     """
-    loaders = settings.processes * settings.workers
-    if len(shards) < loaders:
-        return f"the training set has {len(shards)} shards for {loaders} loaders"
+    workers = settings.processes * settings.workers
+    if len(shards) < workers:
+        return f"the training set has {len(shards)} shards for {workers} workers"
     per_process = settings.batch_size // settings.processes
-    smallest = sum(sorted(shard.samples for shard in shards)[: len(shards) // loaders])
+    smallest = sum(sorted(shard.samples for shard in shards)[: len(shards) // workers])
     if smallest >= per_process:
         return ""
     return (
-        f"the training set has {len(shards)} shards for {loaders} loaders; one may get {smallest} "
+        f"the training set has {len(shards)} shards for {workers} workers; one may get {smallest} "
         f"samples, fewer than a batch ({per_process})"
     )
 

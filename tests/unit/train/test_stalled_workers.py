@@ -1,4 +1,4 @@
-"""A loader that comes no further is told of; one that waits for the training is not."""
+"""A worker that comes no further is told of; one that waits for the training is not."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from programs import ROOT
 
-from gapmatch.train.stalled_loaders import Watch
+from gapmatch.train.stalled_workers import Watch
 
 TAR = Path("/data/00000.tar")
 
@@ -60,7 +60,7 @@ def test_progress_and_waiting_are_no_stall(watch: Watch, clock: Clock) -> None:
 def test_a_process_ends_when_it_is_told(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; "
-        "from gapmatch.train import stalled_loaders as s; "
+        "from gapmatch.train import stalled_workers as s; "
         "s.LOOK_SECONDS = 0.01; s.end_when_told(Path(sys.argv[1]), 7); time.sleep(600)"
     )
     (tmp_path / "ended.txt").touch()

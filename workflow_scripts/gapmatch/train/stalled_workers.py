@@ -1,6 +1,6 @@
-"""Loaders that wait for their file system for ever: noticed in the loader, ended by the training.
+"""Workers that wait for their file system for ever: noticed in the worker, ended by the training.
 
-A loader whose read never returns cannot be ended, and raises nothing: its own thread tells that it
+A worker whose read never returns cannot be ended, and raises nothing: its own thread tells that it
 makes no progress, and the training's process ends itself when it reads that.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from gapmatch.running.atomic import write_text
 
 STALLED_SECONDS = 60.0
-"""A loader that reads for so long without coming to another file of a shard is stalled."""
+"""A worker that reads for so long without coming to another file of a shard is stalled."""
 LOOK_SECONDS = 5.0
 
 
@@ -43,7 +43,7 @@ class Watch:
         """Begin to read a shard, or go on with it."""
         self.tar = tar
         self.progresses()
-        if self.thread is None:  # not before: a loader is forked from the process that made this
+        if self.thread is None:  # not before: a worker is forked from the process that made this
             self.thread = threading.Thread(target=self._look, daemon=True)
             self.thread.start()
 
