@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import shlex
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +40,9 @@ for name in ("CONDA_SHLVL", "CONDA_PREFIX"):
 try:
     STUDY = load_study(config, workflow.configfiles)
 except InputError as error:
-    raise WorkflowError(str(error))
+    # Not raised: Snakemake would put this file and line around the message.
+    logger.error(str(error))
+    sys.exit(1)
 
 SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow_scripts")
 # Inputs by relative paths: their names are recorded, and a moved project is to re-run nothing.
