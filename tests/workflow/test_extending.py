@@ -19,6 +19,7 @@ PACKAGE = Path("workflow_scripts/gapmatch")
 PLACES = {
     "METHOD = ": PACKAGE / "subset" / "methods" / "band.py",
     "FIGURE = ": PACKAGE / "figures" / "kept.py",
+    "TABLE = ": PACKAGE / "tables" / "reasons.py",
     "EMBEDDER = ": PACKAGE / "embed" / "embedders" / "mean_colour.py",
     "SOURCE = ": PACKAGE / "download" / "sources" / "imagelist.py",
 }
@@ -74,7 +75,7 @@ def test_an_embedder_is_one_module(extended: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3)
 
 
-def test_a_method_and_a_figure_are_one_module_each(extended: Path, tmp_path: Path) -> None:
+def test_a_method_a_table_and_a_figure_are_one_module_each(extended: Path, tmp_path: Path) -> None:
     folder = extended
     margins = [
         pl.read_parquet(
@@ -99,8 +100,11 @@ def test_a_method_and_a_figure_are_one_module_each(extended: Path, tmp_path: Pat
         np.testing.assert_array_equal(pl.read_parquet(kept)["row"].to_numpy(), rows[inside])
     drawn = pl.read_csv(folder / RESULTS / "figures/kept.csv")
     assert dict(drawn.iter_rows())["a_band"] == summary["kept"] > 0
+    reasons = pl.read_csv(folder / RESULTS / "tables/reasons.csv")
+    assert ("a_band", "band", summary["pruned"]) in reasons.rows()
     report = (folder / RESULTS / "report.html").read_text(encoding="utf-8")
     assert 'id="figure-kept"' in report
+    assert 'id="table-reasons"' in report
     assert "How much of the pool each subset keeps: n, the number of samples." in report
     assert "those outside of a band of similarity to sketch" not in report  # not of the headline
 
