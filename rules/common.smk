@@ -45,7 +45,7 @@ except InputError as error:
     sys.exit(1)
 
 SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow_scripts")
-# Inputs by relative paths: their names are recorded, and a moved project is to re-run nothing.
+# Inputs by relative paths: their names are recorded, and a moved project is to rerun nothing.
 RESOURCES = os.path.relpath(f"{workflow.basedir}/resources")
 FILES = Results(STUDY)
 RESULTS = FILES.root
@@ -142,7 +142,7 @@ def outputs_of(kind):
 
 
 def engine_options(kind):
-    """Return the function of the options of a table that searches; they re-run nothing."""
+    """Return the function of the options of a table that searches; they rerun nothing."""
     if not kind.searches:
         return ""
     return lambda wildcards, threads, resources: ENGINE_OPTIONS.format(
@@ -158,7 +158,7 @@ def settings_of(kind):
 def arguments_of(kind):
     """Return the function of the other options: Snakemake records no function of ``input``.
 
-    They follow from the inputs and from the order of the config, which is to re-run nothing.
+    They follow from the inputs and from the order of the config, which is to rerun nothing.
     """
     return lambda wildcards, input: options(kind.needed(FILES, wildcards).arguments)
 

@@ -8,7 +8,7 @@ from gapmatch.kinds.section import Section
 
 
 class Compute(Section):
-    """Speed: nothing here re-runs anything."""
+    """Speed: nothing here reruns anything."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where embedding, search, training and evaluation compute."

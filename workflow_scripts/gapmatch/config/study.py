@@ -76,7 +76,7 @@ class Study(Section):
         "baselines beside the CLIP models.",
     )
     figures: Figures = Field(Figures(), description="What the figures show, and of what.")
-    compute: Compute = Field(Compute(), description="Settings of speed: they re-run nothing.")
+    compute: Compute = Field(Compute(), description="Settings of speed: they rerun nothing.")
 
     def subset_test_sets(self, name: str) -> list[str]:
         """Return the test sets that subset ``name`` is selected against, sorted by name."""

@@ -39,7 +39,7 @@ class CrawlSettings:
         size: side of an image in pixels.
         variants: images per class and style.
         chunks: number of lists of URLs.
-        duplicates: exact copies under another URL, as a fraction of the images.
+        duplicates: exact copies behind another link, as a fraction of the images.
         near_duplicates: re-encoded, rescaled copies, as a fraction of the images.
         faults: broken URLs, as a fraction of the images. Above 0, each chunk also gets one
             picture of 3000 x 3000 px.
@@ -55,7 +55,7 @@ class CrawlSettings:
 
 
 class Listing(NamedTuple):
-    """One URL of the crawl: its path below the site, its caption, class and style."""
+    """One link of the crawl: its path below the site, its caption, class and style."""
 
     path: str
     caption: str

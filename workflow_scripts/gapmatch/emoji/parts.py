@@ -47,7 +47,7 @@ def render_emoji(
         drawing_classes: Other pool classes that the reference holds as drawings.
         variants: Images per class (and style, in the pool).
         drawing_variants: Reference only: images per drawing class and drawn style.
-        chunks: Pool only: number of URL lists.
+        chunks: Pool only: number of lists of links.
         duplicates: Pool only: exact copies, as a fraction.
         near_duplicates: Pool only: re-encoded copies, as a fraction.
         faults: Pool only: broken URLs, as a fraction.
