@@ -140,33 +140,6 @@ def by_lowest_keys(
         yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
 
 
-def by_similarity(
-    pool: PoolSamples,
-    similarity: Path,
-    test_sets: Sequence[str],
-    to_keys: Callable[[Float32], Keys],
-    number: int,
-    reason: str,
-) -> Choices:
-    """Keep the samples whose similarity to the nearest test image has the lowest keys.
-
-    Args:
-        pool: What there is to choose from.
-        similarity: Folder similarity/<embedder>.
-        test_sets: Test sets to measure against.
-        to_keys: Keys of similarities.
-        number: How many samples are kept.
-        reason: Why the others are pruned, for the summary.
-    """
-
-    def keys() -> Iterator[tuple[Part, Keys]]:
-        for part in pool.parts():
-            nearest, _ = largest_over_test_sets(part, similarity, test_sets, "nearest_similarity")
-            yield part, to_keys(nearest)
-
-    return by_lowest_keys(keys, number, reason)
-
-
 def write_kept(folder: Path, part: Part, rows: Rows) -> None:
     """Write the kept rows of a chunk, ascending, with shard and key.
 
@@ -279,3 +252,32 @@ class Size:
         except ValueError as error:
             raise InputError(f"--keep: {error}") from None
         return samples_to_keep(keep, len(pool), subset)
+
+
+def select_by_similarity(
+    selection: Selection,
+    similarity: Path,
+    test_sets: list[str],
+    size: Size,
+    to_keys: Callable[[Float32], Keys],
+    method: str,
+) -> None:
+    """Keep the samples whose similarity to the nearest test image has the lowest keys.
+
+    Args:
+        selection: The subset.
+        similarity: Folder similarity/<embedder>.
+        test_sets: Test sets to measure against.
+        size: How many samples are kept.
+        to_keys: Keys of similarities.
+        method: Name of the method, which is also why the others are pruned.
+    """
+    pool = selection.pool()
+
+    def keys() -> Iterator[tuple[Part, Keys]]:
+        for part in pool.parts():
+            nearest, _ = largest_over_test_sets(part, similarity, test_sets, "nearest_similarity")
+            yield part, to_keys(nearest)
+
+    kept = by_lowest_keys(keys, size.samples(pool, selection.subset), method)
+    selection.write(method, pool, kept, test_sets=test_sets)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gapmatch.subset.keys import most_similar_first
 from gapmatch.subset.method import Keep, Method, SearchedSettings
-from gapmatch.subset.selection import Selection, Size, by_similarity
+from gapmatch.subset.selection import Selection, Size, select_by_similarity
 
 
 class FarSubset(SearchedSettings):
@@ -28,10 +28,7 @@ def select(
         test_sets: Test sets to measure against.
         size: How much of the pool is kept.
     """
-    pool = selection.pool()
-    number = size.samples(pool, selection.subset)
-    kept = by_similarity(pool, similarity, test_sets, most_similar_first, number, "far")
-    selection.write("far", pool, kept, test_sets=test_sets)
+    select_by_similarity(selection, similarity, test_sets, size, most_similar_first, "far")
 
 
 METHOD = Method(
