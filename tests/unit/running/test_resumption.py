@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -83,13 +84,30 @@ def test_a_state_in_use_is_refused_until_its_process_is_killed(
     claim_and_release(tmp_path, "same")
 
 
+@pytest.mark.parametrize("finished", [False, True])
 def test_a_state_whose_processes_are_about_to_end_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    finished: bool,
 ) -> None:
-    first = claim_state(tmp_path, "same")
-    (tmp_path / "file").write_bytes(b"x")
-    monkeypatch.setattr(time, "sleep", lambda _: os.close(first))
+    state = tmp_path / "state"
+    first = claim_state(state, "same")
+    (state / "file").write_bytes(b"x")
+
+    def end(_: float) -> None:
+        if finished:  # it deletes its state, then ends
+            shutil.rmtree(state)
+        os.close(first)
+
+    monkeypatch.setattr(time, "sleep", end)
     with caplog.at_level("INFO"):
-        claim_and_release(tmp_path, "same")
-    assert f"{tmp_path} is in use: waiting up to 20 s" in caplog.text
-    assert (tmp_path / "file").exists()
+        lock = claim_state(state, "same")
+    assert f"{state} is in use: waiting up to 20 s" in caplog.text
+    assert (state / "file").exists() is not finished
+    monkeypatch.setattr(resumption, "PATIENCE", 0.0)
+    with pytest.raises(
+        InputError, match="is in use"
+    ):  # the lock is that of the folder that is there
+        claim_state(state, "same")
+    os.close(lock)

@@ -38,9 +38,7 @@ def claim_state(state: Path, identity: str) -> int:
     Raises:
         InputError: A process of an earlier run still works in the folder.
     """
-    state.mkdir(parents=True, exist_ok=True)
-    lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
-    take(lock, state)
+    lock = locked(state)
     marker = state / "identity.json"
     if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == identity:
         logger.info("continuing in %s", state)
@@ -56,8 +54,11 @@ def claim_state(state: Path, identity: str) -> int:
     return lock
 
 
-def take(lock: int, state: Path) -> None:
-    """Lock a folder of unfinished work, as soon as no process of an earlier run holds the lock.
+def locked(state: Path) -> int:
+    """Make and lock a folder of unfinished work, as soon as no earlier process holds its lock.
+
+    Returns:
+        The lock's file descriptor.
 
     Raises:
         InputError: One still does after PATIENCE.
@@ -65,27 +66,46 @@ def take(lock: int, state: Path) -> None:
     end = time.monotonic() + PATIENCE
     told = False
     while True:
+        state.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                raise InputError(
-                    f"{state} is in use: a process of an earlier run still works there (fuser "
-                    f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
-                ) from None
-        except OSError as error:
-            if error.errno not in WITHOUT_LOCKS:
-                raise
-            logger.warning(
-                "%s: the file system has no locks (%s): nothing keeps a second run out of the "
-                "folder",
-                state,
-                error.strerror,
+            lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:
+            continue
+        # A process that ends its work deletes the folder, and with it the file that it has locked.
+        if try_lock(lock, state) and is_at(lock, state / LOCK):
+            return lock
+        os.close(lock)
+        if time.monotonic() >= end:
+            raise InputError(
+                f"{state} is in use: a process of an earlier run still works there (fuser "
+                f"{state / LOCK} names it). Wait for its end, or stop it, and run again"
             )
-            return
-        else:
-            return
         if not told:
             logger.info("%s is in use: waiting up to %.0f s for its processes", state, PATIENCE)
             told = True
         time.sleep(0.1)
+
+
+def try_lock(lock: int, state: Path) -> bool:
+    """Lock an open file, or tell that another process holds the lock; warn where there is none."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        logger.warning(
+            "%s: the file system has no locks (%s): nothing keeps a second run out of the folder",
+            state,
+            error.strerror,
+        )
+    return True
+
+
+def is_at(file: int, path: Path) -> bool:
+    """Tell whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
