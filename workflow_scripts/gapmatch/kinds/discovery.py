@@ -1,12 +1,15 @@
 """Finding the modules of a package: what stands there is part of the workflow."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Collection
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Kind = TypeVar("Kind")
 
