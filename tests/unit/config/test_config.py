@@ -79,11 +79,11 @@ def test_every_key_has_a_description() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("serch", {}, "docs/config.md"),
+        ("serch", {}, "did you mean search?"),
         ("search.rank", 1, "docs/config.md"),
-        ("subsets.sketch_pruned.ofset", 0.1, "docs/config.md"),
+        ("subsets.sketch_pruned.ofset", 0.1, "did you mean offset?"),
         ("test_sets.val.source.root", "/data", "docs/config.md"),
-        ("embedders.trained.checkpoint", "x.pt", "docs/config.md"),
+        ("embedders.trained.checkpoint", "x.pt", "unknown key (docs/config.md"),
     ],
 )
 def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: str) -> None:
@@ -193,7 +193,7 @@ def test_one_line_names_key_value_and_what_is_allowed(
         ("compute", "none", "keys with values"),
         ("figures.published", 3, "a path"),
         ("subsets.sketch_pruned.test_sets", "sketch", "'all' or a list"),
-        ("subsets.near_sketch.keep", [1], "a number, a whole number or text"),
+        ("subsets.near_sketch.keep", None, "a number, a whole number or text"),
         ("embedders.trained", {"model": "x"}, "the key 'kind', which says what kind it is"),
     ],
 )

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def expanded(**subsets: Any) -> dict[str, Any]:
-    every, problems = expand(subsets, TESTS)
-    assert not problems
-    return every
+    every = expand(subsets, TESTS)
+    assert not every.problems
+    return every.subsets
 
 
 def test_a_family_stands_for_a_subset_of_each_combination() -> None:
@@ -44,6 +44,8 @@ def test_values_are_told_in_names() -> None:
     # A test set of its own, and all of them together.
     both = expanded(**{"{test_sets}_pruned": {"test_sets": ["val", "all"]}})
     assert both == {"val_pruned": {"test_sets": ["val"]}, "all_pruned": {"test_sets": "all"}}
+    every = expanded(**{"{test_sets}_pruned": {"test_sets": ["each", "all"]}})
+    assert list(every) == ["val_pruned", "sketch_pruned", "all_pruned"]
 
 
 KEYS = {
@@ -75,6 +77,12 @@ def test_every_combination_is_there_once(data: st.DataObject, keys: list[str]) -
         ("near_{keep}_{keep}", {"keep": [0.5]}, "expected each key once in braces"),
         ("near_{keep", {"keep": [0.5]}, "expected each key once in braces"),
         ("near_{keep}", {"keep": [0.5, 0.5]}, "stands for a second near_50"),
+        (
+            "near",
+            {"keep": [0.5, 0.2]},
+            r"keep: got \[0\.5, 0\.2\], expected .* \{keep\} in the subset",
+        ),
+        ("near", {"test_sets": "each"}, r"test_sets: got 'each', expected .* \{test_sets\} in"),
         ("{method}line", {"method": ["base"]}, "stands for a second baseline"),
     ],
 )
@@ -89,9 +97,14 @@ def test_a_wrong_family_gets_one_line(name: str, definition: dict[str, Any], sai
 def test_members_are_checked_as_if_they_were_written() -> None:
     values = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8"))
     values["subsets"]["near_{keep}"] = {"method": "near", "test_sets": "all", "keep": [0.5, 2.5]}
-    with pytest.raises(InputError, match=r"subsets\.near_250\.keep: got 2\.5"):
+    with pytest.raises(InputError, match=r"subsets\.near_\{keep\}\.keep: got 2\.5"):
         parse_study(values, "a.yaml")
-    values["subsets"]["near_{keep}"]["keep"] = [0.5, 0.25]
+    values["subsets"]["near_{keep}"].update(keep=[0.5, 0.25], kep=1)
+    with pytest.raises(InputError) as error:
+        parse_study(values, "a.yaml")
+    (line,) = str(error.value).splitlines()[1:]  # though there are two members
+    assert line.startswith("  subsets.near_{keep}.kep: unknown key (did you mean keep?")
+    del values["subsets"]["near_{keep}"]["kep"]
     study = parse_study(values, "a.yaml")
     assert {"near_50", "near_25"} <= set(study.subsets)
     assert "near_{keep}" not in study.model_dump_json()

@@ -6,11 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from programs import ROOT
 
+from gapmatch.config import parse_study
+from gapmatch.config.results import Results
 from gapmatch.download import source
 from gapmatch.embed import embedder
 from gapmatch.evaluate import classifier
 from gapmatch.kinds.discovery import found
+from gapmatch.kinds.section import Section
 from gapmatch.results import shown
 from gapmatch.subset import method
 
@@ -90,8 +95,30 @@ def test_a_module_defines_what_its_package_holds(
 def test_a_method_selects_by_its_keys() -> None:
     near = method.methods()["near"]
     method._check("near", near)
-    with pytest.raises(TypeError, match="select to take similarity, size, test_sets"):
+    with pytest.raises(TypeError, match="select to take the arguments similarity, size, test_sets"):
         method._check("near", replace(near, select=method.methods()["all"].select))
+
+    def more(*, selection: object, similarity: Path, test_sets: str, size: int, low: float) -> None:
+        pass
+
+    with pytest.raises(TypeError, match="more to have a default for low: nothing passes it"):
+        method._check("near", replace(near, select=more))
+    with pytest.raises(TypeError, match=r"class Near\(SubsetSettings\)"):
+        method._check("near", replace(near, settings=type("Near", (Section,), {})))
+
+
+def test_a_table_takes_what_it_needs_and_no_more() -> None:
+    results = Results(
+        parse_study(yaml.safe_load((ROOT / "config.yaml").read_text()), "config.yaml")
+    )
+    table = shown.tables()["duplicates"]
+    assert set(table.needed(results, {}).settings) == {"out", "threshold"}
+
+    def other(*, nearest: Path, thresold: float, out: Path) -> None:
+        pass
+
+    with pytest.raises(TypeError, match=r"duplicates\.py: .*other to take .* threshold"):
+        replace(table, make=other).needed(results, {})
 
 
 def test_a_source_is_of_the_pool_or_of_labelled_images() -> None:
@@ -105,5 +132,3 @@ def test_tables_and_figures_say_where_they_write_and_what_for() -> None:
     audit = shown.figures()["audit"]
     with pytest.raises(TypeError, match='each="chunk": expected one of subset, test_set'):
         shown._check("audit", replace(audit, each="chunk"))
-    with pytest.raises(TypeError, match="to take out"):
-        shown._check("audit", replace(audit, make=lambda: None))

@@ -61,7 +61,9 @@ def test_a_process_ends_as_its_main_does(ending: str, status: int, error: str) -
     ("arguments", "status", "last"),
     [
         (["--help"], 0, None),
-        (["--no-such-option"], 2, "error: Parameter --training-set requires an argument."),
+        (["--no-such-option"], 2, "error: unknown: --no-such-option; see --help"),
+        ([], 2, "error: the option --training-set is missing; see --help"),
+        (["--training-set"], 2, "error: Parameter --training-set requires an argument; see --help"),
     ],
 )
 def test_nothing_follows_the_last_word_of_a_program(

@@ -7,36 +7,49 @@ sizes stands for six subsets, such as near_sketch_25m.
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 EACH = "each"
 """As ``test_sets`` of a family: every test set of the study, one after the other."""
+SINGLE = ("keep", "rank", "offset", "embedder", "seed")
+"""Keys of which a subset has one value: several are a family's."""
 
 
-def expand(
-    subsets: Mapping[str, Any], test_sets: Iterable[str]
-) -> tuple[dict[str, Any], list[str]]:
+class Expanded(NamedTuple):
+    """The subsets of a study without families.
+
+    Attributes:
+        subsets: In the order written, the last placeholder of a family changing fastest.
+        families: The pattern of each subset that belongs to a family, by the subset's name.
+        problems: A line for each problem: what was written, what was expected.
+    """
+
+    subsets: dict[str, Any]
+    families: dict[str, str]
+    problems: list[str]
+
+
+def expand(subsets: Mapping[str, Any], test_sets: Iterable[str]) -> Expanded:
     """Replace the families among the subsets of a study by their members.
 
     Args:
         subsets: Section ``subsets`` as it was written.
         test_sets: Names of the study's test sets.
-
-    Returns:
-        The subsets, in the order written, the last placeholder of a family changing fastest; and a
-        line for each problem: what was written, what was expected.
     """
-    every, problems = {}, []
+    every: dict[str, Any] = {}
+    families: dict[str, str] = {}
+    problems = []
     names = list(test_sets)
     for pattern, definition in subsets.items():
-        if "{" not in str(pattern) or not isinstance(definition, Mapping):
-            members: Iterable[tuple[str, Any]] = [(pattern, definition)]
-        elif problem := _problem(pattern, definition):
-            problems.append(problem)
-            continue
-        else:
-            members = _members(pattern, definition, names)
+        members: Iterable[tuple[str, Any]] = [(pattern, definition)]
+        if isinstance(definition, Mapping):
+            if problem := _problem(str(pattern), definition):
+                problems.append(problem)
+                continue
+            if "{" in str(pattern):
+                members = list(_members(pattern, definition, names))
+                families |= {name: pattern for name, _ in members}
         for name, member in members:
             if name in every:
                 problems.append(
@@ -44,7 +57,7 @@ def expand(
                     "of its own for each subset"
                 )
             every[name] = member
-    return every, problems
+    return Expanded(every, families, problems)
 
 
 def _problem(pattern: str, definition: Mapping[str, Any]) -> str:
@@ -61,14 +74,33 @@ def _problem(pattern: str, definition: Mapping[str, Any]) -> str:
         ):
             each = f", or {EACH}" if key == "test_sets" else ""
             return f"subsets.{pattern}.{key}: got {values!r}, expected a list of values{each}"
+    several = [key for key in SINGLE if isinstance(definition.get(key), list)]
+    several += ["test_sets"] if EACH in _listed(definition.get("test_sets")) else []
+    for key in several:
+        if key not in keys:
+            return (
+                f"subsets.{pattern}.{key}: got {definition[key]!r}, expected one value, or "
+                f"{{{key}}} in the subset's name, which makes a subset of each"
+            )
     return ""
+
+
+def _listed(values: object) -> list[object]:
+    return values if isinstance(values, list) else [values]
 
 
 def _members(
     pattern: str, definition: Mapping[str, Any], test_sets: list[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     keys = PLACEHOLDER.findall(pattern)
-    lists = [test_sets if definition[key] == EACH else definition[key] for key in keys]
+    lists = [
+        [
+            one
+            for value in _listed(definition[key])
+            for one in (test_sets if value == EACH else [value])
+        ]
+        for key in keys
+    ]
     for values in itertools.product(*lists):
         chosen = dict(zip(keys, values, strict=True))
         name = pattern

@@ -1,6 +1,7 @@
 """Mistakes in a config as one message each: the key, the value, what is expected."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,7 +36,19 @@ EXPECTED = {
 """What is expected, by pydantic's type of error and with what it tells of it."""
 
 
-def describe(error: ValidationError, values: Any) -> list[str]:
+def known_keys(schema: Any) -> set[str]:
+    """Return all keys that a JSON schema names, whatever section they belong to."""
+    found = set()
+    if isinstance(schema, dict):
+        found |= schema.get("properties", {}).keys()
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            found |= known_keys(part)
+    return found
+
+
+def describe(error: ValidationError, values: Any, known: Collection[str]) -> list[str]:
     """Return a line for each mistake.
 
     Where a key may have values of several types, pydantic reports an error for each: they become
@@ -44,10 +57,11 @@ def describe(error: ValidationError, values: Any) -> list[str]:
     Args:
         error: What pydantic found.
         values: What it validated: the parsed YAML.
+        known: All keys that a study may have, of which one may have been meant.
     """
     expected: dict[str, list[str]] = {}
     for detail in error.errors():
-        for place, wanted in _mistakes(dict(detail), values):
+        for place, wanted in _mistakes(dict(detail), values, known):
             alternatives = expected.setdefault(place, [])
             if wanted not in alternatives:
                 alternatives.append(wanted)
@@ -57,7 +71,9 @@ def describe(error: ValidationError, values: Any) -> list[str]:
     ]
 
 
-def _mistakes(detail: dict[str, Any], values: Any) -> Iterable[tuple[str, str]]:
+def _mistakes(
+    detail: dict[str, Any], values: Any, known: Collection[str]
+) -> Iterable[tuple[str, str]]:
     """Return what stands where, and what is expected; nothing where the first says it all."""
     key = _key(detail["loc"], values)
     got = f"{key}: got {detail['input']!r}"
@@ -69,7 +85,11 @@ def _mistakes(detail: dict[str, Any], values: Any) -> Iterable[tuple[str, str]]:
         # Checks across sections name their keys themselves.
         return [(line, "") for line in message.splitlines()]
     if kind == "extra_forbidden":
-        return [(f"{key}: unknown key (docs/config.md lists the known ones)", "")]
+        name = str(detail["loc"][-1])
+        # One that is known is a key of other sections.
+        meant = [] if name in known else get_close_matches(name, known, n=1)
+        hint = "".join(f"did you mean {one}? " for one in meant)
+        return [(f"{key}: unknown key ({hint}docs/config.md lists the known ones)", "")]
     if kind == "missing":
         return [(f"{key}: missing", "a value (see docs/config.md)")]
     told = detail.get("ctx", {})

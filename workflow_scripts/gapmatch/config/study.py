@@ -11,9 +11,9 @@ from gapmatch.config.deduplicate import Deduplicate
 from gapmatch.config.download import Download
 from gapmatch.config.emoji import Emoji
 from gapmatch.config.evaluation import Evaluation
-from gapmatch.config.families import expand
+from gapmatch.config.families import Expanded, expand
 from gapmatch.config.figures import Figures
-from gapmatch.config.messages import describe
+from gapmatch.config.messages import describe, known_keys
 from gapmatch.config.search import Search
 from gapmatch.config.training import Training
 from gapmatch.embed.embedder import EmbedderSettings, embedders
@@ -95,14 +95,20 @@ class Study(Section):
         return self
 
 
-def _without_families(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a study whose families of subsets are replaced by their members, and problems."""
-    subsets, test_sets = values.get("subsets"), values.get("test_sets")
-    if not isinstance(subsets, dict):
-        return values, []
-    named = test_sets if isinstance(test_sets, dict) else {}
-    every, problems = expand(subsets, named)
-    return {**values, "subsets": every}, problems
+def _without_families(values: dict[str, Any]) -> Expanded:
+    """Return the subsets of a study as they are without families."""
+    test_sets = values.get("test_sets")
+    return expand(values["subsets"], test_sets if isinstance(test_sets, dict) else {})
+
+
+def _of_families(lines: list[str], families: dict[str, str]) -> list[str]:
+    """Return messages that name the families of subsets as they were written, each once."""
+    for place, line in enumerate(lines):
+        section, _, rest = line.partition(".")
+        name, dot, key = rest.partition(".")
+        if section == "subsets" and dot and name in families:
+            lines[place] = f"subsets.{families[name]}.{key}"
+    return list(dict.fromkeys(lines))
 
 
 def parse_study(values: dict[str, Any], name: str) -> Study:
@@ -115,11 +121,16 @@ def parse_study(values: dict[str, Any], name: str) -> Study:
     Raises:
         InputError: One message with a line for every problem: key, value, what is allowed.
     """
-    values, lines = _without_families(values)
+    lines: list[str] = []
+    families: dict[str, str] = {}
+    if isinstance(values.get("subsets"), dict):
+        subsets, families, lines = _without_families(values)
+        values = {**values, "subsets": subsets}
     try:
         if not lines:
             return Study.model_validate(values)
     except ValidationError as error:
-        lines = describe(error, values)
+        known = known_keys(Study.model_json_schema())
+        lines = _of_families(describe(error, values, known), families)
     indented = "\n".join(f"  {line}" for line in lines)
     raise InputError(f"{name} is not a valid study:\n{indented}")

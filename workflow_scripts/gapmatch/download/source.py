@@ -123,7 +123,7 @@ class Source:
 
 
 def _check(name: str, source: Source) -> None:
-    require_tag(source.settings, "kind", name)
+    require_tag(source.settings, SourceSettings, "kind", name)
     if source.listing and source.ingest:
         raise TypeError("expected listing (reference, test sets) or ingest (the pool), not both")
     if source.ingest:

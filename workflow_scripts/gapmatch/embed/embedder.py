@@ -78,7 +78,7 @@ class Embedder:
 
 
 def _check(name: str, embedder: Embedder) -> None:
-    require_tag(embedder.settings, "kind", name)
+    require_tag(embedder.settings, EmbedderSettings, "kind", name)
 
 
 @cache

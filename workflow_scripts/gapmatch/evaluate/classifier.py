@@ -46,7 +46,7 @@ class Classifier:
 
 
 def _check(name: str, classifier: Classifier) -> None:
-    require_tag(classifier.settings, "kind", name)
+    require_tag(classifier.settings, ClassifierSettings, "kind", name)
 
 
 @cache

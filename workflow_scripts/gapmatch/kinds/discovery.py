@@ -48,27 +48,39 @@ def found(
     return every
 
 
-def require_tag(settings: type[BaseModel], key: str, name: str) -> None:
+def require_tag(settings: type[BaseModel], base: type[BaseModel], key: str, name: str) -> None:
     """Check that settings are chosen by the name of their module.
 
     Args:
         settings: Settings of a study.
+        base: What they are derived from.
         key: The key that chooses them.
         name: Name of the module.
 
     Raises:
-        TypeError: Another name chooses them, or none.
+        TypeError: They are derived from something else, or another name chooses them.
     """
+    if not issubclass(settings, base):
+        raise TypeError(f"expected class {settings.__name__}({base.__name__})")
     field = settings.model_fields.get(key)
     if field is None or get_args(field.annotation) != (name,):
         raise TypeError(f'expected {key}: Literal["{name}"] in {settings.__name__}')
 
 
 def require_arguments(function: Callable[..., None], names: Collection[str]) -> None:
-    """Check that a function takes the arguments that it is called with.
+    """Check that a function takes just the arguments that it is called with.
 
     Raises:
-        TypeError: It lacks some.
+        TypeError: It does not take some, or has others without a default.
     """
-    if lacking := set(names) - set(inspect.signature(function).parameters):
-        raise TypeError(f"expected {function.__name__} to take {', '.join(sorted(lacking))}")
+    takes = inspect.signature(function).parameters
+    if lacking := set(names) - takes.keys():
+        raise TypeError(
+            f"expected {function.__name__} to take the arguments {', '.join(sorted(lacking))}"
+        )
+    needed = {name for name, one in takes.items() if one.default is one.empty}
+    if unknown := needed - set(names):
+        raise TypeError(
+            f"expected {function.__name__} to have a default for {', '.join(sorted(unknown))}: "
+            "nothing passes it"
+        )

@@ -75,6 +75,11 @@ class _Shown:
         return f"{{{self.each}}}" if self.each else ""
 
     @property
+    def passed(self) -> set[str]:
+        """What its rule passes beside what it is made from."""
+        return {"out"}
+
+    @property
     def title(self) -> str:
         """What it is called, with the pattern of the item that it is made for."""
         words = self.name.replace("_", " ")
@@ -110,6 +115,11 @@ class _Shown:
 def _needed(kind: _Shown, results: Results, item: str) -> Needs:
     """Return what one is made from, with the path of its files without suffix."""
     needs = kind.needs(results, item)
+    given = {*kind.passed, *needs.arguments, *needs.settings}
+    try:
+        require_arguments(kind.make, given)
+    except TypeError as error:
+        raise TypeError(f"{kind.folder}/{kind.name}.py: {error}") from None
     out = f"{results.root}/{kind.folder}/{kind._named(item)}"
     return replace(needs, settings={**needs.settings, "out": out})
 
@@ -131,6 +141,11 @@ class Table(_Shown):
     environment: str = "report"
     searches: bool = False
 
+    @property
+    def passed(self) -> set[str]:
+        """What its rule passes beside what it is made from."""
+        return {"out", "engine"} if self.searches else {"out"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(_Shown):
@@ -149,7 +164,6 @@ WILDCARDS = ("", "subset", "test_set")
 def _check(_: str, kind: Table | Figure) -> None:
     if kind.each not in WILDCARDS:
         raise TypeError(f'each="{kind.each}": expected one of {", ".join(WILDCARDS[1:])}')
-    require_arguments(kind.make, {"out"})
 
 
 @cache

@@ -1,5 +1,7 @@
 """What every program in workflow_scripts/ does around its work: logging and clean errors."""
 
+from __future__ import annotations
+
 import atexit
 import gc
 import logging
@@ -12,11 +14,14 @@ from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Never, get_type_hints
+from typing import TYPE_CHECKING, Never, get_type_hints
 
 from gapmatch import IS_PROGRAM
 from gapmatch.running.disk_space import find_no_space, no_space
 from gapmatch.running.errors import InputError
+
+if TYPE_CHECKING:
+    from cyclopts import MissingArgumentError
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +84,7 @@ def call(program: Callable[..., None]) -> None:
         InputError: The options are wrong.
     """
     # Snakemake imports this module for its parts: it need not wait for what only programs need.
-    from cyclopts import App, CycloptsError, Parameter
+    from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
     for hint in get_type_hints(program).values():
         if is_dataclass(hint) or hasattr(hint, "model_fields"):  # or settings of a study
@@ -93,8 +98,23 @@ def call(program: Callable[..., None]) -> None:
     app.default(program)
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except MissingArgumentError as error:
+        raise InputError(f"{_missing(error)}; see --help") from None
     except CycloptsError as error:
-        raise InputError(f"{error}; see --help") from None
+        raise InputError(f"{str(error).rstrip('.')}; see --help") from None
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """Return what is wrong where an option has no value: it may not be given at all.
+
+    Of that cyclopts tells first, before an option that it does not know, which may be that one.
+    """
+    given = error.keyword or (error.argument and error.argument.tokens)
+    if given or not error.argument:
+        return str(error).rstrip(".")
+    if unknown := error.unused_tokens:
+        return f"unknown: {' '.join(unknown)}"
+    return f"the option {error.argument.name} is missing"
 
 
 def fill_process(main: Callable[[], None]) -> None:

@@ -91,7 +91,7 @@ class Method:
 
 
 def _check(name: str, method: Method) -> None:
-    require_tag(method.settings, "method", name)
+    require_tag(method.settings, SubsetSettings, "method", name)
     keys = method.settings.model_fields.keys() - SubsetSettings.model_fields.keys() - {"embedder"}
     arguments = {"size" if key == "keep" else key for key in keys}
     searched = {"similarity"} if "test_sets" in keys else set()

@@ -19,6 +19,7 @@ from gapmatch.data.embedding_files import (
     open_embeddings,
 )
 from gapmatch.deduplicate.duplicate_files import read_not_duplicates, require_rows
+from gapmatch.kinds.discovery import modules
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns, read_object
@@ -198,13 +199,20 @@ class Selection:
         """Write the kept rows of every chunk and a summary.
 
         Args:
-            method: How the samples were chosen.
+            method: Name of the method's module.
             pool: What there was to choose from.
             choices: What is kept.
             declared: Settings of the method that the summary tells.
         """
         kept, pruned_by = 0, Counter[str]()
+        if method not in modules("gapmatch.subset.methods"):
+            raise ValueError(f"{method}: expected the name of the method's module")
         for part, choice in tqdm(choices, total=len(pool.chunks), unit="chunk", mininterval=5):
+            if len(part.rows) - len(choice.rows) != sum(choice.pruned_by.values()):
+                raise ValueError(
+                    f"{method}: pruned {len(part.rows) - len(choice.rows)} of chunk "
+                    f"{part.files.chunk}, but tells the reasons of {choice.pruned_by}"
+                )
             write_kept(self.out, part, choice.rows)
             kept += len(choice.rows)
             pruned_by.update(choice.pruned_by)
