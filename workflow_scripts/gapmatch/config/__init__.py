@@ -1,4 +1,4 @@
-"""The config of a study: pydantic models, one module per group of sections."""
+"""The config of a study: pydantic models, one module per section."""
 
 from gapmatch.config.files import load_study
 from gapmatch.config.study import Study, parse_study

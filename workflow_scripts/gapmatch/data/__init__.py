@@ -1,1 +1,1 @@
-"""A dataset as chunks of webdataset shards: sources, samples, decoding, embedding files."""
+"""A dataset as chunks of webdataset shards: samples, decoding, embedding files."""

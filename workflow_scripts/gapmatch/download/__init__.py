@@ -1,1 +1,1 @@
-"""Download of a chunk with img2dataset."""
+"""Making the chunks of a dataset: from links, images or shards."""

@@ -1,1 +1,1 @@
-"""The figures, one module each: a function that computes what is drawn, and one that draws it."""
+"""The figures, one module each, drawn from tables alone."""

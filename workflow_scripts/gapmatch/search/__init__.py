@@ -1,1 +1,1 @@
-"""The results of searching test sets in pool and reference, as files."""
+"""The results of searching test sets in pool and reference, as files; ``similarity`` searches."""

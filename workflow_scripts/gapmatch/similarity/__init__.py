@@ -10,8 +10,7 @@ product of matrices (tests x block of the dataset) that is never stored whole:
 - ``screening``: the precision of the product, and the proof of how far a score may be off;
 - ``candidates``: collecting the pairs that may win, tile by tile; ``picking``: few entries of
   large matrices; ``grouping``: the order of the test images in which few pairs may win;
-- ``exact``: similarities in float64; ``winners``: the choice among candidates;
-- ``arguments``: command-line arguments that the search programs share.
+- ``exact``: similarities in float64; ``winners``: the choice among candidates.
 
 Products only find candidates: every pair within twice the product's error of winning is recomputed
 in float64, and equal similarities are ordered by row. The results therefore depend neither on
