@@ -108,7 +108,7 @@ def found_modules(path: Path) -> list[Path]:
     """Return the modules of the packages that a file names, to import all that it finds there."""
     # Only Snakemake, the report and inspection ask which tables, figures and sources there are: the
     # environments of the latter two hold what those need. A program imports the one that it makes.
-    if path.stem in ("kinds", "table", "figure", "ingest", "ingestion", "source"):
+    if path.stem in ("shown", "table", "figure", "ingest", "ingestion", "source"):
         return []
     packages = [SCRIPTS.joinpath(*str(name).split(".")) for name in constants(path) if name]
     return [

@@ -19,12 +19,13 @@ from gapmatch.data.embedding_files import (
     open_embeddings,
 )
 from gapmatch.deduplicate.duplicate_files import read_not_duplicates, require_rows
-from gapmatch.kinds.discovery import modules
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns, read_object
 from gapmatch.search.search_tables import margins_path
 from gapmatch.subset.keys import Keys, lowest_keys, parse_keep, samples_to_keep
+
+METHODS = Path(__file__).parent / "methods"
 
 Rows = npt.NDArray[np.int32]
 
@@ -205,7 +206,7 @@ class Selection:
             declared: Settings of the method that the summary tells.
         """
         kept, pruned_by = 0, Counter[str]()
-        if method not in modules("gapmatch.subset.methods"):
+        if not METHODS.joinpath(f"{method}.py").is_file():
             raise ValueError(f"{method}: expected the name of the method's module")
         for part, choice in tqdm(choices, total=len(pool.chunks), unit="chunk", mininterval=5):
             if len(part.rows) - len(choice.rows) != sum(choice.pruned_by.values()):
