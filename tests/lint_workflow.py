@@ -15,7 +15,7 @@ ACCEPTED = {
     ),
     r"Path composition with '\+'": "they are shell commands put together, not paths",
     r"Shell command directly uses variable SCRIPTS": (
-        "where the programs lie is no parameter of science: moving the project re-runs nothing"
+        "where the programs lie is no parameter of science: moving the project reruns nothing"
     ),
     r"Param \w+ is a prefix of input or output file but hardcoded": (
         "programs take the folder of a dataset, and write several files with one stem"

@@ -1,6 +1,5 @@
 """Fetch the images of one chunk with img2dataset; continues at the last whole shard."""
 
-import shutil
 import signal
 import sys
 from contextlib import nullcontext
@@ -17,7 +16,7 @@ from gapmatch.download.download import (
 from gapmatch.emoji.web_server import serve_crawl
 from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.command_line import run
-from gapmatch.running.resumption import claim_state
+from gapmatch.running.resumption import claim_state, delete_state
 
 
 def download_chunk(
@@ -56,7 +55,7 @@ def download_chunk(
         failed = seal_chunk(shards, dataset, chunk, folder)
         links = read_chunk(folder).samples + len(failed)
         check_success_rate(failed, links, min_success_rate, chunk)
-    shutil.rmtree(state)
+    delete_state(state)
 
 
 if __name__ == "__main__":

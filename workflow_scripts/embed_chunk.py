@@ -1,7 +1,6 @@
 """Embed the images of one chunk with a model; continues at the last finished shard."""
 
 import functools
-import shutil
 from pathlib import Path
 
 from gapmatch.data.chunks import read_chunk, require_unchanged
@@ -9,7 +8,7 @@ from gapmatch.data.image_stream import Use
 from gapmatch.embed import embedding
 from gapmatch.embed.encoder_settings import EncoderSettings
 from gapmatch.running.command_line import run
-from gapmatch.running.resumption import claim_state
+from gapmatch.running.resumption import claim_state, delete_state
 
 
 def embed_chunk(
@@ -48,7 +47,7 @@ def embed_chunk(
         chunk, lambda shard, progress: embed(shard, progress=progress), state
     )
     embedding.join_shards(chunk, shards, img_emb, metadata, rejected)
-    shutil.rmtree(state)
+    delete_state(state)
 
 
 if __name__ == "__main__":

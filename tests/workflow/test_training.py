@@ -18,6 +18,7 @@ from gapmatch.data.chunks import read_chunk
 from gapmatch.data.shards import read_samples, write_shard
 from gapmatch.models.weights import load_weights, not_finite, save_weights
 from gapmatch.running.errors import InputError
+from gapmatch.running.resumption import claim_state
 from gapmatch.train import training, training_log, training_options
 from gapmatch.train.reproducible_training import FusedAdamW
 from gapmatch.train.streaming import ShardList, TrainingShard, kept_shards, write_shard_list
@@ -274,6 +275,30 @@ def test_settings_that_cannot_train(reference: Path, change: dict[str, int], mes
     assert training_options.checked(SETTINGS, shards) == SETTINGS
     with pytest.raises(InputError, match=message):
         training_options.checked(dataclasses.replace(SETTINGS, **change), shards)
+
+
+def test_samples_skipped_by_an_earlier_version_count(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It called the logs of its workers otherwise."""
+    shards = kept_shards(read_chunk(reference), None)
+    asked = dataclasses.replace(SETTINGS, max_skipped=1.0)
+    options = training_options.checked(asked, shards)
+    state = tmp_path / "state"
+    run = state / training_log.EXPERIMENT
+    os.close(claim_state(state, training.fingerprint(options, shards)))
+    run.mkdir()
+    (run / "loader-0-0.log").write_text(f"Start epoch 0\n{training_log.SKIPPED} a\n")
+
+    def trained(_: list[str], lock: int, state: Path) -> None:
+        os.close(lock)
+        assert training_log.all_skipped(state / training_log.EXPERIMENT, 1) == 1
+        raise InputError("seen")
+
+    monkeypatch.setattr(training, "run", trained)
+    outputs = training.TrainingOutputs(weights=tmp_path, metrics=tmp_path, summary=tmp_path)
+    with pytest.raises(InputError, match="seen"):
+        training.train("tiny", shards, [], asked, state, outputs)
 
 
 @pytest.mark.parametrize(("asked", "batch_size", "fed"), [(9, 16, 3), (3, 17, 1), (2, 16, 2)])

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +105,39 @@ def test_a_method_selects_by_its_keys() -> None:
         method._check("near", replace(near, select=more))
     with pytest.raises(TypeError, match=r"class Near\(SubsetSettings\)"):
         method._check("near", replace(near, settings=type("Near", (Section,), {})))
+
+
+@dataclass
+class Band:
+    """Bounds, options of a program."""
+
+    low: float
+    high: float
+
+
+def test_options_of_a_program_may_be_a_dataclass_or_any() -> None:
+    near = method.methods()["near"]
+
+    def grouped(
+        *, selection: object, similarity: Path, test_sets: str, size: int, band: Band
+    ) -> None:
+        pass
+
+    def any_option(*, selection: object, **options: object) -> None:
+        pass
+
+    for select in (grouped, any_option):
+        method._check("near", replace(near, select=select))
+
+
+def test_an_embedder_is_loaded_by_its_own_module_or_a_named_one() -> None:
+    timm = embedder.embedders()["timm"]
+    other = type("Other", (timm.settings,), {"library": "open_clip"})
+    with pytest.raises(TypeError, match=r'library: ClassVar\[str\] = "timm", got "open_clip"'):
+        embedder._check("timm", replace(timm, settings=other))
+    lost = type("Lost", (timm.settings,), {"library": "tim"})
+    with pytest.raises(TypeError, match="the module of another kind as library: tim"):
+        embedder._check("timm", replace(timm, settings=lost, load=None))
 
 
 def test_a_table_takes_what_it_needs_and_no_more() -> None:

@@ -3,17 +3,17 @@
 import errno
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gapmatch.running import resumption
 from gapmatch.running.errors import InputError
-from gapmatch.running.resumption import LOCK, claim_state
+from gapmatch.running.resumption import LOCK, claim_state, delete_state
 
 HOLDER = """
 import sys
@@ -97,7 +97,7 @@ def test_a_state_whose_processes_are_about_to_end_is_waited_for(
 
     def end(_: float) -> None:
         if finished:  # it deletes its state, then ends
-            shutil.rmtree(state)
+            delete_state(state)
         os.close(first)
 
     monkeypatch.setattr(time, "sleep", end)
@@ -111,3 +111,33 @@ def test_a_state_whose_processes_are_about_to_end_is_waited_for(
     ):  # the lock is that of the folder that is there
         claim_state(state, "same")
     os.close(lock)
+
+
+def test_one_job_at_a_time_is_in_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finishes and deletes it while others wait for it."""
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda _: sleep(0.0005))
+    state = tmp_path / "state"
+    inside: list[int] = []
+
+    def work(job: int) -> None:
+        for _ in range(25):
+            lock = claim_state(state, f"job {job}")
+            inside.append(job)
+            for number in range(30):
+                (state / f"{number}").write_text(str(job))
+            assert {(state / f"{number}").read_text() for number in range(30)} == {str(job)}
+            assert inside.pop() == job
+            assert not inside
+            delete_state(state)
+            os.close(lock)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert not state.exists()
+
+
+def test_a_file_in_the_place_of_a_state_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(FileExistsError):
+        claim_state(tmp_path / "state", "same")

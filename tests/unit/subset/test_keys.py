@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import oracle
 import pytest
@@ -25,7 +27,9 @@ similarities = st.one_of(
 def keep_lowest(parts, number):
     """Mask over all parts, each of them seen only once per pass."""
     lowest = lowest_keys(lambda: iter(parts), number)
-    return np.concatenate([np.zeros(0, bool), *lowest.masks(parts)])
+    return np.concatenate(
+        [np.zeros(0, bool), *(mask for _, mask in lowest.masks((None, keys) for keys in parts))]
+    )
 
 
 @given(values=st.lists(similarities, max_size=40), data=st.data())
@@ -48,6 +52,24 @@ def test_lowest_keys_are_those_of_a_stable_sort(keys, data):
     number = data.draw(st.integers(0, len(keys)))
     expected = np.sort(np.argsort(keys, kind="stable")[:number])
     np.testing.assert_array_equal(np.flatnonzero(keep_lowest([keys], number)), expected)
+
+
+def test_one_part_is_in_memory_at_a_time():
+    living = weakref.WeakSet()
+
+    class Part:
+        pass
+
+    def parts():
+        for _ in range(100):
+            part = Part()
+            living.add(part)
+            yield part, np.arange(3, dtype=np.uint32)
+
+    lowest = lowest_keys(lambda: (keys for _, keys in parts()), 150)
+    for part, _ in lowest.masks(parts()):
+        assert len(living) <= 2
+        del part
 
 
 @given(pool=st.integers(0, 200), seed=oracle.seeds, data=st.data())

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from gapmatch.kinds.discovery import found, require_tag
+from gapmatch.kinds.discovery import found, modules, require_tag
 from gapmatch.kinds.section import Section
 
 if TYPE_CHECKING:
     from gapmatch.embed.encoder_settings import EncoderSettings
     from gapmatch.models.image_encoders import ImageEncoder
+
+PACKAGE = "gapmatch.embed.embedders"
 
 GivenEmbeddings = Annotated[
     Path | None,
@@ -79,9 +81,14 @@ class Embedder:
 
 def _check(name: str, embedder: Embedder) -> None:
     require_tag(embedder.settings, EmbedderSettings, "kind", name)
+    library = embedder.settings.library
+    if embedder.load and library != name:
+        raise TypeError(f'expected library: ClassVar[str] = "{name}", got "{library}"')
+    if not embedder.load and library not in modules(PACKAGE):
+        raise TypeError(f"expected load=..., or the module of another kind as library: {library}")
 
 
 @cache
 def embedders() -> dict[str, Embedder]:
     """Return all embedder kinds by name."""
-    return found("gapmatch.embed.embedders", "EMBEDDER", Embedder, _check)
+    return found(PACKAGE, "EMBEDDER", Embedder, _check)

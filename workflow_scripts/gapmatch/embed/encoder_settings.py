@@ -5,7 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
+from gapmatch.embed.embedder import Embedder
 from gapmatch.models.image_encoders import ImageEncoder
+from gapmatch.running.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,5 +36,7 @@ class EncoderSettings:
         Raises:
             InputError: It cannot be loaded.
         """
-        encoder: ImageEncoder = import_module(f"gapmatch.embed.embedders.{self.library}").load(self)
-        return encoder
+        kind: Embedder = import_module(f"gapmatch.embed.embedders.{self.library}").EMBEDDER
+        if kind.load is None:
+            raise InputError(f"--library {self.library}: another kind's module loads its models")
+        return kind.load(self)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, TypeVar, get_args
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, TypeVar, get_args, get_type_hints
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Kind = TypeVar("Kind")
+ANY = "**"
 
 
 def modules(package: str) -> list[str]:
@@ -42,7 +44,7 @@ def found(
             raise TypeError(f"{module.__file__}: expected {attribute} = {kind.__name__}(...)")
         try:
             check(name, one)
-        except TypeError as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise TypeError(f"{module.__file__}: {error}") from None
         every[name] = one
     return every
@@ -73,14 +75,34 @@ def require_arguments(function: Callable[..., None], names: Collection[str]) -> 
     Raises:
         TypeError: It does not take some, or has others without a default.
     """
-    takes = inspect.signature(function).parameters
+    takes = dict(_taken(function))
+    if ANY in takes:
+        return
     if lacking := set(names) - takes.keys():
         raise TypeError(
-            f"expected {function.__name__} to take the arguments {', '.join(sorted(lacking))}"
+            f"expected {_name(function)} to take the arguments {', '.join(sorted(lacking))}"
         )
-    needed = {name for name, one in takes.items() if one.default is one.empty}
+    needed = {name for name, required in takes.items() if required}
     if unknown := needed - set(names):
         raise TypeError(
-            f"expected {function.__name__} to have a default for {', '.join(sorted(unknown))}: "
+            f"expected {_name(function)} to have a default for {', '.join(sorted(unknown))}: "
             "nothing passes it"
         )
+
+
+def _taken(function: Callable[..., None]) -> Iterator[tuple[str, bool]]:
+    """Yield the arguments of a function, and whether it needs them; ANY is ``**options``.
+
+    The fields of a dataclass are options of a program as arguments are.
+    """
+    hints = get_type_hints(function)
+    for name, one in inspect.signature(function).parameters.items():
+        hint = hints.get(name, object)
+        made = fields(hint) if is_dataclass(hint) else ()
+        yield (ANY if one.kind is one.VAR_KEYWORD else name), one.default is one.empty and not made
+        for field in made:
+            yield field.name, False
+
+
+def _name(function: Callable[..., None]) -> str:
+    return getattr(function, "__name__", str(function))

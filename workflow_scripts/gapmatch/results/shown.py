@@ -164,6 +164,8 @@ WILDCARDS = ("", "subset", "test_set")
 def _check(_: str, kind: Table | Figure) -> None:
     if kind.each not in WILDCARDS:
         raise TypeError(f'each="{kind.each}": expected one of {", ".join(WILDCARDS[1:])}')
+    if kind.each and kind.items is once:
+        raise TypeError(f"expected items: for which {kind.each}s there is one")
 
 
 @cache

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from gapmatch.running.atomic import write_json
@@ -45,13 +46,29 @@ def claim_state(state: Path, identity: str) -> int:
         return lock
     if marker.exists():
         logger.warning("%s is of other data or settings: it is deleted", state)
+    empty(state)
+    write_json(marker, identity)
+    return lock
+
+
+def empty(state: Path) -> None:
+    """Delete all that a locked folder of unfinished work holds but its lock."""
     for entry in state.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != LOCK:
             entry.unlink()
-    write_json(marker, identity)
-    return lock
+
+
+def delete_state(state: Path) -> None:
+    """Delete a locked folder of work that is finished.
+
+    The lock goes last: without it another job would take the folder for its own meanwhile.
+    """
+    empty(state)
+    (state / LOCK).unlink()
+    with suppress(OSError):  # another job has claimed it since
+        state.rmdir()
 
 
 def locked(state: Path) -> int:
@@ -65,16 +82,7 @@ def locked(state: Path) -> int:
     """
     end = time.monotonic() + PATIENCE
     told = False
-    while True:
-        state.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
-        except FileNotFoundError:
-            continue
-        # A process that ends its work deletes the folder, and with it the file that it has locked.
-        if try_lock(lock, state) and is_at(lock, state / LOCK):
-            return lock
-        os.close(lock)
+    while (lock := try_lock(state)) is None:
         if time.monotonic() >= end:
             raise InputError(
                 f"{state} is in use: a process of an earlier run still works there (fuser "
@@ -84,10 +92,33 @@ def locked(state: Path) -> int:
             logger.info("%s is in use: waiting up to %.0f s for its processes", state, PATIENCE)
             told = True
         time.sleep(0.1)
+    return lock
 
 
-def try_lock(lock: int, state: Path) -> bool:
-    """Lock an open file, or tell that another process holds the lock; warn where there is none."""
+def try_lock(state: Path) -> int | None:
+    """Make and lock a folder of unfinished work, if no other process holds its lock.
+
+    Returns:
+        The lock's file descriptor; None where another process holds it, or deletes the folder.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT)
+    except FileNotFoundError:
+        return None
+    except FileExistsError:
+        if state.is_file():
+            raise
+        return None
+    # Who has finished deletes the file that it has locked.
+    if is_taken(lock, state) and is_at(lock, state / LOCK):
+        return lock
+    os.close(lock)
+    return None
+
+
+def is_taken(lock: int, state: Path) -> bool:
+    """Lock an open file, unless another process has; warn where the file system has no locks."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

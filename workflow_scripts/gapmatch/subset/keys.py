@@ -6,6 +6,7 @@ not depend on how the samples are cut into chunks.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from gapmatch.data.embedding_files import Float32
 from gapmatch.running.errors import InputError
 
 Mask = npt.NDArray[np.bool_]
+
+Part = TypeVar("Part")
 
 Keys = npt.NDArray[np.uint32]
 """One integer per sample; a subset of a given size keeps the samples with the lowest."""
@@ -90,19 +93,19 @@ class LowestKeys:
     limit: int
     ties: int
 
-    def masks(self, parts: Iterable[Keys]) -> Iterator[Mask]:
-        """Yield for each part which of its samples are kept.
+    def masks(self, parts: Iterable[tuple[Part, Keys]]) -> Iterator[tuple[Part, Mask]]:
+        """Yield each part with the samples of it that are kept.
 
         Args:
-            parts: All keys, part by part, in the order of (chunk, row).
+            parts: All parts with their keys, in the order of (chunk, row).
         """
         ties = self.ties
-        for keys in parts:
+        for part, keys in parts:
             kept: Mask = keys < self.limit
             equal = np.flatnonzero(keys == self.limit)[:ties]
             kept[equal] = True
             ties -= len(equal)
-            yield kept
+            yield part, kept
 
 
 def lowest_keys(passes: Callable[[], Iterable[Keys]], number: int) -> LowestKeys:

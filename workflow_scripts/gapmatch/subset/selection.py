@@ -1,6 +1,5 @@
 """Selecting a subset chunk by chunk, whatever its method, and the files of a subset."""
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -136,9 +135,7 @@ def by_lowest_keys(
         reason: Why the others are pruned, for the summary.
     """
     lowest = lowest_keys(lambda: (of_part for _, of_part in keys()), number)
-    parts, again = itertools.tee(keys())
-    masks = lowest.masks(of_part for _, of_part in again)
-    for (part, _), kept in zip(parts, masks, strict=True):
+    for part, kept in lowest.masks(keys()):
         yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
 
 

@@ -1,6 +1,5 @@
 """Training a classifier: from chunks to a file of weights."""
 
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from gapmatch.data.chunks import read_chunk
 from gapmatch.models.weights import choose_device, save_weights
 from gapmatch.running.atomic import write_json
 from gapmatch.running.option_types import Device
-from gapmatch.running.resumption import claim_state
+from gapmatch.running.resumption import claim_state, delete_state
 from gapmatch.train.classifier_training import ClassifierOptions, fingerprint, read_images, train
 
 
@@ -55,4 +54,4 @@ def train_classifier(
     }
     write_json(summary, result)
     save_weights(weights, trained)
-    shutil.rmtree(state)
+    delete_state(state)

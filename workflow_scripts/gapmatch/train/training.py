@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import shlex
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,7 @@ from gapmatch.running.atomic import atomic_path, write_json
 from gapmatch.running.disk_space import is_full, no_space
 from gapmatch.running.errors import InputError
 from gapmatch.running.process_lifetime import ending_with_this_process
-from gapmatch.running.resumption import claim_state
+from gapmatch.running.resumption import claim_state, delete_state
 from gapmatch.train.streaming import ShardList, TrainingShard, write_shard_list
 from gapmatch.train.training_log import (
     ENDED,
@@ -81,6 +80,8 @@ def train(
     samples = sum(shard.samples for shard in shards)
     state = state.absolute()
     lock = claim_state(state, fingerprint(options, shards))
+    for log in (state / EXPERIMENT).glob("loader-*.log"):  # of a version that called them so
+        log.rename(log.with_name(log.name.replace("loader", "worker")))
     write_shard_list(state / SHARD_LIST, ShardList(shards, may_skip(options, samples)))
     run(command(options, shards, state), lock, state)
     weights, skipped = verify(state, options, samples)
@@ -106,7 +107,7 @@ def train(
     }
     write_json(outputs.summary, summary)
     save_weights(outputs.weights, weights)
-    shutil.rmtree(state)
+    delete_state(state)
 
 
 def fingerprint(settings: TrainingOptions, shards: list[TrainingShard]) -> str:
