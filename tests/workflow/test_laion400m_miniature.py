@@ -141,7 +141,7 @@ def in_miniature(data: Data) -> dict[str, Any]:
     values["download"] |= {"samples_per_shard": SAMPLES, "retries": 0}
     # The threshold is of trained models: to these, images that differ are nearly as alike.
     values["deduplicate"] |= {"clusters": 3, "parts": 2, "threshold": 0.995}
-    subsets, _ = expand(values["subsets"], values["test_sets"])
+    subsets = expand(values["subsets"], values["test_sets"]).subsets
     values["subsets"] = {name: in_parts(subsets[name]) for name in SUBSETS}
     values["training"] |= {"model": MODEL, "epochs": 1, "batch_size": 16, "precision": "fp32"}
     values["compute"] = {"embedding_workers": 0, "training_workers": 1}
