@@ -117,6 +117,7 @@ def test_one_job_at_a_time_is_in_a_state(tmp_path: Path, monkeypatch: pytest.Mon
     """Each finishes and deletes it while others wait for it."""
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda _: sleep(0.0005))
+    monkeypatch.setattr(resumption, "PATIENCE", 600.0)  # on a busy machine
     state = tmp_path / "state"
     inside: list[int] = []
 
