@@ -1,4 +1,4 @@
-"""Settings of speed, which change no result."""
+"""Settings of speed, which rerun nothing."""
 
 from typing import Literal
 

@@ -93,14 +93,7 @@ def _members(
     pattern: str, definition: Mapping[str, Any], test_sets: list[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     keys = PLACEHOLDER.findall(pattern)
-    lists = [
-        [
-            one
-            for value in _listed(definition[key])
-            for one in (test_sets if value == EACH else [value])
-        ]
-        for key in keys
-    ]
+    lists = [_values(definition[key], test_sets) for key in keys]
     for values in itertools.product(*lists):
         chosen = dict(zip(keys, values, strict=True))
         name = pattern
@@ -109,6 +102,14 @@ def _members(
         if chosen.get("test_sets", "all") != "all":
             chosen["test_sets"] = [chosen["test_sets"]]
         yield name, {**definition, **chosen}
+
+
+def _values(written: object, test_sets: list[str]) -> list[object]:
+    """Return the values of a family's key, with the test sets where it says each."""
+    values: list[object] = []
+    for value in _listed(written):
+        values += test_sets if value == EACH else [value]
+    return values
 
 
 def value_name(key: str, value: object) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 ANY = "**"
+"""Stands for ``**options`` among the arguments of a function."""
 
 
 def modules(package: str) -> list[str]:
@@ -44,7 +45,7 @@ def found(
             raise TypeError(f"{module.__file__}: expected {attribute} = {kind.__name__}(...)")
         try:
             check(name, one)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, NameError) as error:
             raise TypeError(f"{module.__file__}: {error}") from None
         every[name] = one
     return every

@@ -111,14 +111,17 @@ def try_lock(state: Path) -> int | None:
             raise
         return None
     # Who has finished deletes the file that it has locked.
-    if is_taken(lock, state) and is_at(lock, state / LOCK):
+    if take(lock, state) and is_at(lock, state / LOCK):
         return lock
     os.close(lock)
     return None
 
 
-def is_taken(lock: int, state: Path) -> bool:
-    """Lock an open file, unless another process has; warn where the file system has no locks."""
+def take(lock: int, state: Path) -> bool:
+    """Lock an open file unless another process has, and tell whether it is locked now.
+
+    Where the file system has no locks, that is warned of, and the file counts as locked.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
