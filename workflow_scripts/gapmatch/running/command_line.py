@@ -107,7 +107,7 @@ def call(program: Callable[..., None]) -> None:
 def _missing(error: MissingArgumentError) -> str:
     """Return what is wrong where an option has no value: it may not be given at all.
 
-    Of that cyclopts tells first, before an option that it does not know, which may be that one.
+    cyclopts reports a missing option first, even where an unknown one was given in its place.
     """
     given = error.keyword or (error.argument and error.argument.tokens)
     if given or not error.argument:
