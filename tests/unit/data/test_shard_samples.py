@@ -175,3 +175,54 @@ def test_a_name_that_is_no_utf8_is_told_escaped(tmp_path: Path) -> None:
     assert (key, members) == ("caf\\udce9", {})
     assert reason == "its name is not UTF-8; rename the files of the sample"
     assert fine is None
+
+
+@given(
+    names=st.lists(
+        st.text(st.sampled_from("ab./\u00e9_0"), min_size=1, max_size=120), min_size=1, max_size=6
+    ),
+    sizes=st.lists(st.sampled_from([0, 1, 511, 512, 513, 3000]), min_size=6, max_size=6),
+    archive_format=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    damage=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=3),
+)
+def test_headers_are_read_as_tarfile_reads_them(
+    tmp_path_factory: pytest.TempPathFactory,
+    names: list[str],
+    sizes: list[int],
+    archive_format: int,
+    damage: list[tuple[float, int]],
+) -> None:
+    tar = tmp_path_factory.mktemp("shards") / "0.tar"
+    members = [(f"{name}.jpg", b"x" * size) for name, size in zip(names, sizes, strict=False)]
+    try:
+        write(tar, members, format=archive_format)
+    except ValueError:  # a name too long for the format
+        return
+    data = bytearray(tar.read_bytes())
+    for place, value in damage:
+        data[int(place * (len(members) * 1024 - 1))] = value
+    tar.write_bytes(data)
+
+    def found() -> list[shard_samples.LocatedSample] | str:
+        try:
+            return list(shard_samples.located_samples(tar))
+        except InputError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_samples, "_plain_member", lambda *_: None)
+        expected = found()
+    assert found() == expected
+
+
+def test_a_sparse_file_is_told(tmp_path: Path) -> None:
+    """What lies in the shard is not what the file holds."""
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(1 << 20)
+        file.write(b"end")
+    command = ["tar", "--sparse", "--format=gnu", "-cf", "0.tar", "a.jpg"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    ((key, members, reason),) = read(tmp_path / "0.tar")
+    assert (key, members) == ("a", {})
+    assert reason == "jpg is stored without its zeros (tar --sparse); pack the shard without"

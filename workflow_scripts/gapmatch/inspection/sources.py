@@ -15,7 +15,7 @@ from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.image_stream import Use
 from gapmatch.data.imagefolder import without_border
 from gapmatch.data.links import collected, link_files, read_links
-from gapmatch.data.shard_samples import ShardSample, sample_files, shard_samples
+from gapmatch.data.shard_samples import ShardSample, located_samples, shard_samples
 from gapmatch.download.source import Listing, SourceSettings, sources
 from gapmatch.download.sources.shards import ShardsSource
 from gapmatch.download.sources.urls import UrlsSource
@@ -70,7 +70,7 @@ def look_at_shards(source: ShardsSource, chunks: int) -> Look:
     useless = []
     for tar in tqdm(there, unit="shard", mininterval=5, desc="pool"):
         with look.errors():
-            files = list(sample_files(tar))
+            files = [(one.key, tuple(one.places)) for one in located_samples(tar)]
             numbers.append(len(files))
             _compare_with_statistics(look, tar, len(files))
             for _, kinds in files:
