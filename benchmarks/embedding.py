@@ -7,6 +7,8 @@ import argparse
 import io
 import tarfile
 import tempfile
+from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,11 @@ from PIL import Image
 from timing import in_turn, machine, table
 
 from gapmatch.data.chunks import Shard
-from gapmatch.data.image_stream import Use, shard_batches
-from gapmatch.embed.embedding import embed_shard
+from gapmatch.data.image_stream import Use, image_batches
+from gapmatch.embed.batch_encoder import BatchEncoder
+from gapmatch.embed.embedding import embed_shards
 from gapmatch.models.image_encoders import ImageEncoder
-from gapmatch.models.weights import autocast
+from gapmatch.models.preprocessing import preprocessing
 
 
 def make_shard(path: Path, images: int, size: int) -> None:
@@ -51,31 +54,29 @@ def main() -> None:
     network, _, preprocess = open_clip.create_model_and_transforms(args.model)
     network = network.to(device).eval()
     encode = network.encode_image
-    encoder = ImageEncoder(args.model, network.state_dict(), preprocess, encode, device)
+    read = preprocessing(args.model, preprocess)
+    encoder = ImageEncoder(args.model, network.state_dict(), read, encode, device)
     with tempfile.TemporaryDirectory() as folder:
         shard = Shard(Path(folder) / "00000.tar", args.images)
         make_shard(shard.path, args.images, args.size)
-        batches = [
-            pixels
-            for _, pixels in shard_batches(
-                shard.path, preprocess, args.batch_size, args.workers, Use.TRAINING
-            )
-        ]
+        tars = [shard.path]
+        decoding = partial(
+            image_batches, tars, read.read, args.batch_size, args.workers, Use.TRAINING
+        )
+        batches = BatchEncoder(encoder, args.batch_size)
+        decoded = [pixels for _, pixels in decoding()]
 
-        @torch.no_grad()
         def forward() -> None:
-            for pixels in batches:
-                with autocast(device):
-                    network.encode_image(pixels.to(device)).float().cpu()
+            for pixels in decoded:
+                batches.add(pixels)
+                batches.fetch(batches.encode())
 
         def decode() -> None:
-            for _ in shard_batches(
-                shard.path, preprocess, args.batch_size, args.workers, Use.TRAINING
-            ):
-                pass
+            deque(decoding(), maxlen=0)
 
         def embed() -> None:
-            embed_shard(shard, encoder, args.batch_size, args.workers, Use.TRAINING, lambda _: None)
+            options = (args.batch_size, args.workers, Use.TRAINING, lambda _: None)
+            deque(embed_shards([shard], encoder, *options), maxlen=0)
 
         seconds = in_turn({"forward": forward, "decode": decode, "embed": embed}, args.rounds)
     print(

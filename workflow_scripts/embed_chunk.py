@@ -41,10 +41,10 @@ def embed_chunk(
     model = encoder.load()
     claim_state(state, embedding.fingerprint(chunk, model))
     embed = functools.partial(
-        embedding.embed_shard, encoder=model, batch_size=batch_size, workers=workers, use=use
+        embedding.embed_shards, encoder=model, batch_size=batch_size, workers=workers, use=use
     )
     shards = embedding.embed_chunk(
-        chunk, lambda shard, progress: embed(shard, progress=progress), state
+        chunk, lambda todo, progress: embed(todo, progress=progress), state
     )
     embedding.join_shards(chunk, shards, img_emb, metadata, rejected)
     delete_state(state)

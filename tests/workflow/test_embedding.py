@@ -1,6 +1,7 @@
 """Embedding a chunk: every sample is accounted for, and a killed run continues."""
 
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -116,14 +117,15 @@ def test_state_of_other_weights_is_not_continued(
 def test_finished_shards_are_not_embedded_again(chunk: Path, tmp_path: Path) -> None:
     called = []
 
-    def embed(shard: Shard, progress: object) -> embedding.Embedded:
-        called.append(shard.path.name)
-        metadata = pl.DataFrame(
-            {"image_path": [shard.path.stem]}, schema_overrides={"image_path": pl.String}
-        )
-        if len(called) == 4:
-            raise KeyboardInterrupt
-        return embedding.Embedded(np.eye(1, 8, dtype=np.float32), metadata, metadata.clear())
+    def embed(shards: Sequence[Shard], progress: object) -> Iterator[embedding.Embedded]:
+        for shard in shards:
+            called.append(shard.path.name)
+            metadata = pl.DataFrame(
+                {"image_path": [shard.path.stem]}, schema_overrides={"image_path": pl.String}
+            )
+            if len(called) == 4:
+                raise KeyboardInterrupt
+            yield embedding.Embedded(np.eye(1, 8, dtype=np.float32), metadata, metadata.clear())
 
     whole = read_chunk(chunk)
     with pytest.raises(KeyboardInterrupt):
@@ -141,7 +143,9 @@ def test_shard_that_lost_samples_is_refused(chunk: Path, weights: Path) -> None:
     shard = read_chunk(chunk).shards[0]
     encoder = clip_encoder(MODEL, CPU, None, weights)
     with pytest.raises(InputError, match=r"holds 6 samples, its chunk\.json says 7"):
-        embedding.embed_shard(Shard(shard.path, 7), encoder, 4, 0, Use.TEST, lambda _: None)
+        list(
+            embedding.embed_shards([Shard(shard.path, 7)], encoder, 4, 0, Use.TEST, lambda _: None)
+        )
 
 
 def test_features_of_timm(chunk: Path, broken: str, tmp_path: Path) -> None:

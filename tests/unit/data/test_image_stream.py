@@ -2,6 +2,7 @@
 
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gapmatch.data import decoding
+from gapmatch.data import decoding, image_stream, shard_samples
 from gapmatch.data.decoding import decode_image
-from gapmatch.data.image_stream import Sample, Use, describe_shard, shard_batches
+from gapmatch.data.image_stream import (
+    OwnTransform,
+    Sample,
+    Use,
+    decoded_units,
+    describe_shard,
+    image_batches,
+)
 from gapmatch.data.shards import Members, write_shard
+from gapmatch.running.errors import InputError
 
 
 def encoded(shade: int, kind: str = "PNG", size: tuple[int, int] = (6, 5)) -> bytes:
@@ -25,7 +34,7 @@ def encoded(shade: int, kind: str = "PNG", size: tuple[int, int] = (6, 5)) -> by
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """Stand in for the embedder's preprocessing; module level, so that workers can have it."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
+    return torch.from_numpy(np.array(image.resize((8, 8)))).permute(2, 0, 1).float()
 
 
 BROKEN: dict[str, tuple[Members, str]] = {
@@ -58,7 +67,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(shard: Path, batch_size: int, workers: int) -> tuple[list[Sample], torch.Tensor]:
-    batches = list(shard_batches(shard, to_tensor, batch_size, workers, Use.TEST))
+    batches = list(image_batches([shard], OwnTransform(to_tensor), batch_size, workers, Use.TEST))
     assert all(len(samples) <= batch_size for samples, _ in batches)
     for samples, pixels in batches:
         assert len(pixels) == sum(sample.reason is None for sample in samples)
@@ -93,11 +102,61 @@ def test_neither_workers_nor_batches_change_the_result(
     assert torch.equal(pixels, same)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_follow_each_other(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also empty ones, and such as end where a unit or a batch does."""
+    monkeypatch.setattr(image_stream, "UNIT", 3)
+    shards, keys = [], []
+    for number, samples in enumerate((6, 0, 7, 1, 12)):
+        shards.append(tmp_path / f"{number}.tar")
+        keys.append([f"{number}-{key}" for key in range(samples)])
+        write_shard(shards[-1], [(key, {"png": encoded(len(key))}) for key in keys[-1]])
+    units = [
+        (unit.shard, [sample.image_path for sample in unit.samples], len(unit.pixels), unit)
+        for unit in decoded_units(shards, OwnTransform(to_tensor), 6, workers, Use.TEST)
+    ]
+    assert [len(names) for _, names, _, _ in units] == [3, 3, 0, 3, 3, 1, 1, 3, 3, 3, 3]
+    for shard, expected in enumerate(keys):
+        assert [name for at, names, _, _ in units if at == shard for name in names] == expected
+    assert all(len(names) == pixels for _, names, pixels, _ in units)
+    ends_batch = [at for at, (*_, unit) in enumerate(units) if unit.ends_batch]
+    ends_shard = [at for at, (*_, unit) in enumerate(units) if unit.ends_shard]
+    assert ends_batch == [1, 2, 4, 5, 6, 8, 10]
+    assert ends_shard == [1, 2, 5, 6, 10]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_what_comes_before_a_broken_shard_is_decoded(tmp_path: Path, workers: int) -> None:
+    shards = [tmp_path / f"{number}.tar" for number in range(3)]
+    for shard in shards:
+        write_shard(shard, [(f"{key}", {"png": encoded(key)}) for key in range(5)])
+    shards[1].write_bytes(shards[1].read_bytes()[:1600])
+    found = []
+    with pytest.raises(InputError, match=r"1\.tar is damaged or cut short"):
+        for samples, _ in image_batches(shards, OwnTransform(to_tensor), 4, workers, Use.TEST):
+            found += samples
+    assert [sample.shard for sample in found[:5]] == ["0.tar"] * 5
+    shards[1].unlink()
+    with pytest.raises(InputError, match=r"1\.tar cannot be read"):
+        list(image_batches(shards, OwnTransform(to_tensor), 4, workers, Use.TEST))
+
+
+def test_a_shard_that_shrinks_while_it_is_read_is_named(tmp_path: Path) -> None:
+    shard = tmp_path / "0.tar"
+    write_shard(shard, [("a", {"png": encoded(1)})])
+    (located,) = shard_samples.located_samples(shard)
+    shard.write_bytes(shard.read_bytes()[:520])
+    with shard.open("rb") as file, pytest.raises(tarfile.ReadError, match="ends in png of a"):
+        shard_samples.read_located(file, located)
+
+
 def test_too_large_images_are_rejected_undecoded(
     shard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "MAX_PIXELS", 29)
-    samples, pixels = next(iter(shard_batches(shard, to_tensor, 3, 0, Use.TEST)))
+    samples, pixels = next(iter(image_batches([shard], OwnTransform(to_tensor), 3, 0, Use.TEST)))
     assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
     assert len(pixels) == 0
     monkeypatch.setattr(decoding, "MAX_PIXELS", 30)

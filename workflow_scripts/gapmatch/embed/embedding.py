@@ -1,7 +1,8 @@
 """Embedding a chunk shard by shard, resumable at the last finished shard."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk, Shard
 from gapmatch.data.embedding_files import join_embeddings, write_embeddings
-from gapmatch.data.image_stream import Sample, Use, shard_batches
+from gapmatch.data.image_stream import Sample, Use, decoded_units
+from gapmatch.embed.batch_encoder import BatchEncoder, Encoded
 from gapmatch.models.image_encoders import ImageEncoder
-from gapmatch.models.weights import autocast
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 METADATA_SCHEMA: dict[str, type[pl.DataType]] = {
     "image_path": pl.String,
@@ -64,42 +67,111 @@ def fingerprint(chunk: Chunk, encoder: ImageEncoder) -> str:
     return digest.hexdigest()
 
 
-@torch.no_grad()
-def embed_shard(
-    shard: Shard,
+@dataclass
+class _Batch:
+    """A batch of one shard.
+
+    Attributes:
+        samples: Its samples, in order.
+        encoded: Features of those without a ``reason``.
+        ends_shard: Whether the shard ends here.
+    """
+
+    samples: list[Sample]
+    encoded: Encoded
+    ends_shard: bool
+
+
+def embed_shards(
+    shards: Sequence[Shard],
     encoder: ImageEncoder,
     batch_size: int,
     workers: int,
     use: Use,
     progress: Callable[[int], object],
-) -> Embedded:
-    """Embed the images of one shard in the order of its tar.
+) -> Iterator[Embedded]:
+    """Embed the images of shards, each in the order of its tar.
+
+    Args:
+        shards: The shards.
+        encoder: The model.
+        batch_size: Images per batch.
+        workers: Decoding processes.
+        use: What the images are for.
+        progress: Is told of the number of samples done, several times.
+
+    Yields:
+        What came of each shard, in order.
 
     Raises:
-        InputError: The tar does not hold as many samples as its manifest says.
+        InputError: A tar cannot be read, or does not hold as many samples as its manifest says.
     """
-    blocks, kept, rejected = [], [], []
-    for samples, pixels in shard_batches(shard.path, encoder.preprocess, batch_size, workers, use):
-        if len(pixels):
-            with autocast(encoder.device):
-                features = encoder.encode(pixels.to(encoder.device, non_blocking=True))
-            blocks.append(features.float().cpu().numpy())
-        kept += [sample for sample in samples if sample.reason is None]
-        rejected += [sample for sample in samples if sample.reason is not None]
-        progress(len(samples))
-    if len(kept) + len(rejected) != shard.samples:
+    batches = BatchEncoder(encoder, batch_size)
+    position = 0
+    blocks: list[np.ndarray] = []
+    samples: list[Sample] = []
+    for batch in _one_late(_encoded(shards, batches, workers, use)):
+        blocks.append(batches.fetch(batch.encoded))
+        samples += batch.samples
+        progress(len(batch.samples))
+        if batch.ends_shard:
+            _require_samples(shards[position], len(samples))
+            yield _embedded(blocks, samples)
+            position, blocks, samples = position + 1, [], []
+
+
+def _encoded(
+    shards: Sequence[Shard], batches: BatchEncoder, workers: int, use: Use
+) -> Iterator[_Batch]:
+    """Decode and encode shards batch by batch; tell in the end who decoded."""
+    paths = [shard.path for shard in shards]
+    read = batches.encoder.preprocessing.read
+    samples: list[Sample] = []
+    images = by_pillow = 0
+    for unit in decoded_units(paths, read, batches.batch_size, workers, use):
+        batches.add(unit.pixels)
+        samples += unit.samples
+        images += len(unit.pixels)
+        by_pillow += unit.by_pillow
+        if unit.ends_batch:
+            yield _Batch(samples, batches.encode(), unit.ends_shard)
+            samples = []
+    if by_pillow:
+        logger.info(
+            "Pillow decoded %s of %s images: no JPEGs, large ones, or such as torchvision refuses",
+            *(f"{number:,}" for number in (by_pillow, images)),
+        )
+
+
+def _one_late(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Yield each batch when the next one is on its way."""
+    late = next(batches, None)
+    while late is not None:
+        following = next(batches, None)
+        yield late
+        late = following
+
+
+def _require_samples(shard: Shard, found: int) -> None:
+    if found != shard.samples:
         raise InputError(
-            f"{shard.path} holds {len(kept) + len(rejected)} samples, its chunk.json says "
+            f"{shard.path} holds {found} samples, its chunk.json says "
             f"{shard.samples}: the shard changed after it was listed, or its _stats.json is of "
             "another; delete the chunk's folder to have it listed or fetched again"
         )
+
+
+def _embedded(blocks: list[np.ndarray], samples: list[Sample]) -> Embedded:
+    kept = [sample for sample in samples if sample.reason is None]
+    rejected = [sample for sample in samples if sample.reason is not None]
     return Embedded(
         _stack(blocks), _frame(kept, METADATA_SCHEMA), _frame(rejected, REJECTED_SCHEMA)
     )
 
 
 def _stack(blocks: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
+    filled = [block for block in blocks if len(block)]
+    return np.concatenate(filled) if filled else np.empty((0, 0), dtype=np.float32)
 
 
 def _frame(samples: list[Sample], schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
@@ -109,27 +181,34 @@ def _frame(samples: list[Sample], schema: dict[str, type[pl.DataType]]) -> pl.Da
 
 def embed_chunk(
     chunk: Chunk,
-    embed: Callable[[Shard, Callable[[int], object]], Embedded],
+    embed: Callable[[Sequence[Shard], Callable[[int], object]], Iterator[Embedded]],
     state: Path,
 ) -> list[Path]:
     """Embed all shards of a chunk; finished ones are left as they are.
 
     Args:
         chunk: The chunk.
-        embed: Embeds one shard and reports the number of samples done.
+        embed: Embeds shards one after the other, and reports the number of samples done.
         state: Folder of finished shards, see gapmatch.running.resumption.
 
     Returns:
         The finished shards: path of each one's files without suffix, in the chunk's order.
     """
     stems = [state / f"{number:05d}" for number in range(len(chunk.shards))]
-    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=f"embed {chunk.chunk}") as bar:
-        for shard, stem in zip(chunk.shards, stems, strict=True):
-            # Written last, so that its existence says that the shard is whole.
-            if stem.with_suffix(REJECTED).exists():
-                bar.update(shard.samples)
-            else:
-                write_shard(embed(shard, bar.update), stem)
+    # The marker is written last, so that its existence says that the shard is whole.
+    finished = [stem.with_suffix(REJECTED).exists() for stem in stems]
+    left = [number for number, done in enumerate(finished) if not done]
+    shards = [chunk.shards[number] for number in left]
+    done = chunk.samples - sum(shard.samples for shard in shards)
+    with tqdm(
+        total=chunk.samples,
+        initial=done,
+        unit="image",
+        mininterval=5,
+        desc=f"embed {chunk.chunk}",
+    ) as bar:
+        for number, embedded in zip(left, embed(shards, bar.update), strict=True):
+            write_shard(embedded, stems[number])
     return stems
 
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
 from gapmatch.data.embedding_files import embedding_path, metadata_path, normalised, open_embeddings
-from gapmatch.data.image_stream import Use, describe_shard, shard_batches
+from gapmatch.data.image_stream import Use, describe_shard, image_batches
+from gapmatch.embed.batch_encoder import BatchEncoder
 from gapmatch.embed.embedding import METADATA_SCHEMA
 from gapmatch.models.image_encoders import ImageEncoder
-from gapmatch.models.weights import autocast
 from gapmatch.running.atomic import atomic_path
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import count_rows, read_columns
@@ -154,8 +154,8 @@ def require_same_model(
     Raises:
         InputError: They are of another model.
     """
-    batches = shard_batches(
-        chunk.shards[0].path, encoder.preprocess, CHECKED, workers=0, use=Use.TRAINING
+    batches = image_batches(
+        [chunk.shards[0].path], encoder.preprocessing.read, CHECKED, workers=0, use=Use.TRAINING
     )
     samples, pixels = next(batches)
     known = {key: place for place, key in enumerate(keys.head(CHECKED)) if places.found[place]}
@@ -163,8 +163,9 @@ def require_same_model(
     chosen = [order for order, key in enumerate(read) if key in known]
     if not chosen:
         return
-    with autocast(encoder.device):
-        own = encoder.encode(pixels[chosen].to(encoder.device)).float().cpu().numpy()
+    encoding = BatchEncoder(encoder, len(chosen))
+    encoding.add(pixels[chosen])
+    own = encoding.fetch(encoding.encode())
     checked = [known[read[order]] for order in chosen]
     given = np.stack(
         [

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.data.image_stream import Sample, Use, shard_batches
+from gapmatch.data.image_stream import OwnTransform, Sample, Use, image_batches
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.running.errors import InputError
 
@@ -54,14 +54,13 @@ def predict(
     samples: list[Sample] = []
     ranked: list[npt.NDArray[np.int64]] = []
     with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
-        for shard in chunk.shards:
-            for batch, pixels in shard_batches(
-                shard.path, preprocess, BATCH_SIZE, workers, Use.TEST
-            ):
-                if len(pixels):
-                    ranked.append(_best(score(pixels)))
-                samples += [sample for sample in batch if sample.reason is None]
-                bar.update(len(batch))
+        shards = [shard.path for shard in chunk.shards]
+        own = OwnTransform(preprocess)
+        for batch, pixels in image_batches(shards, own, BATCH_SIZE, workers, Use.TEST):
+            if len(pixels):
+                ranked.append(_best(score(pixels)))
+            samples += [sample for sample in batch if sample.reason is None]
+            bar.update(len(batch))
     unlabelled = [sample.image_path for sample in samples if sample.label is None]
     if unlabelled or not samples:
         raise InputError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from gapmatch.data.decoding import decode_image
 from gapmatch.data.image_extensions import IMAGE_FORMATS
 from gapmatch.data.image_stream import Use, read_sample
 from gapmatch.data.shard_samples import ShardSample, image_of
@@ -82,7 +83,7 @@ def count(samples: Iterable[tuple[str, ShardSample]], use: Use, pictures: int) -
     """
     counts = SampleCounts()
     for place, raw in samples:
-        sample, image = read_sample(raw, place, _same, use)
+        sample, image = read_sample(raw, place, decode_image, use)
         counts.looked += 1
         if sample.reason is not None or image is None:
             counts.reasons[str(sample.reason)] += 1
@@ -105,10 +106,6 @@ def _is_transparent(content: bytes) -> bool:
         if not image.has_transparency_data:
             return False
         return min(image.convert("RGBA").getchannel("A").tobytes()) < OPAQUE
-
-
-def _same(image: Image.Image) -> Image.Image:
-    return image
 
 
 def _small(image: Image.Image) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from gapmatch.models.classifiers import load_classifier
-from gapmatch.models.clip_models import Preprocess, load_clip
+from gapmatch.models.clip_models import load_clip
+from gapmatch.models.preprocessing import Preprocessing, preprocessing
 from gapmatch.running.errors import InputError
 
 
@@ -18,14 +19,14 @@ class ImageEncoder:
     Attributes:
         name: What the user calls the model.
         weights: All its tensors by name.
-        preprocess: PIL image to (3, h, w) float32.
+        preprocessing: What makes its input of images.
         encode: (n, 3, h, w) on ``device`` to (n, dim), of any length.
         device: Where the model is.
     """
 
     name: str
     weights: dict[str, torch.Tensor]
-    preprocess: Preprocess
+    preprocessing: Preprocessing
     encode: Callable[[torch.Tensor], torch.Tensor]
     device: torch.device
 
@@ -36,7 +37,9 @@ def clip_encoder(
     """Load the image encoder of a CLIP model, as ``clip_models.load_clip`` does."""
     network, preprocess, _ = load_clip(model, device, pretrained, checkpoint)
     encode: Callable[[torch.Tensor], torch.Tensor] = network.encode_image  # type: ignore[assignment]
-    return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
+    return ImageEncoder(
+        model, network.state_dict(), preprocessing(model, preprocess), encode, device
+    )
 
 
 def timm_encoder(
@@ -61,4 +64,6 @@ def timm_encoder(
             )
         return features
 
-    return ImageEncoder(model, network.state_dict(), preprocess, encode, device)
+    return ImageEncoder(
+        model, network.state_dict(), preprocessing(model, preprocess), encode, device
+    )

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.data.image_stream import Use, shard_batches
+from gapmatch.data.image_stream import OwnTransform, Use, image_batches
 from gapmatch.models.classifiers import pretrained_config
 from gapmatch.models.weights import autocast, not_finite
 from gapmatch.running.atomic import atomic_path
@@ -94,18 +94,16 @@ def read_images(chunks: Sequence[Chunk], side: int, workers: int) -> Images:
             f"{chunks[0].dataset} has {samples} images, expected at most {MAX_IMAGES} to train a "
             "classifier on: those of ImageNet come trained, name one with kind: timm"
         )
-    square = v2.Compose([v2.Resize(side), v2.CenterCrop(side), v2.PILToTensor()])
+    square = OwnTransform(v2.Compose([v2.Resize(side), v2.CenterCrop(side), v2.PILToTensor()]))
     blocks, labels, skipped = [], [], 0
     with tqdm(total=samples, unit="image", mininterval=5, desc="decode") as bar:
-        for shard in (shard for chunk in chunks for shard in chunk.shards):
-            for batch, pixels in shard_batches(
-                shard.path, square, DECODED_AT_ONCE, workers, Use.TEST
-            ):
-                read = [sample for sample in batch if sample.reason is None]
-                blocks += [pixels] if read else []
-                labels += [sample.label for sample in read]
-                skipped += len(batch) - len(read)
-                bar.update(len(batch))
+        shards = [shard.path for chunk in chunks for shard in chunk.shards]
+        for batch, pixels in image_batches(shards, square, DECODED_AT_ONCE, workers, Use.TEST):
+            read = [sample for sample in batch if sample.reason is None]
+            blocks += [pixels] if read else []
+            labels += [sample.label for sample in read]
+            skipped += len(batch) - len(read)
+            bar.update(len(batch))
     if not labels or None in labels:
         raise InputError(
             f"{chunks[0].dataset}: {labels.count(None)} of {len(labels)} images have no label; a "

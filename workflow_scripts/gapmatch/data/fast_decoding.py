@@ -1,0 +1,70 @@
+"""Decoding an image to a tensor: the pixels that Pillow decodes, sooner.
+
+torchvision and Pillow decode JPEGs by the same library. On 150,000 damaged ones torchvision gave
+Pillow's pixels or refused, and gave none where Pillow refused. Other formats are Pillow's: there
+torchvision saves a tenth or two, and its decoder of PNG crashes on damaged ones. TorchCodec, which
+will replace torchvision's decoders, is as fast, but turns images as their EXIF tells, which neither
+open_clip nor this workflow does, and takes WebP images cut short.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from gapmatch.data.decoding import opened_image
+
+SCALES = (8, 4, 2)
+"""By how much a decoder of JPEGs can scale down while it decodes."""
+MARGIN = 4
+"""A scaled image is at least so many times as large as what is made of it: with less, the scaling
+is seen in the embedding (docs/performance.md)."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image.
+
+    Attributes:
+        pixels: (3, h, w).
+        by_pillow: Whether Pillow decoded it, which takes longer.
+    """
+
+    pixels: torch.Tensor
+    by_pillow: bool
+
+
+def decode_pixels(data: bytes, side: int | None = None) -> Decoded:
+    """Decode an image to RGB, uint8.
+
+    Args:
+        data: Its bytes.
+        side: The image will be scaled down to a shorter side of so many pixels: a JPEG of more
+            than ``2 MARGIN`` times as many comes scaled down by 2, 4 or 8. None leaves it as it is.
+
+    Raises:
+        ValueError: As ``decoding.decode_image`` does.
+    """
+    with opened_image(data) as image:
+        if image.format == "JPEG" and not _scaled_down(image, side):
+            try:
+                # A copy, because torch takes no memory that cannot be written.
+                content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+                return Decoded(decode_jpeg(content, mode=ImageReadMode.RGB), by_pillow=False)
+            except RuntimeError:
+                pass  # Pillow knows more kinds, and says what is wrong with others.
+        pixels = torch.from_numpy(np.array(image.convert("RGB")))
+        return Decoded(pixels.permute(2, 0, 1), by_pillow=True)
+
+
+def _scaled_down(image: Image.Image, side: int | None) -> bool:
+    """Let a large JPEG be decoded to a smaller size; return whether it will be."""
+    if side is None:
+        return False
+    scale = next((by for by in SCALES if min(image.size) >= by * MARGIN * side), None)
+    if scale is None:
+        return False
+    image.draft(None, (image.width // scale, image.height // scale))
+    return True
