@@ -16,7 +16,8 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,22 @@ import webdataset
 from open_clip_train.params import parse_args
 from torch.utils.data import get_worker_info
 
-from gapmatch.data.shard_samples import caption_of, image_of
 from gapmatch.running.atomic import write_text
 from gapmatch.running.disk_space import telling_no_space
 from gapmatch.running.errors import InputError, NoSpaceError
-from gapmatch.running.process_lifetime import end_with_parent
 from gapmatch.running.time_left import TimeLeft
+from gapmatch.train.fast_tokens import tokenize_sooner
 from gapmatch.train.stalled_workers import Watch, end_when_told
-from gapmatch.train.streaming import TrainingShard, kept_samples, read_shard_list
+from gapmatch.train.streaming import TrainingShard, read_shard_list
+from gapmatch.train.training_input import (
+    TrainingInput,
+    trainable_samples,
+    training_preprocessing,
+)
 from gapmatch.train.training_log import (
     AGAIN,
     ENDED,
     SHARD_LIST,
-    SKIPPED,
     WORKER_LOG,
     all_skipped,
     too_many_skipped,
@@ -75,23 +79,7 @@ def log_line(folder: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-class ImageCount:
-    """Counts the images that come through a transform in this process."""
-
-    def __init__(self) -> None:
-        self.images = 0
-
-    def counting(self, transform: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
-        """Return a transform that does what ``transform`` does, and counts."""
-
-        def counted(image: Any) -> torch.Tensor:
-            self.images += 1
-            return transform(image)
-
-        return counted
-
-
-COUNTED = ImageCount()
+INPUT = TrainingInput()
 
 
 class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc]
@@ -122,58 +110,19 @@ class SeededShardShuffle(open_clip_train.data.detshuffle2):  # type: ignore[misc
         if epoch != self.begun:
             log_line(self.folder, f"Start epoch {epoch}")
             self.begun = epoch
-        elif COUNTED.images < self.batch_size:
+        elif INPUT.images < self.batch_size:
             raise InputError(
-                f"a worker got {COUNTED.images} samples with image and caption out of its shards, "
+                f"a worker got {INPUT.images} samples with image and caption out of its shards, "
                 f"fewer than a batch ({self.batch_size}): see {self.folder}/worker-*.log for the "
                 "others"
             )
         else:
             log_line(self.folder, AGAIN)
-        COUNTED.images = 0
+        if INPUT.by_pillow:
+            log_line(self.folder, f"Pillow decoded {INPUT.by_pillow:,} of {INPUT.images:,} images")
+        INPUT.images = INPUT.by_pillow = 0
         seed_worker(self.seed, epoch)
         return super().run(src)  # type: ignore[no-any-return]
-
-
-def trainable_samples(
-    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard], watch: Watch
-) -> Iterator[dict[str, Any]]:
-    """Yield the samples of shards that have an image and a caption; log each that has not.
-
-    It stands in the place of open_clip's reader of tars, whose ``pipe:`` sources start a program
-    for each shard and epoch.
-
-    Args:
-        sources: The shards' positions in ``shards``, each as a "url".
-        shards: All shards of the training set.
-        watch: Is told of each step of the reading.
-
-    Raises:
-        InputError: A shard cannot be read to its end, or has other samples than it had.
-    """
-    if get_worker_info():
-        end_with_parent()  # torch's workers look for their parent between samples only
-    for source in sources:
-        shard = shards[int(source["url"])]
-        watch.reads(shard.tar)
-        for sample in kept_samples(shard, watch.progresses):
-            try:
-                if sample.reason:
-                    raise ValueError(sample.reason)
-                extension, image = image_of(sample.members)
-                caption_of(sample.members)
-            except ValueError as error:
-                logging.warning("%s %s of %s: %s", SKIPPED, sample.key, shard.tar, error)
-                continue
-            watch.waits()
-            yield {
-                "__key__": sample.key,
-                "__url__": str(shard.tar),
-                extension: image,
-                "txt": sample.members["txt"],
-            }
-            watch.reads(shard.tar)
-        watch.waits()
 
 
 def checking_epochs(
@@ -224,18 +173,42 @@ class FusedAdamW(torch.optim.AdamW):
 
 
 def create_channels_last(*arguments: Any, **options: Any) -> tuple[torch.nn.Module, Any, Any]:
-    """Create a model whose convolutions work on channels last, and transforms, the first counted.
+    """Create a model whose convolutions work on channels last, and transforms.
 
-    On a CPU this trains ResNets a quarter faster, others as before (GPUs: not measured).
+    On a CPU this trains ResNets a quarter faster, others as before (GPUs: not measured). The first
+    transform, of the training, is ``INPUT``'s from now on; the loader is given one that does
+    nothing.
     """
     model, train_transform, transform = create_model(*arguments, **options)
-    counted = COUNTED.counting(train_transform)
-    return model.to(memory_format=torch.channels_last), counted, transform
+    INPUT.preprocessing = training_preprocessing(train_transform)
+    return model.to(memory_format=torch.channels_last), torch.nn.Identity(), transform
 
 
 def without_device(model: torch.nn.Module, device_ids: object, **options: Any) -> torch.nn.Module:
     """Distribute a model over processes that compute on a CPU, of which torch takes no name."""
     return DistributedDataParallel(model, **options)
+
+
+def replace_loader(folder: Path, options: Namespace, shards: Sequence[TrainingShard]) -> None:
+    """Let open_clip_train's loader read a training set as this module and ``INPUT`` do.
+
+    Args:
+        folder: Where the workers' logs are.
+        options: open_clip_train's own.
+        shards: The training set; open_clip_train names them by their positions.
+    """
+    SeededShardShuffle.folder = folder
+    SeededShardShuffle.batch_size = options.batch_size
+    open_clip_train.data.detshuffle2 = SeededShardShuffle
+    open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
+        trainable_samples, shards=shards, watch=Watch(folder / ENDED)
+    )
+    # The module random, not an instance: it is the one that seed_worker seeds.
+    webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
+    webdataset.decode = lambda *_, **__: INPUT.decoded
+    if options.device != "cpu":
+        webdataset.WebLoader = functools.partial(webdataset.WebLoader, pin_memory=True)
+    open_clip_train.main.get_tokenizer = tokenize_sooner(open_clip_train.main.get_tokenizer)
 
 
 def train(arguments: list[str]) -> None:
@@ -253,20 +226,13 @@ def train(arguments: list[str]) -> None:
     logging.getLogger().addFilter(TimeLeft(options.epochs))
     folder = Path(options.logs, options.name)
     shard_list = read_shard_list(Path(options.logs, SHARD_LIST))
-    SeededShardShuffle.folder = folder
-    SeededShardShuffle.batch_size = options.batch_size
-    open_clip_train.data.detshuffle2 = SeededShardShuffle
-    open_clip_train.data.tarfile_to_samples_nothrow = functools.partial(
-        trainable_samples, shards=shard_list.shards, watch=Watch(folder / ENDED)
-    )
+    replace_loader(folder, options, shard_list.shards)
     open_clip_train.main.train_one_epoch = checking_epochs(
-        open_clip_train.main.train_one_epoch, folder, shard_list.skipped
+        INPUT.normalising(open_clip_train.main.train_one_epoch), folder, shard_list.skipped
     )
     end_when_told(folder / ENDED, BAD_INPUT)
     open_clip_train.main.create_model_and_transforms = create_channels_last
     torch.optim.AdamW = FusedAdamW  # type: ignore[misc, assignment]
-    # The module random, not an instance: it is the one that seed_worker seeds.
-    webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     if options.device == "cpu":
         torch.nn.parallel.DistributedDataParallel = without_device  # type: ignore[misc, assignment]
         # On a CPU torch's flash attention is slow in bfloat16: without it a step takes three

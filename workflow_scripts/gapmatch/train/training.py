@@ -138,7 +138,7 @@ def command(settings: TrainingOptions, shards: list[TrainingShard], logs: Path) 
     """Return the command line that trains: open_clip_train's own arguments behind ours.
 
     Its training data are positions in the list of shards, SHARD_LIST in the folder of its logs
-    (``reproducible_training.trainable_samples``).
+    (``training_input.trainable_samples``).
     """
     launcher = [sys.executable]
     if settings.gpus > 1:

@@ -1,0 +1,198 @@
+"""What open_clip_train's loader yields: images in uint8, normalised where the model is.
+
+open_clip scales images with Pillow and passes float32 between processes. Here workers decode and
+crop as ``models.preprocessing`` does, with open_clip's own draws of the crops: the same seed gives
+the same crops.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils.data import get_worker_info
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
+from gapmatch.data.image_stream import OwnTransform
+from gapmatch.data.shard_samples import caption_of, image_of
+from gapmatch.models.clip_models import Preprocess
+from gapmatch.models.preprocessing import (
+    INTERPOLATIONS,
+    FastRead,
+    NotReproducedError,
+    Preprocessing,
+    Step,
+    split,
+)
+from gapmatch.running.process_lifetime import end_with_parent
+from gapmatch.train.stalled_workers import Watch
+from gapmatch.train.streaming import TrainingShard, kept_samples
+from gapmatch.train.training_log import SKIPPED
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Cuts a random part out of an image and scales it, on tensors.
+
+    Attributes:
+        size: Height and width of the result.
+        scale: Smallest and largest share of the image's area.
+        ratio: Smallest and largest aspect ratio.
+        interpolation: Kind of interpolation.
+    """
+
+    size: Sequence[int]
+    scale: Sequence[float]
+    ratio: Sequence[float]
+    interpolation: InterpolationMode
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Crop (3, h, w) uint8."""
+        part = transforms.RandomResizedCrop.get_params(pixels, list(self.scale), list(self.ratio))
+        cropped: torch.Tensor = functional.resized_crop(
+            pixels, *part, list(self.size), self.interpolation, antialias=True
+        )
+        return cropped
+
+
+def training_step(step: Any) -> Step | None:
+    """Return what does on a tensor what a step of a training's transform does on a PIL image."""
+    if type(step) is transforms.RandomResizedCrop and step.interpolation in INTERPOLATIONS:
+        return RandomCrop(step.size, step.scale, step.ratio, step.interpolation)
+    return None
+
+
+def training_preprocessing(transform: Preprocess) -> Preprocessing:
+    """Return the preprocessing of a training in uint8, or open_clip's own where it is another.
+
+    Args:
+        transform: What open_clip makes for the training of a model.
+    """
+    try:
+        steps, normalization = split(transform, training_step)
+    except NotReproducedError as error:
+        logger.warning("images take open_clip's own, slower transform: %s", error)
+        return Preprocessing(OwnTransform(transform), None)
+    crops = [step for step in steps if isinstance(step, RandomCrop)]
+    side = max(math.ceil(max(crop.size) / math.sqrt(crop.scale[0])) for crop in crops)
+    return Preprocessing(FastRead(steps, side), normalization)
+
+
+def trainable_samples(
+    sources: Iterable[Mapping[str, str]], shards: Sequence[TrainingShard], watch: Watch
+) -> Iterator[dict[str, Any]]:
+    """Yield the samples of shards that have an image and a caption; log each that has not.
+
+    It stands in the place of open_clip's reader of tars, whose ``pipe:`` sources start a program
+    for each shard and epoch.
+
+    Args:
+        sources: The shards' positions in ``shards``, each as a "url".
+        shards: All shards of the training set.
+        watch: Is told of each step of the reading.
+
+    Raises:
+        InputError: A shard cannot be read to its end, or has other samples than it had.
+    """
+    if get_worker_info():
+        end_with_parent()  # torch's workers look for their parent between samples only
+    for source in sources:
+        shard = shards[int(source["url"])]
+        watch.reads(shard.tar)
+        for sample in kept_samples(shard, watch.progresses):
+            try:
+                if sample.reason:
+                    raise ValueError(sample.reason)
+                extension, image = image_of(sample.members)
+                caption = caption_of(sample.members)
+            except ValueError as error:
+                log_skipped(sample.key, shard.tar, error)
+                continue
+            watch.waits()
+            yield {
+                "__key__": sample.key,
+                "__url__": str(shard.tar),
+                extension: image,
+                "txt": caption,
+            }
+            watch.reads(shard.tar)
+        watch.waits()
+
+
+def log_skipped(key: str, tar: object, error: ValueError) -> None:
+    """Log a sample that cannot be used; ``training_log`` counts these lines."""
+    logging.warning("%s %s of %s: %s", SKIPPED, key, tar, error)
+
+
+class TrainingInput:
+    """Images of a training in one process, and how many of them there were.
+
+    Attributes:
+        preprocessing: How they are read; known when the model is made.
+        images: How many were read.
+        by_pillow: How many of them Pillow decoded.
+    """
+
+    preprocessing: Preprocessing
+
+    def __init__(self) -> None:
+        self.images = self.by_pillow = 0
+
+    def decoded(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield samples with the image decoded and cropped; log each that is no image.
+
+        It stands in the place of webdataset's decoder.
+        """
+        for sample in samples:
+            extension = next(name for name in IMAGE_EXTENSIONS if name in sample)
+            try:
+                image = self.preprocessing.read(sample[extension])
+            except ValueError as error:
+                log_skipped(sample["__key__"], sample["__url__"], error)
+                continue
+            self.images += 1
+            self.by_pillow += image.by_pillow
+            yield {**sample, extension: image.pixels}
+
+    def normalising(self, train_one_epoch: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that trains an epoch on what the loader yields, normalised.
+
+        Args:
+            train_one_epoch: open_clip_train's function of a model, the data and more.
+        """
+
+        def normalised(model: Any, data: Any, *others: Any, **options: Any) -> Any:
+            device = next(model.parameters()).device
+            loader = NormalisedBatches(data["train"].dataloader, self.preprocessing, device)
+            there = {**data, "train": replace(data["train"], dataloader=loader)}
+            return train_one_epoch(model, there, *others, **options)
+
+        return normalised
+
+
+class NormalisedBatches:
+    """A loader's batches on the device, as the model takes them.
+
+    Args:
+        loader: Yields pairs of images and tokens.
+        preprocessing: How the images were read.
+        device: Where the model is.
+    """
+
+    def __init__(self, loader: Any, preprocessing: Preprocessing, device: torch.device) -> None:
+        self.loader, self.preprocessing, self.device = loader, preprocessing, device
+        self.num_batches, self.num_samples = loader.num_batches, loader.num_samples
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, tokens in self.loader:
+            pixels = images.to(self.device, non_blocking=True)
+            inputs = torch.empty(pixels.shape, device=self.device)
+            self.preprocessing.write(pixels, inputs)
+            yield inputs, tokens
