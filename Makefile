@@ -56,7 +56,7 @@ schema: setup ## Write schemas/ and docs/config.md from the config's models
 
 bench: setup ## Measure speed against peers
 	mkdir -p results/benchmarks
-	for what in search memory deduplication embedding streaming selection dag; do \
+	for what in search memory deduplication input embedding streaming selection dag; do \
 	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks \
 	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 

@@ -4,17 +4,14 @@ Where both take a like time, embedding as fast as the slower of them is the best
 """
 
 import argparse
-import io
-import tarfile
 import tempfile
 from collections import deque
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import torch
-from PIL import Image
+from images import encoded, make_shard
 from timing import in_turn, machine, table
 
 from gapmatch.data.chunks import Shard
@@ -23,21 +20,6 @@ from gapmatch.embed.batch_encoder import BatchEncoder
 from gapmatch.embed.embedding import embed_shards
 from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.models.preprocessing import preprocessing
-
-
-def make_shard(path: Path, images: int, size: int) -> None:
-    """Write a shard of JPEGs with structure, so that decoding them costs what photos cost."""
-    rng = np.random.default_rng(0)
-    with tarfile.open(path, "w") as tar:
-        for number in range(images):
-            coarse = rng.integers(0, 256, (size // 16, size // 16, 3), dtype=np.uint8)
-            picture = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
-            data = io.BytesIO()
-            picture.save(data, "JPEG", quality=90)
-            for suffix, content in (("jpg", data.getvalue()), ("txt", b"a picture")):
-                member = tarfile.TarInfo(f"{number:09d}.{suffix}")
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
 
 
 def main() -> None:
@@ -58,7 +40,7 @@ def main() -> None:
     encoder = ImageEncoder(args.model, network.state_dict(), read, encode, device)
     with tempfile.TemporaryDirectory() as folder:
         shard = Shard(Path(folder) / "00000.tar", args.images)
-        make_shard(shard.path, args.images, args.size)
+        make_shard(shard.path, encoded(args.size, "JPEG", args.images))
         tars = [shard.path]
         decoding = partial(
             image_batches, tars, read.read, args.batch_size, args.workers, Use.TRAINING

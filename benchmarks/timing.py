@@ -1,5 +1,6 @@
 """What the benchmarks share: running contenders in turn, and tables that say where they ran."""
 
+import gc
 import json
 import os
 import platform
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,20 +18,48 @@ import torch
 Contender = Callable[[], object]
 
 
-def in_turn(contenders: Mapping[str, Contender], rounds: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class Seconds:
+    """What a contender took.
+
+    Attributes:
+        wall: Time that passed.
+        processor: Time of the processors, of its child processes too.
+    """
+
+    wall: float
+    processor: float
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    gc.collect()  # loaders end their workers
+    return sum(os.times()[:4])
+
+
+def wall_and_processor(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Seconds]:
     """Run all contenders one after the other, ``rounds`` times over: A B A B, not A A B B.
 
     Returns:
-        The median seconds of each.
+        The medians of each.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name, run in contenders.items():
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-            begin = time.perf_counter()
+            processor, begin = processor_seconds(), time.perf_counter()
             run()
-            seconds[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+            wall = time.perf_counter() - begin
+            taken[name].append((wall, processor_seconds() - processor))
+    return {
+        name: Seconds(*map(statistics.median, zip(*times, strict=True)))
+        for name, times in taken.items()
+    }
+
+
+def in_turn(contenders: Mapping[str, Contender], rounds: int) -> dict[str, float]:
+    """Return the median seconds that passed of each contender, run as ``wall_and_processor``."""
+    return {name: one.wall for name, one in wall_and_processor(contenders, rounds).items()}
 
 
 MEASURE = """
