@@ -1,6 +1,7 @@
 """Embedding a chunk: every sample is accounted for, and a killed run continues."""
 
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -146,6 +147,25 @@ def test_shard_that_lost_samples_is_refused(chunk: Path, weights: Path) -> None:
         list(
             embedding.embed_shards([Shard(shard.path, 7)], encoder, 4, 0, Use.TEST, lambda _: None)
         )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_before_a_damaged_one_are_kept(
+    chunk: Path, weights: Path, tmp_path: Path, workers: int
+) -> None:
+    shards = [
+        Shard(Path(shutil.copy(shard.path, tmp_path)), shard.samples)
+        for shard in read_chunk(chunk).shards[:4]
+    ]
+    shards[3].path.write_bytes(shards[3].path.read_bytes()[:9000])
+    encoder = clip_encoder(MODEL, CPU, None, weights)
+    found = []
+    with pytest.raises(InputError, match="damaged or cut short"):
+        for embedded in embedding.embed_shards(
+            shards, encoder, 4, workers, Use.TEST, lambda _: None
+        ):
+            found.append(embedded)
+    assert len(found) == 3
 
 
 def test_features_of_timm(chunk: Path, broken: str, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """The fast decoder: Pillow's pixels, and Pillow's refusals."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -107,10 +110,18 @@ def test_what_torchvision_refuses_falls_back(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("size", "scale"), [((447, 900), 1), ((448, 600), 2), ((1500, 900), 4), ((2000, 1800), 8)]
+    ("size", "side", "scale"),
+    [
+        ((999, 1200), 56, 1),
+        ((1000, 1200), 126, 1),
+        ((1200, 1000), 125, 2),
+        ((1000, 1200), 56, 4),
+        ((2000, 1800), 56, 8),
+    ],
 )
-def test_large_jpegs_come_scaled_within_the_error(size: tuple[int, int], scale: int) -> None:
-    side = 56
+def test_large_jpegs_come_scaled_within_the_error(
+    size: tuple[int, int], side: int, scale: int
+) -> None:
     data = encoded(picture(*size), "JPEG", quality=90)
     decoded = decode_pixels(data, side)
     assert decoded.pixels.shape[1:] == tuple(-(-one // scale) for one in reversed(size))
@@ -127,3 +138,29 @@ def test_large_jpegs_come_scaled_within_the_error(size: tuple[int, int], scale: 
 def test_other_formats_come_whole() -> None:
     data = encoded(picture(900, 900), "PNG")
     assert torch.equal(decode_pixels(data, 56).pixels, by_pillow(data))
+
+
+NOISY = """
+import sys
+from gapmatch.data.fast_decoding import decode_pixels, silence_libraries
+content = sys.stdin.buffer.read()
+if sys.argv[1] == "silent":
+    silence_libraries()
+decode_pixels(content)
+print("python", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("silent", ["silent", "loud"])
+def test_what_libjpeg_prints_stays_off_the_terminal(silent: str) -> None:
+    whole = encoded(picture(64, 64), "JPEG")
+    start = whole.index(b"\xff\xda")
+    done = subprocess.run(
+        [sys.executable, "-c", NOISY, silent],
+        input=whole[:start] + b"abc" + whole[start:],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=True,
+    )
+    assert b"python\n" in done.stderr
+    assert (b"extraneous bytes" in done.stderr) == (silent == "loud")

@@ -153,14 +153,31 @@ def test_a_shard_that_shrinks_while_it_is_read_is_named(tmp_path: Path) -> None:
 
 
 def test_too_large_images_are_rejected_undecoded(
-    shard: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 29)
-    samples, pixels = next(iter(image_batches([shard], OwnTransform(to_tensor), 3, 0, Use.TEST)))
-    assert {sample.reason for sample in samples} == {"image of 6 x 5 pixels is too large"}
-    assert len(pixels) == 0
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 30)
-    assert decode_image(encoded(1)).size == (6, 5)
+    large = encoded(1, size=(300, 400))
+    write_shard(tmp_path / "0.tar", [("a", {"png": large}), ("b", {"png": encoded(2)})])
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 119_999)
+    ((samples, pixels),) = image_batches(
+        [tmp_path / "0.tar"], OwnTransform(to_tensor), 3, 0, Use.TEST
+    )
+    assert [sample.reason for sample in samples] == ["image of 300 x 400 pixels is too large", None]
+    assert len(pixels) == 1
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 120_000)
+    assert decode_image(large).size == (300, 400)
+
+
+def test_a_preprocessing_of_many_shapes_is_told(tmp_path: Path) -> None:
+    """One channel would else be taken for three."""
+    write_shard(tmp_path / "0.tar", [("a", {"png": encoded(1)})])
+
+    def shrinking(image: Image.Image) -> torch.Tensor:
+        return to_tensor(image)[: 3 if image.width > 100 else 1]
+
+    with pytest.raises(
+        TypeError, match=r"gives \(1, 8, 8\) of one image and \(3, 8, 8\) of another"
+    ):
+        list(image_batches([tmp_path / "0.tar"], OwnTransform(shrinking), 3, 0, Use.TEST))
 
 
 def test_a_training_needs_a_caption_and_nothing_of_other_metadata(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_a_name_that_is_no_utf8_is_told_escaped(tmp_path: Path) -> None:
     sizes=st.lists(st.sampled_from([0, 1, 511, 512, 513, 3000]), min_size=6, max_size=6),
     archive_format=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
     damage=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=3),
+    checked=st.booleans(),
 )
 def test_headers_are_read_as_tarfile_reads_them(
     tmp_path_factory: pytest.TempPathFactory,
@@ -191,7 +192,9 @@ def test_headers_are_read_as_tarfile_reads_them(
     sizes: list[int],
     archive_format: int,
     damage: list[tuple[float, int]],
+    checked: bool,
 ) -> None:
+    """Also damaged ones whose checksum is right all the same."""
     tar = tmp_path_factory.mktemp("shards") / "0.tar"
     members = [(f"{name}.jpg", b"x" * size) for name, size in zip(names, sizes, strict=False)]
     try:
@@ -200,7 +203,13 @@ def test_headers_are_read_as_tarfile_reads_them(
         return
     data = bytearray(tar.read_bytes())
     for place, value in damage:
-        data[int(place * (len(members) * 1024 - 1))] = value
+        at = int(place * (len(members) * 1024 - 1))
+        data[at] = value
+        header = data[at // 512 * 512 : at // 512 * 512 + 512]
+        if checked and len(header) == 512:
+            header[148:156] = b" " * 8
+            header[148:156] = f"{sum(header):06o}\0 ".encode()
+            data[at // 512 * 512 : at // 512 * 512 + 512] = header
     tar.write_bytes(data)
 
     def found() -> list[shard_samples.LocatedSample] | str:

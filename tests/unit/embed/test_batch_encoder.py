@@ -1,5 +1,6 @@
 """Batches: what comes of an image does not depend on the others of its batch."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -94,3 +95,17 @@ def test_a_batch_without_images_has_no_features(encoder: ImageEncoder) -> None:
     batches = BatchEncoder(encoder, 4)
     batches.add(torch.empty(0, 3, 64, 64, dtype=torch.uint8))
     assert batches.fetch(batches.encode()).size == 0
+
+
+def test_what_float16_cannot_hold_is_encoded_again(
+    encoder: ImageEncoder, pixels: torch.Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = BatchEncoder(encoder, 4)
+    batches.add(pixels[:3])
+    encoded_batch = batches.encode()
+    expected = batches.fetch(encoded_batch)
+    lost = replace(
+        encoded_batch, features=torch.full((3, 64), torch.inf), finite=torch.tensor(False)
+    )
+    np.testing.assert_array_equal(batches.fetch(lost), expected)
+    assert "beyond float16" in caplog.text

@@ -100,6 +100,16 @@ def test_modes_of_timm(name: str, side: int | tuple[int, int], size: tuple[int, 
     require_near(preprocess, size, "PNG")
 
 
+def test_an_image_of_which_nothing_is_left_is_refused_as_before() -> None:
+    config = PreprocessCfg(size=48, resize_mode="longest")
+    preprocess = image_transform_v2(config, is_train=False)
+    data = encoded(picture(100, 1), "PNG")
+    with pytest.raises(ValueError, match="height and width must be > 0"):
+        own_input(preprocess, data)
+    with pytest.raises(ValueError, match="height and width must be > 0"):
+        fast_input(preprocess, data)
+
+
 def without_end() -> Any:
     return transforms.Compose([transforms.Resize(32), transforms.ToTensor()])
 

@@ -14,27 +14,59 @@ from torchvision import transforms
 
 from gapmatch.data.decoding import decode_image
 from gapmatch.data.fast_decoding import MARGIN
-from gapmatch.train.training_input import NormalisedBatches, TrainingInput, training_preprocessing
+from gapmatch.models.preprocessing import FastRead
+from gapmatch.train.training_input import (
+    NormalisedBatches,
+    RandomCrop,
+    TrainingInput,
+    training_preprocessing,
+    training_step,
+)
 from gapmatch.train.training_log import SKIPPED, count_skipped
 
 TRANSFORM = open_clip.image_transform(64, is_train=True)
 
 
+@pytest.mark.parametrize("size", [(256, 256), (341, 256), (64, 90), (300, 100), (1, 40), (900, 1)])
+@pytest.mark.parametrize("scale", [(0.9, 1.0), (0.08, 1.0)])
+def test_parts_are_distributed_as_torchvisions(
+    size: tuple[int, int], scale: tuple[float, float]
+) -> None:
+    """Also where no part fits, and the middle is taken."""
+    step = transforms.RandomResizedCrop(64, scale=scale)
+    crop = training_step(step)
+    assert isinstance(crop, RandomCrop)
+    torch.manual_seed(0)
+    image = torch.empty(3, *size, dtype=torch.uint8)
+    draws = 3000
+    expected = np.array([step.get_params(image, step.scale, step.ratio) for _ in range(draws)])
+    found = np.array([crop.part(*size) for _ in range(draws)])
+    for column in range(4):
+        assert stats.ks_2samp(found[:, column], expected[:, column]).pvalue > 1e-5
+    corners = found[:, :2] + found[:, 2:]
+    assert (found >= [0, 0, 1, 1]).all()
+    assert (corners <= size).all()
+
+
 @pytest.mark.parametrize("size", [(256, 256), (341, 256), (90, 64), (256, 500), (40, 30)])
-def test_the_same_seed_gives_open_clips_crops(size: tuple[int, int]) -> None:
+def test_a_part_is_scaled_as_open_clip_scales_it(size: tuple[int, int]) -> None:
     preprocessing = training_preprocessing(TRANSFORM)
+    assert isinstance(preprocessing.read, FastRead)
+    (crop,) = preprocessing.read.steps
+    assert isinstance(crop, RandomCrop)
     data = encoded(picture(*size), "JPEG", quality=90)
     std = torch.tensor(TRANSFORM.transforms[-1].std).view(3, 1, 1)
     for seed in range(20):
         torch.manual_seed(seed)
-        expected = TRANSFORM(decode_image(data))
-        state = torch.get_rng_state()
+        part = crop.part(*reversed(size))
         torch.manual_seed(seed)
         pixels = preprocessing.read(data).pixels
-        assert torch.equal(torch.get_rng_state(), state)
         assert pixels.dtype == torch.uint8
         out = torch.empty(1, *pixels.shape)
         preprocessing.write(pixels[None], out)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TRANSFORM.transforms[0], "get_params", lambda *_, part=part: part)
+            expected = TRANSFORM(decode_image(data))
         levels = (out[0] - expected) * std * 255
         assert levels.square().mean().sqrt() < 0.6
         assert levels.abs().max() < (9 if max(size) > 1.5 * min(size) else 2.01)

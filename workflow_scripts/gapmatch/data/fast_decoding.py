@@ -7,6 +7,8 @@ will replace torchvision's decoders, is as fast, but turns images as their EXIF 
 open_clip nor this workflow does, and takes WebP images cut short.
 """
 
+import os
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,8 @@ from torchvision.io import ImageReadMode, decode_jpeg
 
 from gapmatch.data.decoding import opened_image
 
+LARGE = 1000
+"""Scaling while decoding pays from so many pixels of the shorter side."""
 SCALES = (8, 4, 2)
 """By how much a decoder of JPEGs can scale down while it decodes."""
 MARGIN = 4
@@ -41,8 +45,8 @@ def decode_pixels(data: bytes, side: int | None = None) -> Decoded:
 
     Args:
         data: Its bytes.
-        side: The image will be scaled down to a shorter side of so many pixels: a JPEG of more
-            than ``2 MARGIN`` times as many comes scaled down by 2, 4 or 8. None leaves it as it is.
+        side: The image will be scaled down to a shorter side of so many pixels: a LARGE JPEG of
+            more than ``2 MARGIN`` times as many comes scaled down by 2, 4 or 8. None leaves it.
 
     Raises:
         ValueError: As ``decoding.decode_image`` does.
@@ -61,10 +65,22 @@ def decode_pixels(data: bytes, side: int | None = None) -> Decoded:
 
 def _scaled_down(image: Image.Image, side: int | None) -> bool:
     """Let a large JPEG be decoded to a smaller size; return whether it will be."""
-    if side is None:
+    if side is None or min(image.size) < LARGE:
         return False
     scale = next((by for by in SCALES if min(image.size) >= by * MARGIN * side), None)
     if scale is None:
         return False
     image.draft(None, (image.width // scale, image.height // scale))
     return True
+
+
+def silence_libraries() -> None:
+    """Keep this process's libraries from writing to the terminal; Python still does.
+
+    libjpeg tells there what it finds damaged in an image, but not in which one. It is for workers:
+    a web pool would fill the log of their job.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

@@ -23,7 +23,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from gapmatch.data.decoding import decode_image
-from gapmatch.data.fast_decoding import Decoded
+from gapmatch.data.fast_decoding import Decoded, silence_libraries
 from gapmatch.data.shard_samples import (
     LocatedSample,
     ShardSample,
@@ -226,7 +226,7 @@ class DecodedUnit:
 def _units(shards: Sequence[Path], batch_size: int) -> Iterator[_Unit]:
     """Yield the units of shards; batches end where shards do.
 
-    A shard that cannot be read is told in its place: what comes before it is decoded.
+    A shard that cannot be read is told in its place: the shards before it are decoded.
     """
     per_unit = -(-batch_size // -(-batch_size // UNIT))
     for number, shard in enumerate(shards):
@@ -276,6 +276,11 @@ class _Decoder(Dataset[Any]):
             sample, decoded = read_sample(raw, self.shards[unit.shard].name, self.read, self.use)
             samples.append(sample)
             if decoded is not None:
+                if decoded.pixels.shape != self.slots.shape[2:]:
+                    raise TypeError(
+                        f"the preprocessing gives {tuple(decoded.pixels.shape)} of one image and "
+                        f"{tuple(self.slots.shape[2:])} of another; expected one shape"
+                    )
                 self.slots[unit.slot, pixels] = decoded.pixels
                 pixels += 1
                 by_pillow += decoded.by_pillow
@@ -312,10 +317,14 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _begin_worker(_: int) -> None:
+    silence_libraries()
+
+
 def _example(read: ReadImage) -> torch.Tensor:
     """Return what comes of an image, to know its shape and type."""
     content = BytesIO()
-    Image.new("RGB", (1, 1)).save(content, "PNG")
+    Image.new("RGB", (256, 256)).save(content, "PNG")
     return read(content.getvalue()).pixels
 
 
@@ -334,7 +343,7 @@ def decoded_units(
         use: What the samples are for.
 
     Raises:
-        InputError: A shard cannot be read to its end. What comes before it was yielded.
+        InputError: A shard cannot be read to its end. The shards before it were yielded.
     """
     example = _example(read)
     free = deque(range(AHEAD * workers + 1))
@@ -353,6 +362,7 @@ def decoded_units(
         num_workers=workers,
         prefetch_factor=AHEAD if workers else None,
         multiprocessing_context="fork" if workers else None,
+        worker_init_fn=_begin_worker,
     )
     with closing(decoder):
         for unit, samples, count, by_pillow in loader:

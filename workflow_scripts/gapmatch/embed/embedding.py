@@ -55,7 +55,7 @@ class Embedded:
 
 def fingerprint(chunk: Chunk, encoder: ImageEncoder) -> str:
     """Return a hash of what the embeddings of a chunk depend on: its shards and the model."""
-    digest = hashlib.sha256(encoder.name.encode())
+    digest = hashlib.sha256(f"{encoder.name}, images in uint8".encode())
     for name, tensor in sorted(encoder.weights.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
@@ -144,10 +144,14 @@ def _encoded(
 
 
 def _one_late(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """Yield each batch when the next one is on its way."""
+    """Yield each batch when the next one is on its way, or cannot be had."""
     late = next(batches, None)
     while late is not None:
-        following = next(batches, None)
+        try:
+            following = next(batches, None)
+        except Exception:
+            yield late  # it may end a shard, which is kept then
+            raise
         yield late
         late = following
 

@@ -147,7 +147,7 @@ def split(
     Raises:
         NotReproducedError: A step is not known.
     """
-    if type(transform) is not transforms.Compose:
+    if type(transform) is not transforms.Compose or len(transform.transforms) < 2:
         raise NotReproducedError(f"{type(transform).__name__} is no list of steps")
     *steps, to_tensor, normalize = transform.transforms
     if type(to_tensor) not in TO_TENSOR or type(normalize) is not transforms.Normalize:
@@ -203,10 +203,15 @@ def resize_keeping_ratio(
         size: Height and width that are aimed at.
         longest: 1 makes the image fit in, 0 makes it fill them.
         interpolation: Kind of interpolation.
+
+    Raises:
+        ValueError: The image is so elongated that nothing of its shorter side is left.
     """
     ratios = [given / wanted for given, wanted in zip(pixels.shape[1:], size, strict=True)]
     ratio = max(ratios) * longest + min(ratios) * (1 - longest)
     scaled = [round(given / ratio) for given in pixels.shape[1:]]
+    if min(scaled) < 1:
+        raise ValueError("height and width must be > 0")  # as Pillow says it
     resized: torch.Tensor = functional.resize(pixels, scaled, interpolation, antialias=True)
     return resized
 

@@ -27,7 +27,7 @@ import open_clip_train.main
 import torch
 import webdataset
 from open_clip_train.params import parse_args
-from torch.utils.data import get_worker_info
+from torch.utils.data import default_collate, get_worker_info
 
 from gapmatch.running.atomic import write_text
 from gapmatch.running.disk_space import telling_no_space
@@ -206,6 +206,8 @@ def replace_loader(folder: Path, options: Namespace, shards: Sequence[TrainingSh
     # The module random, not an instance: it is the one that seed_worker seeds.
     webdataset.shuffle = functools.partial(webdataset.shuffle, rng=random)
     webdataset.decode = lambda *_, **__: INPUT.decoded
+    # It makes a batch in memory that the processes share; webdataset's own makes it twice.
+    webdataset.batched = functools.partial(webdataset.batched, collation_fn=default_collate)
     if options.device != "cpu":
         webdataset.WebLoader = functools.partial(webdataset.WebLoader, pin_memory=True)
     open_clip_train.main.get_tokenizer = tokenize_sooner(open_clip_train.main.get_tokenizer)

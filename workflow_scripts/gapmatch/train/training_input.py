@@ -1,14 +1,14 @@
 """What open_clip_train's loader yields: images in uint8, normalised where the model is.
 
 open_clip scales images with Pillow and passes float32 between processes. Here workers decode and
-crop as ``models.preprocessing`` does, with open_clip's own draws of the crops: the same seed gives
-the same crops.
+crop on uint8 tensors, as ``models.preprocessing`` does.
 """
 
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from gapmatch.data.fast_decoding import silence_libraries
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.image_stream import OwnTransform
 from gapmatch.data.shard_samples import caption_of, image_of
@@ -36,15 +37,21 @@ from gapmatch.train.training_log import SKIPPED
 
 logger = logging.getLogger(__name__)
 
+TRIES = 10
+"""Of parts that may not fit into the image."""
+
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Cuts a random part out of an image and scales it, on tensors.
+    """Cuts a random part out of an image and scales it, as RandomResizedCrop of torchvision does.
+
+    The distribution is the same, the draws are not: torchvision takes up to 20 of one number each,
+    which cost as much as the scaling.
 
     Attributes:
         size: Height and width of the result.
         scale: Smallest and largest share of the image's area.
-        ratio: Smallest and largest aspect ratio.
+        ratio: Smallest and largest aspect ratio, width to height.
         interpolation: Kind of interpolation.
     """
 
@@ -55,11 +62,27 @@ class RandomCrop:
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Crop (3, h, w) uint8."""
-        part = transforms.RandomResizedCrop.get_params(pixels, list(self.scale), list(self.ratio))
+        part = self.part(*pixels.shape[1:])
         cropped: torch.Tensor = functional.resized_crop(
             pixels, *part, list(self.size), self.interpolation, antialias=True
         )
         return cropped
+
+    def part(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Draw a part of an image: top, left, height and width, pixels."""
+        draws = torch.rand(2 * TRIES + 2, dtype=torch.float64).tolist()
+        across, down = draws.pop(), draws.pop()
+        low, high = (math.log(bound) for bound in self.ratio)
+        for of_scale, of_ratio in zip(draws[::2], draws[1::2], strict=True):
+            area = height * width * (self.scale[0] + of_scale * (self.scale[1] - self.scale[0]))
+            ratio = math.exp(low + of_ratio * (high - low))
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                return int(down * (height - h + 1)), int(across * (width - w + 1)), h, w
+        # None fits: the middle, as near to the image's own ratio as allowed.
+        ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
+        w, h = min(width, round(height * ratio)), min(height, round(width / ratio))
+        return (height - h) // 2, (width - w) // 2, h, w
 
 
 def training_step(step: Any) -> Step | None:
@@ -77,11 +100,13 @@ def training_preprocessing(transform: Preprocess) -> Preprocessing:
     """
     try:
         steps, normalization = split(transform, training_step)
+        crops = [step for step in steps if isinstance(step, RandomCrop)]
+        if len(crops) != 1:
+            raise NotReproducedError(f"it crops {len(crops)} times")
     except NotReproducedError as error:
         logger.warning("images take open_clip's own, slower transform: %s", error)
         return Preprocessing(OwnTransform(transform), None)
-    crops = [step for step in steps if isinstance(step, RandomCrop)]
-    side = max(math.ceil(max(crop.size) / math.sqrt(crop.scale[0])) for crop in crops)
+    side = math.ceil(max(crops[0].size) / math.sqrt(crops[0].scale[0]))
     return Preprocessing(FastRead(steps, side), normalization)
 
 
@@ -103,6 +128,7 @@ def trainable_samples(
     """
     if get_worker_info():
         end_with_parent()  # torch's workers look for their parent between samples only
+        silence_libraries()
     for source in sources:
         shard = shards[int(source["url"])]
         watch.reads(shard.tar)
@@ -191,8 +217,14 @@ class NormalisedBatches:
         self.num_batches, self.num_samples = loader.num_batches, loader.num_samples
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for images, tokens in self.loader:
+        """Yield pairs (n, 3, h, w) float32 and tokens; a batch is overwritten by the next but one.
+
+        Fresh memory for each batch would cost a CPU more time than the normalising. open_clip_train
+        keeps batches only where it accumulates gradients over several, which the workflow never
+        asks for.
+        """
+        used = cycle([torch.empty(0, device=self.device) for _ in range(2)])
+        for (images, tokens), inputs in zip(self.loader, used, strict=False):
             pixels = images.to(self.device, non_blocking=True)
-            inputs = torch.empty(pixels.shape, device=self.device)
-            self.preprocessing.write(pixels, inputs)
+            self.preprocessing.write(pixels, inputs.resize_(pixels.shape))
             yield inputs, tokens
