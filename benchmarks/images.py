@@ -1,4 +1,4 @@
-"""Shards of pictures that cost a decoder what photographs cost it."""
+"""Shards of pictures that are as costly to decode as photographs."""
 
 import io
 import tarfile

@@ -223,11 +223,22 @@ def main() -> None:
     gc.freeze()  # else the benchmark's own collections cost more than some loops
     os.environ["POLARS_MAX_THREADS"] = "1"
     columns = ["transform", "format", "px", "open_clip's own, ms", "ours, ms", "times as fast"]
-    print(f"Processor time of an image to {args.size} px, one thread. {machine()}.\n")
+    print(
+        f"Processor time to decode an image and transform it to {args.size} px, one thread. "
+        f"{machine()}.\n"
+    )
     print(table(columns, measure_images(args.size, min(args.images, 100), args.rounds)))
     with tempfile.TemporaryDirectory() as folder:
         rows = measure_loops(Path(folder), args.size, args.images, args.rounds, args.workers)
-    columns = ["loop", "workers", "whose", "images/s", "processor, ms", "times as fast", "scaling"]
+    columns = [
+        "loop",
+        "workers",
+        "implementation",
+        "images/s",
+        "processor, ms",
+        "times as fast",
+        "scaling",
+    ]
     print(
         f"\nLoops to {args.size} px over {args.images:,} JPEGs of 256 px, medians of "
         f"{args.rounds} rounds; the training keeps {KEPT:.0%} of the samples.\n"

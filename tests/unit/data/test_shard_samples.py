@@ -234,4 +234,4 @@ def test_a_sparse_file_is_told(tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, check=True)
     ((key, members, reason),) = read(tmp_path / "0.tar")
     assert (key, members) == ("a", {})
-    assert reason == "jpg is stored without its zeros (tar --sparse); pack the shard without"
+    assert reason == "jpg is a sparse file (tar --sparse); pack the shard without --sparse"

@@ -143,7 +143,7 @@ def test_what_is_not_known_takes_the_own_transform(
     data = encoded(picture(60, 60), "JPEG")
     with caplog.at_level(logging.WARNING):
         own = preprocessing("a model", preprocess)
-    assert "a model: images take the library's own, slower preprocessing" in caplog.text
+    assert "a model: using the library's own, slower preprocessing" in caplog.text
     assert told in caplog.text
     pixels = own.read(data).pixels
     out = torch.empty(1, *pixels.shape)

@@ -1,4 +1,4 @@
-"""The sooner tokenizer: open_clip's tokens, for whatever people write."""
+"""The faster tokenizer: open_clip's tokens, for whatever people write."""
 
 import importlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapmatch.train import fast_tokens
-from gapmatch.train.fast_tokens import tokenize_sooner
+from gapmatch.train.fast_tokens import tokenize_faster
 
 UGLY = [
     "",
@@ -40,22 +40,22 @@ UGLY = [
 
 @pytest.fixture(scope="module")
 def tokenizers() -> Iterator[tuple[Any, Any]]:
-    """open_clip's own, which cleans as open_clip does, and the sooner one."""
+    """open_clip's own, which cleans as open_clip does, and the faster one."""
     own = open_clip.tokenizer.SimpleTokenizer()
     clean = open_clip.tokenizer.basic_clean
-    sooner = tokenize_sooner(open_clip.get_tokenizer)("ViT-B-32")
+    faster = tokenize_faster(open_clip.get_tokenizer)("ViT-B-32")
 
     def cleaning_itself(texts: list[str]) -> torch.Tensor:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(open_clip.tokenizer, "basic_clean", clean)
             return own(texts)
 
-    yield cleaning_itself, sooner
+    yield cleaning_itself, faster
     importlib.reload(open_clip.tokenizer)
 
 
 def test_ugly_captions_and_all_names_of_emoji(tokenizers: tuple[Any, Any]) -> None:
-    own, sooner = tokenizers
+    own, faster = tokenizers
     names = [
         text
         for data in emoji.EMOJI_DATA.values()
@@ -69,31 +69,31 @@ def test_ugly_captions_and_all_names_of_emoji(tokenizers: tuple[Any, Any]) -> No
     assert len(captions) > 16_000
     for first in range(0, len(captions), 1000):
         some = captions[first : first + 1000]
-        assert torch.equal(sooner(some), own(some))
+        assert torch.equal(faster(some), own(some))
 
 
 @settings(max_examples=500)
 @given(text=st.text(max_size=100) | st.text(st.characters(max_codepoint=126), max_size=100))
 def test_any_text(tokenizers: tuple[Any, Any], text: str) -> None:
-    own, sooner = tokenizers
+    own, faster = tokenizers
     for one in (text, text + "&amp;", f"\u00e9 {text}"):
-        assert torch.equal(sooner([one]), own([one]))
+        assert torch.equal(faster([one]), own([one]))
 
 
 @settings(max_examples=500)
 @given(text=st.from_regex(fast_tokens.PLAIN, fullmatch=True))
 def test_nothing_is_cleaned_of_plain_text(tokenizers: tuple[Any, Any], text: str) -> None:
-    own, sooner = tokenizers
-    assert torch.equal(sooner([text]), own([text]))
+    own, faster = tokenizers
+    assert torch.equal(faster([text]), own([text]))
 
 
 def test_the_memory_of_words_is_bounded(tokenizers: tuple[Any, Any]) -> None:
-    _, sooner = tokenizers
-    before = len(sooner.cache)
-    sooner([f"w{number:x}" for number in range(2000)])
-    assert len(sooner.cache) == before
+    _, faster = tokenizers
+    before = len(faster.cache)
+    faster([f"w{number:x}" for number in range(2000)])
+    assert len(faster.cache) == before
 
 
 def test_other_tokenizers_are_left_alone() -> None:
     own = object()
-    assert tokenize_sooner(lambda: own)() is own  # type: ignore[arg-type, return-value]
+    assert tokenize_faster(lambda: own)() is own  # type: ignore[arg-type, return-value]

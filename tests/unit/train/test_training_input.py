@@ -100,7 +100,7 @@ def test_a_transform_that_is_not_known_is_open_clips_own(caplog: pytest.LogCaptu
     transform = open_clip.image_transform(32, is_train=True, aug_cfg=jittering)
     with caplog.at_level(logging.WARNING):
         preprocessing = training_preprocessing(transform)
-    assert "images take open_clip's own, slower transform" in caplog.text
+    assert "using open_clip's own, slower transform" in caplog.text
     data = encoded(picture(50, 50), "JPEG")
     torch.manual_seed(0)
     pixels = preprocessing.read(data).pixels

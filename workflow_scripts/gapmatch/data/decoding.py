@@ -19,8 +19,8 @@ def opened_image(data: bytes) -> Iterator[Image.Image]:
     """Open an image that is within the limits; only its header is read.
 
     Raises:
-        ValueError: The bytes are no image, one too large or too elongated; or, of what is done with
-            it, a truncated one.
+        ValueError: The bytes are no image, or one too large or too elongated; or the caller's
+            decoding finds it truncated.
     """
     try:
         with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:

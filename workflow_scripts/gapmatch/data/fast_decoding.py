@@ -1,4 +1,4 @@
-"""Decoding an image to a tensor: the pixels that Pillow decodes, sooner.
+"""Decoding an image to a tensor: Pillow's pixels, faster.
 
 torchvision and Pillow decode JPEGs by the same library. On 150,000 damaged ones torchvision gave
 Pillow's pixels or refused, and gave none where Pillow refused. Other formats are Pillow's: there
@@ -24,7 +24,7 @@ SCALES = (8, 4, 2)
 """By how much a decoder of JPEGs can scale down while it decodes."""
 MARGIN = 4
 """A scaled image is at least so many times as large as what is made of it: with less, the scaling
-is seen in the embedding (docs/performance.md)."""
+shows in the embedding (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ def decode_pixels(data: bytes, side: int | None = None) -> Decoded:
 
     Args:
         data: Its bytes.
-        side: The image will be scaled down to a shorter side of so many pixels: a LARGE JPEG of
-            more than ``2 MARGIN`` times as many comes scaled down by 2, 4 or 8. None leaves it.
+        side: The longer side of what the image will be scaled down to, pixels: a LARGE JPEG whose
+            shorter side is at least ``2 * MARGIN`` times as long comes scaled down by 2, 4 or 8.
+            None leaves it.
 
     Raises:
         ValueError: As ``decoding.decode_image`` does.

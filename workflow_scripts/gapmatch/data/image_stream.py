@@ -2,7 +2,7 @@
 
 The headers of a shard are read once, by the process that wants the images; workers read what lies
 at the offsets. They live through all shards, and write pixels to memory that they share with that
-process and use again, because fresh memory costs as much time as scaling an image.
+process and use again, because the pages of fresh memory cost time.
 """
 
 import json
@@ -226,7 +226,7 @@ class DecodedUnit:
 def _units(shards: Sequence[Path], batch_size: int) -> Iterator[_Unit]:
     """Yield the units of shards; batches end where shards do.
 
-    A shard that cannot be read is told in its place: the shards before it are decoded.
+    A shard that cannot be read is reported in its turn, after the shards before it.
     """
     per_unit = -(-batch_size // -(-batch_size // UNIT))
     for number, shard in enumerate(shards):
@@ -333,12 +333,12 @@ def decoded_units(
 ) -> Iterator[DecodedUnit]:
     """Decode shards unit by unit, in the order of their tars.
 
-    ``AHEAD workers + 1`` units of at most UNIT images are in memory.
+    ``AHEAD * workers + 1`` units of at most UNIT images are in memory.
 
     Args:
         shards: Webdataset tars.
         read: What is wanted of an image.
-        batch_size: Samples per batch; those of a shard are numbered through.
+        batch_size: Samples per batch; a batch ends where its shard does.
         workers: Decoding processes; 0 decodes in this one. The result does not depend on it.
         use: What the samples are for.
 

@@ -57,7 +57,7 @@ class LocatedSample:
     Attributes:
         key: Their common name.
         places: Offset and size of each, bytes, by extension.
-        reason: Why no stage can use the sample; None for what may be one.
+        reason: Why no stage can use the sample; None if it may be usable.
     """
 
     key: str
@@ -144,7 +144,7 @@ def _members(tar: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _plain_member(file: int, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
     """Return the archive's next member where its header is a PLAIN one, or None.
 
-    tarfile takes four times as long, because it parses what nobody asks for.
+    tarfile takes several times as long, because it parses what nobody asks for.
     """
     if archive.pax_headers:  # they may hold for all members
         return None
@@ -167,7 +167,7 @@ def _unreadable(extension: str, member: tarfile.TarInfo) -> str | None:
     if member.size > MAX_MEMBER_BYTES:
         return f"{extension} of {member.size} bytes, at most {MAX_MEMBER_BYTES} are read"
     if member.issparse():
-        return f"{extension} is stored without its zeros (tar --sparse); pack the shard without"
+        return f"{extension} is a sparse file (tar --sparse); pack the shard without --sparse"
     return None
 
 

@@ -11,8 +11,8 @@ from gapmatch.models.image_encoders import ImageEncoder
 logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 32
-"""A CPU multiplies fewer rows than this in another way: the same image would then embed otherwise,
-by 1e-7 in a coordinate."""
+"""A CPU uses another matrix kernel for fewer rows: the same image would get a slightly different
+embedding (1e-7 in a coordinate)."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Encoded:
     """A batch whose features may still be on their way.
 
     Attributes:
-        inputs: What was encoded, (rows, 3, h, w) float32; rows beyond the batch's are anything.
+        inputs: What was encoded, (rows, 3, h, w) float32; rows beyond the batch are padding.
         features: (n, dim) float32, in the memory of the CPU.
         finite: () bool, whether all features are; None where float32 computed them.
-        arrived: What tells that both are there; None where they are.
+        arrived: Fires when both have reached the CPU; None if they are there.
     """
 
     inputs: torch.Tensor

@@ -123,7 +123,7 @@ def embed_shards(
 def _encoded(
     shards: Sequence[Shard], batches: BatchEncoder, workers: int, use: Use
 ) -> Iterator[_Batch]:
-    """Decode and encode shards batch by batch; tell in the end who decoded."""
+    """Decode and encode shards batch by batch; log in the end how many images Pillow decoded."""
     paths = [shard.path for shard in shards]
     read = batches.encoder.preprocessing.read
     samples: list[Sample] = []
@@ -138,7 +138,8 @@ def _encoded(
             samples = []
     if by_pillow:
         logger.info(
-            "Pillow decoded %s of %s images: no JPEGs, large ones, or such as torchvision refuses",
+            "Pillow decoded %s of %s images: other formats, large JPEGs, or JPEGs that torchvision "
+            "refuses",
             *(f"{number:,}" for number in (by_pillow, images)),
         )
 

@@ -1,8 +1,8 @@
 """A model's preprocessing of images, split in two: pixels in a worker, numbers on the device.
 
 The libraries' own transforms scale with Pillow and hand on float32. The same steps on uint8 tensors
-take a third of the time and a quarter of the memory, and differ by a level of 255 here and there;
-docs/performance.md says by how much embeddings do.
+take less time and a quarter of the memory, and differ by rounding: docs/method.md says by how much,
+docs/performance.md how far embeddings move.
 """
 
 import logging
@@ -60,7 +60,7 @@ class Normalization:
             pixels: (n, 3, h, w) uint8.
             out: Output: (n, 3, h, w) float32, on the same device.
         """
-        # (x - 255 mean) / (255 std): a CPU multiplies sooner than it divides.
+        # (x - 255 mean) / (255 std): a CPU multiplies faster than it divides.
         shift = (255 * self.mean)[:, None, None].to(out.device)
         scale = (1 / (255 * self.std))[:, None, None].to(out.device)
         at_once = CACHED if out.device.type == "cpu" else max(1, len(out))
@@ -129,7 +129,7 @@ def preprocessing(name: str, preprocess: Preprocess) -> Preprocessing:
     try:
         steps, normalization = split(preprocess, evaluation_step)
     except NotReproducedError as error:
-        logger.warning("%s: images take the library's own, slower preprocessing: %s", name, error)
+        logger.warning("%s: using the library's own, slower preprocessing: %s", name, error)
         return Preprocessing(OwnTransform(preprocess), None)
     side = max(preprocess(Image.new("RGB", (1, 1))).shape[1:])
     return Preprocessing(FastRead(steps, side), normalization)

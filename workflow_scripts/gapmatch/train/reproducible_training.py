@@ -33,7 +33,7 @@ from gapmatch.running.atomic import write_text
 from gapmatch.running.disk_space import telling_no_space
 from gapmatch.running.errors import InputError, NoSpaceError
 from gapmatch.running.time_left import TimeLeft
-from gapmatch.train.fast_tokens import tokenize_sooner
+from gapmatch.train.fast_tokens import tokenize_faster
 from gapmatch.train.stalled_workers import Watch, end_when_told
 from gapmatch.train.streaming import TrainingShard, read_shard_list
 from gapmatch.train.training_input import (
@@ -210,7 +210,7 @@ def replace_loader(folder: Path, options: Namespace, shards: Sequence[TrainingSh
     webdataset.batched = functools.partial(webdataset.batched, collation_fn=default_collate)
     if options.device != "cpu":
         webdataset.WebLoader = functools.partial(webdataset.WebLoader, pin_memory=True)
-    open_clip_train.main.get_tokenizer = tokenize_sooner(open_clip_train.main.get_tokenizer)
+    open_clip_train.main.get_tokenizer = tokenize_faster(open_clip_train.main.get_tokenizer)
 
 
 def train(arguments: list[str]) -> None:

@@ -104,7 +104,7 @@ def training_preprocessing(transform: Preprocess) -> Preprocessing:
         if len(crops) != 1:
             raise NotReproducedError(f"it crops {len(crops)} times")
     except NotReproducedError as error:
-        logger.warning("images take open_clip's own, slower transform: %s", error)
+        logger.warning("using open_clip's own, slower transform: %s", error)
         return Preprocessing(OwnTransform(transform), None)
     side = math.ceil(max(crops[0].size) / math.sqrt(crops[0].scale[0]))
     return Preprocessing(FastRead(steps, side), normalization)
