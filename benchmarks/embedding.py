@@ -15,7 +15,8 @@ from images import encoded, make_shard
 from timing import in_turn, machine, table
 
 from gapmatch.data.chunks import Shard
-from gapmatch.data.image_stream import Use, image_batches
+from gapmatch.data.image_stream import image_batches
+from gapmatch.data.samples import Use
 from gapmatch.embed.batch_encoder import BatchEncoder
 from gapmatch.embed.embedding import embed_shards
 from gapmatch.models.image_encoders import ImageEncoder

@@ -29,7 +29,8 @@ from open_clip_train.params import parse_args
 from timing import Contender, Seconds, machine, table, wall_and_processor
 
 from gapmatch.data.chunks import Shard
-from gapmatch.data.image_stream import OwnTransform, ReadImage, Use
+from gapmatch.data.fast_decoding import OwnTransform, ReadImage
+from gapmatch.data.samples import Use
 from gapmatch.embed.embedding import embed_shards
 from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.models.preprocessing import preprocessing

@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 from gapmatch.data.chunks import read_chunk, require_unchanged
-from gapmatch.data.image_stream import Use
+from gapmatch.data.samples import Use
 from gapmatch.embed import embedding
 from gapmatch.embed.encoder_settings import EncoderSettings
 from gapmatch.running.command_line import run

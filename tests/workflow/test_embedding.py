@@ -15,7 +15,7 @@ from PIL import Image
 from programs import CLASSES, MODEL, emoji_chunk, kill_when, program, run, spoil
 
 from gapmatch.data.chunks import Shard, read_chunk
-from gapmatch.data.image_stream import Use
+from gapmatch.data.samples import Use
 from gapmatch.data.shards import read_samples
 from gapmatch.embed import embedding
 from gapmatch.models.image_encoders import clip_encoder

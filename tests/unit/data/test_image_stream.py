@@ -14,14 +14,9 @@ from PIL import Image
 
 from gapmatch.data import decoding, image_stream, shard_samples
 from gapmatch.data.decoding import decode_image
-from gapmatch.data.image_stream import (
-    OwnTransform,
-    Sample,
-    Use,
-    decoded_units,
-    describe_shard,
-    image_batches,
-)
+from gapmatch.data.fast_decoding import OwnTransform
+from gapmatch.data.image_stream import decoded_units, image_batches
+from gapmatch.data.samples import Sample, Use, describe_shard
 from gapmatch.data.shards import Members, write_shard
 from gapmatch.running.errors import InputError
 

@@ -9,6 +9,7 @@ open_clip nor this workflow does, and takes WebP images cut short.
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from gapmatch.data.decoding import opened_image
+from gapmatch.data.decoding import decode_image, opened_image
 
 LARGE = 1000
 """Scaling while decoding pays from so many pixels of the shorter side."""
@@ -38,6 +39,30 @@ class Decoded:
 
     pixels: torch.Tensor
     by_pillow: bool
+
+
+ReadImage = Callable[[bytes], Decoded]
+"""The content of an image's file to what is wanted of it, of one shape and type for all images;
+raises ValueError where it is no image."""
+
+
+@dataclass(frozen=True)
+class OwnTransform:
+    """Reads an image as a library's own transform of PIL images does.
+
+    Attributes:
+        preprocess: PIL image to (3, h, w).
+    """
+
+    preprocess: Callable[[Image.Image], torch.Tensor]
+
+    def __call__(self, data: bytes) -> Decoded:
+        """Decode an image and transform it.
+
+        Raises:
+            ValueError: As ``decoding.decode_image`` does.
+        """
+        return Decoded(self.preprocess(decode_image(data)), by_pillow=True)
 
 
 def decode_pixels(data: bytes, side: int | None = None) -> Decoded:

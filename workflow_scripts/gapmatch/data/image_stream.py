@@ -5,179 +5,30 @@ at the offsets. They live through all shards, and write pixels to memory that th
 process and use again, because the pages of fresh memory cost time.
 """
 
-import json
 import mmap
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from gapmatch.data.decoding import decode_image
-from gapmatch.data.fast_decoding import Decoded, silence_libraries
-from gapmatch.data.shard_samples import (
-    LocatedSample,
-    ShardSample,
-    caption_of,
-    image_of,
-    located_samples,
-    read_located,
-    shard_samples,
-)
-from gapmatch.data.shards import Members
+from gapmatch.data.fast_decoding import ReadImage, silence_libraries
+from gapmatch.data.samples import Sample, Use, read_sample
+from gapmatch.data.shard_samples import LocatedSample, ShardSample, located_samples, read_located
 from gapmatch.running.errors import InputError
-from gapmatch.running.unicode_text import escaped
 
-MAX_LABEL = 2**31 - 1
-"""Labels are stored in 32 bits."""
 UNIT = 64
 """Samples that a worker decodes at a time, at most: few enough that all workers have some."""
 AHEAD = 2
 """Units that each worker may be ahead."""
-
-Read = TypeVar("Read")
-ReadImage = Callable[[bytes], Decoded]
-"""The content of an image's file to what is wanted of it, of one shape and type for all images;
-raises ValueError where it is no image."""
-
-
-class Use(StrEnum):
-    """What samples are for: a training needs their captions, a test their labels."""
-
-    TRAINING = "training"
-    TEST = "test"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What is known of a sample besides its pixels; ``reason`` says why it has none."""
-
-    image_path: str
-    shard: str
-    caption: str
-    label: int | None
-    class_name: str | None
-    style: str | None
-    reason: str | None
-
-
-def _problem(raw: ShardSample, use: Use) -> str | None:
-    """Return why a sample is of no use, as far as its image need not be decoded to tell."""
-    if raw.reason:
-        return raw.reason
-    try:
-        image_of(raw.members)
-        if use is Use.TRAINING:
-            caption_of(raw.members)
-        else:
-            _label_of(raw.members)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _label_of(members: Members) -> int | None:
-    """Return a sample's label, if it has one.
-
-    Raises:
-        ValueError: It is no number of a class.
-    """
-    if "cls" not in members:
-        return None
-    text = members["cls"].decode("utf-8", errors="replace").strip()
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
-        raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
-    return int(text)
-
-
-def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
-    """Return what is known of a sample without decoding its image."""
-    metadata = _read_metadata(raw.members)
-    return Sample(
-        image_path=raw.key,
-        shard=shard,
-        caption=raw.members.get("txt", b"").decode("utf-8", errors="replace"),
-        label=_known_label(raw.members),
-        class_name=metadata.get("class_name"),
-        style=metadata.get("style"),
-        reason=_problem(raw, use),
-    )
-
-
-def _known_label(members: Members) -> int | None:
-    try:
-        return _label_of(members)
-    except ValueError:
-        return None
-
-
-def read_sample(
-    raw: ShardSample, shard: str, read: Callable[[bytes], Read], use: Use
-) -> tuple[Sample, Read | None]:
-    """Decode the image of a sample.
-
-    Args:
-        raw: The sample.
-        shard: File name of its shard.
-        read: Makes what is wanted of the content of an image's file.
-        use: What the sample is for.
-
-    Returns:
-        What is known of the sample, and what ``read`` made of its image: None where the sample has
-        a ``reason``.
-    """
-    sample = _describe(raw, shard, use)
-    if sample.reason is not None:
-        return sample, None
-    try:
-        return sample, read(image_of(raw.members)[1])
-    except ValueError as error:
-        return replace(sample, reason=str(error)), None
-
-
-def _read_metadata(members: Members) -> dict[str, str]:
-    """Return the texts of a sample's json; what other tools write there may be anything."""
-    try:
-        found = json.loads(members.get("json", b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {key: escaped(value) for key, value in found.items() if isinstance(value, str)}
-
-
-def describe_shard(shard: Path, use: Use) -> Iterator[Sample]:
-    """Yield the samples of a shard in the order of its tar; images are not decoded."""
-    for raw in shard_samples(shard):
-        yield _describe(raw, shard.name, use)
-
-
-@dataclass(frozen=True)
-class OwnTransform:
-    """Reads an image as a library's own transform of PIL images does.
-
-    Attributes:
-        preprocess: PIL image to (3, h, w).
-    """
-
-    preprocess: Callable[[Image.Image], torch.Tensor]
-
-    def __call__(self, data: bytes) -> Decoded:
-        """Decode an image and transform it.
-
-        Raises:
-            ValueError: As ``decoding.decode_image`` does.
-        """
-        return Decoded(self.preprocess(decode_image(data)), by_pillow=True)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk, Shard
 from gapmatch.data.embedding_files import join_embeddings, write_embeddings
-from gapmatch.data.image_stream import Sample, Use, decoded_units
+from gapmatch.data.image_stream import decoded_units
+from gapmatch.data.samples import Sample, Use
 from gapmatch.embed.batch_encoder import BatchEncoder, Encoded
 from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.running.atomic import write_parquet

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
 from gapmatch.data.embedding_files import embedding_path, metadata_path, normalised, open_embeddings
-from gapmatch.data.image_stream import Use, describe_shard, image_batches
+from gapmatch.data.image_stream import image_batches
+from gapmatch.data.samples import Use, describe_shard
 from gapmatch.embed.batch_encoder import BatchEncoder
 from gapmatch.embed.embedding import METADATA_SCHEMA
 from gapmatch.models.image_encoders import ImageEncoder

@@ -10,7 +10,9 @@ import torch
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.data.image_stream import OwnTransform, Sample, Use, image_batches
+from gapmatch.data.fast_decoding import OwnTransform
+from gapmatch.data.image_stream import image_batches
+from gapmatch.data.samples import Sample, Use
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.running.errors import InputError
 

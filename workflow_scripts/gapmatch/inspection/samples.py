@@ -10,7 +10,7 @@ from PIL import Image
 
 from gapmatch.data.decoding import decode_image
 from gapmatch.data.image_extensions import IMAGE_FORMATS
-from gapmatch.data.image_stream import Use, read_sample
+from gapmatch.data.samples import Use, read_sample
 from gapmatch.data.shard_samples import ShardSample, image_of
 from gapmatch.inspection.findings import Look, Picture
 

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
-from gapmatch.data.image_stream import Use
 from gapmatch.data.imagefolder import without_border
 from gapmatch.data.links import collected, link_files, read_links
+from gapmatch.data.samples import Use
 from gapmatch.data.shard_samples import ShardSample, located_samples, shard_samples
 from gapmatch.download.source import Listing, SourceSettings, sources
 from gapmatch.download.sources.shards import ShardsSource

@@ -19,8 +19,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from gapmatch.data.fast_decoding import Decoded, decode_pixels
-from gapmatch.data.image_stream import OwnTransform, ReadImage
+from gapmatch.data.fast_decoding import Decoded, OwnTransform, ReadImage, decode_pixels
 from gapmatch.models.clip_models import Preprocess
 
 logger = logging.getLogger(__name__)

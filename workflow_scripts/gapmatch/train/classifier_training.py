@@ -16,7 +16,9 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.data.image_stream import OwnTransform, Use, image_batches
+from gapmatch.data.fast_decoding import OwnTransform
+from gapmatch.data.image_stream import image_batches
+from gapmatch.data.samples import Use
 from gapmatch.models.classifiers import pretrained_config
 from gapmatch.models.weights import autocast, not_finite
 from gapmatch.running.atomic import atomic_path

@@ -17,9 +17,8 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from gapmatch.data.fast_decoding import silence_libraries
+from gapmatch.data.fast_decoding import OwnTransform, silence_libraries
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
-from gapmatch.data.image_stream import OwnTransform
 from gapmatch.data.shard_samples import caption_of, image_of
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.models.preprocessing import (

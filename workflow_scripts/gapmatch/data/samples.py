@@ -1,0 +1,128 @@
+"""What is known of a sample besides its pixels, and why one is of no use."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from gapmatch.data.shard_samples import ShardSample, caption_of, image_of, shard_samples
+from gapmatch.data.shards import Members
+from gapmatch.running.unicode_text import escaped
+
+MAX_LABEL = 2**31 - 1
+"""Labels are stored in 32 bits."""
+
+Read = TypeVar("Read")
+
+
+class Use(StrEnum):
+    """What samples are for: a training needs their captions, a test their labels."""
+
+    TRAINING = "training"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of a sample besides its pixels; ``reason`` says why it has none."""
+
+    image_path: str
+    shard: str
+    caption: str
+    label: int | None
+    class_name: str | None
+    style: str | None
+    reason: str | None
+
+
+def _problem(raw: ShardSample, use: Use) -> str | None:
+    """Return why a sample is of no use, as far as its image need not be decoded to tell."""
+    if raw.reason:
+        return raw.reason
+    try:
+        image_of(raw.members)
+        if use is Use.TRAINING:
+            caption_of(raw.members)
+        else:
+            _label_of(raw.members)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _label_of(members: Members) -> int | None:
+    """Return a sample's label, if it has one.
+
+    Raises:
+        ValueError: It is no number of a class.
+    """
+    if "cls" not in members:
+        return None
+    text = members["cls"].decode("utf-8", errors="replace").strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
+        raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
+    return int(text)
+
+
+def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
+    """Return what is known of a sample without decoding its image."""
+    metadata = _read_metadata(raw.members)
+    return Sample(
+        image_path=raw.key,
+        shard=shard,
+        caption=raw.members.get("txt", b"").decode("utf-8", errors="replace"),
+        label=_known_label(raw.members),
+        class_name=metadata.get("class_name"),
+        style=metadata.get("style"),
+        reason=_problem(raw, use),
+    )
+
+
+def _known_label(members: Members) -> int | None:
+    try:
+        return _label_of(members)
+    except ValueError:
+        return None
+
+
+def read_sample(
+    raw: ShardSample, shard: str, read: Callable[[bytes], Read], use: Use
+) -> tuple[Sample, Read | None]:
+    """Decode the image of a sample.
+
+    Args:
+        raw: The sample.
+        shard: File name of its shard.
+        read: Makes what is wanted of the content of an image's file.
+        use: What the sample is for.
+
+    Returns:
+        What is known of the sample, and what ``read`` made of its image: None where the sample has
+        a ``reason``.
+    """
+    sample = _describe(raw, shard, use)
+    if sample.reason is not None:
+        return sample, None
+    try:
+        return sample, read(image_of(raw.members)[1])
+    except ValueError as error:
+        return replace(sample, reason=str(error)), None
+
+
+def _read_metadata(members: Members) -> dict[str, str]:
+    """Return the texts of a sample's json; what other tools write there may be anything."""
+    try:
+        found = json.loads(members.get("json", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: escaped(value) for key, value in found.items() if isinstance(value, str)}
+
+
+def describe_shard(shard: Path, use: Use) -> Iterator[Sample]:
+    """Yield the samples of a shard in the order of its tar; images are not decoded."""
+    for raw in shard_samples(shard):
+        yield _describe(raw, shard.name, use)
