@@ -1,6 +1,7 @@
 import numpy as np
 import oracle
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from gapmatch.running.errors import InputError
 from gapmatch.subset.certificate import (
     TOLERANCE,
     Profile,
+    _product,
     certify,
     nearest_table,
     profile_table,
@@ -107,3 +109,25 @@ def test_files_that_cannot_be_compared_are_input_errors(tmp_path):
     bad.write_text("404")
     with pytest.raises(InputError, match=r"bad\.npy: not a readable"):
         profiles({"a": bad}, [(good, rows)], [(good, rows)], 1, 8, "cpu")
+
+
+def test_products_are_float32_where_tf32_is_turned_on(monkeypatch):
+    """As ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1`` does, which containers set."""
+    settings = torch.backends.cuda.matmul
+    before, settings.allow_tf32 = settings.allow_tf32, True
+    seen = []
+    multiply = torch.matmul
+
+    def recorded(left, right):
+        seen.append(settings.allow_tf32)
+        return multiply(left, right)
+
+    monkeypatch.setattr(torch, "matmul", recorded)
+    tests = torch.eye(3)
+    try:
+        rows = _product(tests, torch.eye(3)[:2])
+        assert seen == [False]
+        assert settings.allow_tf32
+    finally:
+        settings.allow_tf32 = before
+    assert torch.equal(rows, tests[:, :2])

@@ -96,12 +96,26 @@ def largest_similarities(
                 block = load(path, rows[start : start + block_rows]).to(device)
                 for first in range(0, len(tests), TESTS_AT_ONCE):
                     part = slice(first, first + TESTS_AT_ONCE)
-                    scores = torch.matmul(tests[part], block.T)
+                    scores = _product(tests[part], block)
                     largest = scores.topk(min(k, scores.shape[1]), dim=1).values
                     best[part] = torch.cat([best[part], largest], dim=1).topk(k, dim=1).values
                 bar.update(len(block))
     values: Values = best.cpu().numpy()
     return values
+
+
+def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Multiply all pairs of rows in float32, whatever torch was told about TF32.
+
+    Its products are off by some 6e-5, more than ``TOLERANCE``, and containers may turn it on.
+    """
+    settings = torch.backends.cuda.matmul
+    before = settings.allow_tf32
+    settings.allow_tf32 = False
+    try:
+        return torch.matmul(left, right.T)
+    finally:
+        settings.allow_tf32 = before
 
 
 def profiles(
