@@ -105,7 +105,7 @@ def compare(
         "fused": (rows("fused"), lambda part: fused.search(part, test_sets, k, forget)),
     }
     if device == "cpu":
-        full = FusedEngine("cpu", threads, MEMORY_MB, dtype=torch.float32)
+        full = FusedEngine(threads, MEMORY_MB, dtype=torch.float32)
         contenders["fused, float32"] = (
             rows("fused"),
             lambda part: full.search(part, test_sets, k, forget),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from packaging.requirements import Requirement
 from programs import ROOT
 from run_imports import executed
 
@@ -33,8 +34,11 @@ def parse_environment(path: Path) -> dict[str, str]:
     dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
     assert f"python={PYTHON['python_version']}" in dependencies
     (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    pairs = (requirement.split("==") for requirement in pip)
-    return {canonical(name): version for name, version in pairs}
+    pins = {}
+    for requirement in map(Requirement, pip):
+        (pin,) = requirement.specifier
+        pins[canonical(requirement.name)] = pin.version
+    return pins
 
 
 @cache

@@ -70,7 +70,7 @@ def test_row_candidates_miss_no_neighbour(seed, k, columns, width, error):
     rng = np.random.default_rng(seed)
     similarity = rng.integers(-50, 50, (21, columns)) / 50
     scores = torch.from_numpy(similarity + rng.uniform(-error, error, similarity.shape)).float()
-    found = RowCandidates(len(scores), k, "cpu")
+    found = RowCandidates(len(scores), k)
     for start in range(0, columns, width):
         for first, last in ((0, 8), (8, 21)):
             tile = scores[first:last, start : start + width].contiguous()
@@ -96,7 +96,7 @@ def test_limits_of_any_kind_give_the_margins_of_the_oracle(seed, make, kind, num
     # Copies that the order by limits moves far apart: the lowest row is named all the same.
     vectors[number // 2 :] = vectors[rng.integers(0, number, number - number // 2)]
     tests = TestVectors(vectors, LIMITS[kind](rng, number))
-    engine = FusedEngine("cpu", 1, 4096, 50, tile, dtype)
+    engine = FusedEngine(1, 4096, 50, tile, dtype)
     found = find_margins(engine, pool, tests)
     similarity, row, margin = oracle.margins(pool, vectors, np.zeros((1, number)))
     np.testing.assert_array_equal(found.nearest_test_row, row)

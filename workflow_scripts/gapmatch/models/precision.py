@@ -37,17 +37,15 @@ def multiply(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torc
     """Write the products of all pairs of rows to ``out``.
 
     Args:
-        left: (n, dim), float32, bfloat16 or float16.
+        left: (n, dim), float32 or bfloat16, on a CPU.
         right: (m, dim), likewise.
-        out: (n, m), float32. A CPU rounds products of bfloat16 to bfloat16 first.
+        out: (n, m), float32; a product of bfloat16 was rounded to bfloat16 first.
 
     Returns:
         (n, m), float32.
     """
     if left.dtype == torch.float32:
         return torch.mm(left, right.T, out=out)
-    if left.is_cuda:
-        return torch.mm(left, right.T, out_dtype=torch.float32, out=out)
     return out.copy_(torch.mm(left, right.T))
 
 

@@ -4,7 +4,7 @@ The similarity s(x, y) of two images is the cosine of their embeddings. Every se
 product of matrices (tests x block of the dataset) that is never stored whole:
 
 - ``engine``: the two questions (margins, neighbours) that an engine answers; ``engines``: by name;
-- ``fused``: the engine in torch, both answers from one product, CPU and CUDA;
+- ``fused``: the engine on a CPU, both answers from one product; ``gpu``: the same on a GPU;
 - ``faiss_engine``: the same answers from FAISS, to check one by the other;
 - ``normalising``: stored vectors as tensors of length 1, checked; ``blocks``: sizes that fit;
 - ``screening``: the precision of the product, and the proof of how far a score may be off;

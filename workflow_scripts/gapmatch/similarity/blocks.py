@@ -1,4 +1,4 @@
-"""How large the blocks of a search are: what fits the memory and suits the cache."""
+"""How large the blocks of a search on a CPU are: what fits the memory and suits the cache."""
 
 import logging
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ logger = logging.getLogger(__name__)
 PROCESS_MB = 1000
 """Memory of a process beside its blocks, in MiB: libraries, and what writing the results takes."""
 
-TILE_SCORES = {"cpu": 2**21, "cuda": 2**27}
-"""Scores of one product: on a CPU 8 MB, which its caches hold; on a GPU 0.5 GB."""
+TILE_SCORES = 2**21
+"""Scores of one product: 8 MB, which the caches hold."""
 
-BLOCK_ROWS = {"cpu": 4096, "cuda": 2**17}
+BLOCK_ROWS = 4096
 """Rows of a block where memory does not limit it: enough to hide what is done once per block."""
 
 LEAST_BLOCK_ROWS = 128
@@ -34,7 +34,6 @@ class Blocks:
 
 
 def choose_blocks(
-    device: str,
     *,
     dim: int,
     tests: int,
@@ -47,7 +46,6 @@ def choose_blocks(
     """Return the sizes of the products of a search.
 
     Args:
-        device: "cpu" or "cuda".
         dim: Dimensions of the vectors.
         tests: Test images that are searched together.
         neighbours: Neighbours wanted for each.
@@ -59,13 +57,13 @@ def choose_blocks(
     Raises:
         InputError: Not even the smallest block fits.
     """
-    rows = block_rows or BLOCK_ROWS[device]
+    rows = block_rows or BLOCK_ROWS
     # Tests: float32 while they are rounded, and rounded; candidates: 24 bytes for each of some
     # twice the neighbours, three times while they are sorted.
     fixed = PROCESS_MB * 2**20 + tests * (8 * dim + 2 * 3 * 24 * neighbours)
     # A block: as stored, copied, float32, rounded; beside it a matrix of scores, one in the
     # precision of the product, and candidates.
-    per_row = 14 * dim + 10 * TILE_SCORES[device] / BLOCK_ROWS[device]
+    per_row = 14 * dim + 10 * TILE_SCORES / BLOCK_ROWS
     if block_rows is None:
         fits = int((max_memory_mb * 2**20 - fixed) / (workers * per_row))
         if fits < LEAST_BLOCK_ROWS:
@@ -76,6 +74,6 @@ def choose_blocks(
                 f"{int(least) + 1} (or fewer threads, or a smaller number of neighbours)."
             )
         rows = min(rows, fits) // COLUMNS_PER_GROUP * COLUMNS_PER_GROUP
-    tile = tile_rows or max(1, TILE_SCORES[device] // rows // ROWS_PER_GROUP) * ROWS_PER_GROUP
+    tile = tile_rows or max(1, TILE_SCORES // rows // ROWS_PER_GROUP) * ROWS_PER_GROUP
     logger.info("products of %d test images with %d rows, %d at a time", tile, rows, workers)
     return Blocks(rows, tile)

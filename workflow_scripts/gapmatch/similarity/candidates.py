@@ -64,7 +64,7 @@ class ColumnCandidates:
 
         Args:
             columns: Number of columns of every tile.
-            limits: (decisions, rows of all tiles), float32, where the tiles are.
+            limits: (decisions, rows of all tiles), float32.
             error: Bound on |score - similarity|, and on the same less limit.
             floor: What is left up to this is of no interest.
         """
@@ -116,11 +116,11 @@ class ColumnCandidates:
         # Most groups have lost to a later one.
         near = self._near(members.amax(dim=0) - lowest, column)
         row, column, members = row[near], column[near], members[:, near]
-        rows = row + torch.arange(ROWS_PER_GROUP, device=row.device)[:, None]
+        rows = row + torch.arange(ROWS_PER_GROUP)[:, None]
         left = members - self._limits[:, rows]
         self._best.scatter_reduce_(1, column.expand(len(left), -1), left.amax(dim=1), "amax")
         member, place = places(self._near(left, column))
-        return rows[member, place].cpu().numpy(), column[place].cpu().numpy()
+        return rows[member, place].numpy(), column[place].numpy()
 
     def _near(self, left: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
         """Return where what is left is near the best of its column in some decision.
@@ -144,10 +144,10 @@ class RowCandidates:
     similarity that at least k pairs of the row are known to reach.
     """
 
-    def __init__(self, rows: int, k: int, device: torch.device | str) -> None:
+    def __init__(self, rows: int, k: int) -> None:
         """Start with no pairs; ``k`` is at least 1."""
         self._k = k
-        self._floor = torch.full((rows,), -torch.inf, device=device)
+        self._floor = torch.full((rows,), -torch.inf)
         self._found: list[tuple[torch.Tensor, ...]] = []
         self._new = 0
         self._kept = 0
@@ -222,7 +222,7 @@ class RowCandidates:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         self._thin_out()
         row, column, _ = self._found[0]
-        return row.cpu().numpy(), column.cpu().numpy()
+        return row.numpy(), column.numpy()
 
 
 def _by_row_and_descending(row: torch.Tensor, score: torch.Tensor) -> torch.Tensor:

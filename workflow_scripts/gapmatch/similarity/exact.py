@@ -4,7 +4,7 @@ Embeddings are stored as float16. A product of two such numbers has 22 bits, whi
 and is a multiple of 2^-48; for vectors of length about 1 every partial sum of such products is
 below 2^5, which float64 (53 bits) holds without rounding. The dot product of two stored vectors is
 hence exact whatever the order of summation, and bitwise equal pairs of vectors have bitwise equal
-similarities. Vectors stored as float32 are multiplied in float64, row by row in one fixed order.
+similarities. Vectors stored as float32 are multiplied in float64 and summed in one fixed order.
 """
 
 from dataclasses import dataclass
@@ -80,8 +80,27 @@ def _take(vectors: Vectors, rows: Integers) -> tuple[Stored, Float64]:
 
 def _dot(x: Stored, y: Stored) -> Float64:
     """Return (n,), float64: the dot products of vectors (n, dim), row by row."""
-    half = x.dtype == np.float16 and y.dtype == np.float16
-    holds_product = torch.float32 if half else torch.float64
-    first, second = (torch.from_numpy(vectors).to(holds_product) for vectors in (x, y))
-    dot: Float64 = first.mul_(second).sum(dim=1, dtype=torch.float64).numpy()
+    dot: Float64 = row_dots(torch.from_numpy(x), torch.from_numpy(y)).numpy()
     return dot
+
+
+def row_dots(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the dot products of vectors (n, dim), row by row: the same bits on every device.
+
+    Args:
+        x: (n, dim), float16 or float32.
+        y: (n, dim), likewise.
+
+    Returns:
+        (n,), float64.
+    """
+    if x.dtype == torch.float16 and y.dtype == torch.float16:
+        return (x.float() * y.float()).sum(dim=1, dtype=torch.float64)  # exact in any order
+    products = x.double() * y.double()
+    width = products.shape[1]
+    # Halves are added, again and again: torch's own sum has an order that depends on the device.
+    while width > 1:
+        half = (width + 1) // 2
+        products[:, : width - half] += products[:, half:width]
+        width = half
+    return products[:, 0]

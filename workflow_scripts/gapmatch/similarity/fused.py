@@ -1,9 +1,9 @@
-"""The engine in torch: both answers from one product, on the CPU or on a GPU.
+"""The engine on a CPU: both answers from one product.
 
 The product of a tile of tests with a block of the dataset stays in the cache while everything is
 taken from it: the largest score of each column and of each margin, and the scores that may be
-among the k best of their row. On the CPU every thread works on a block of its own, and the next
-blocks are read and normalised meanwhile.
+among the k best of their row. Every thread works on a block of its own, and the next blocks are
+read and normalised meanwhile.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ AHEAD = 1
 """Blocks that are read ahead of those being multiplied."""
 
 STRIP_COLUMNS = 512
-"""Columns of a float32 product on a CPU: MKL is some percent faster at narrow ones."""
+"""Columns of a float32 product: MKL is some percent faster at narrow ones."""
 
 PAIRS_BETWEEN_RELEASES = 4096
 """Pairs after which the pages of the mapped file are given back; each may lie on one of its own."""
@@ -53,7 +53,7 @@ PAIRS_BETWEEN_RELEASES = 4096
 
 @dataclass(frozen=True)
 class _Queries:
-    """A test set on the device, and what is known of its nearest rows."""
+    """A test set, and what is known of its nearest rows."""
 
     exact: Vectors
     thresholds: Float64
@@ -74,15 +74,14 @@ class _Block:
     squares: Float64
     """(rows,), to be filled in."""
     vectors: torch.Tensor
-    """(rows, dim), float32, on the device."""
+    """(rows, dim), float32."""
 
 
 class FusedEngine:
-    """``engine.Engine`` in torch."""
+    """``engine.Engine`` on a CPU."""
 
     def __init__(
         self,
-        device: str,
         threads: int,
         max_memory_mb: int,
         block_rows: int | None = None,
@@ -92,24 +91,18 @@ class FusedEngine:
         """Choose how to compute; no argument but memory and time depends on it.
 
         Args:
-            device: "cpu" or "cuda".
             threads: CPU threads.
             max_memory_mb: What the process may take, in MiB.
             block_rows: Rows of the dataset per product; None chooses.
             tile_rows: Test images per product; None chooses.
             dtype: Of the product; None takes what is fastest on this machine.
         """
-        self._device = torch.device(device)
-        # A GPU is fed by one thread: more would only wait for each other.
-        self._threads = threads if device == "cpu" else 1
+        self._threads = threads
         self._max_memory_mb = max_memory_mb
         self._block_rows = block_rows
         self._tile_rows = tile_rows
         self._dtype = dtype
         self._buffers = threading.local()
-        self._reading: torch.cuda.Stream | None = None
-        if device == "cuda":
-            self._reading = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def search(
         self, base: Stored, test_sets: Sequence[TestVectors], k: int, receive: Receive | None
@@ -119,7 +112,7 @@ class FusedEngine:
             require_same_dimension(base, tests.vectors)
         width = min(k, len(base))
         with _one_thread_per_operation():
-            dtype = self._dtype or fastest_dtype(self._device, base.shape[1])
+            dtype = self._dtype or fastest_dtype(base.shape[1])
             queries = [self._queries(tests, dtype, width) for tests in test_sets]
             blocks = self._blocks(base.shape[1], sum(len(tests.vectors) for tests in test_sets), k)
             # The lengths that blocks find are kept: each sample is a neighbour of many.
@@ -133,7 +126,6 @@ class FusedEngine:
 
     def _blocks(self, dim: int, tests: int, k: int) -> Blocks:
         return choose_blocks(
-            self._device.type,
             dim=dim,
             tests=tests,
             neighbours=k,
@@ -145,15 +137,15 @@ class FusedEngine:
 
     def _queries(self, tests: TestVectors, dtype: torch.dtype, k: int) -> _Queries:
         order = alike_in_groups(tests.thresholds, ROWS_PER_GROUP)
-        vectors = normalised(tests.vectors, self._device)[torch.from_numpy(order)]
+        vectors = normalised(tests.vectors)[torch.from_numpy(order)]
         limits = np.zeros((1 + len(tests.thresholds), len(order)), np.float32)
         limits[1:] = tests.thresholds[:, order]
-        rows = RowCandidates(len(vectors), k, self._device) if k else None
+        rows = RowCandidates(len(vectors), k) if k else None
         return _Queries(
             with_squares(tests.vectors),
             tests.thresholds,
             screen(vectors, dtype),
-            torch.from_numpy(limits).to(self._device),
+            torch.from_numpy(limits),
             order,
             rows,
         )
@@ -173,8 +165,7 @@ class FusedEngine:
                 for first in range(0, len(base), blocks.block_rows):
                     part = slice(first, first + blocks.block_rows)
                     stored = base[part]
-                    with self._beside_the_products():
-                        vectors = normalised(stored, self._device, first, source_name(base))
+                    vectors = normalised(stored, first, source_name(base))
                     block = _Block(first, stored, squares[part], vectors)
                     work = workers.submit(self._block, block, queries, blocks.tile_rows, margins)
                     waiting.append((first, len(stored), work))
@@ -193,13 +184,6 @@ class FusedEngine:
         release(base, start, rows)
         bar.update(rows)
         return start, margins
-
-    def _beside_the_products(self) -> contextlib.AbstractContextManager[object]:
-        """Let what follows run on a GPU while it multiplies: on a stream of its own.
-
-        Nobody need wait for that stream: ``normalised`` looks at its result, and so does itself.
-        """
-        return torch.cuda.stream(self._reading) if self._reading else contextlib.nullcontext()
 
     def _block(
         self, block: _Block, queries: Sequence[_Queries], tile_rows: int, margins: bool
@@ -239,15 +223,14 @@ class FusedEngine:
         """Return a float32 matrix that this thread uses again and again."""
         buffer: torch.Tensor | None = getattr(self._buffers, "scores", None)
         if buffer is None or buffer.shape != (rows, columns):
-            buffer = torch.empty(rows, columns, device=self._device)
+            buffer = torch.empty(rows, columns)
             self._buffers.scores = buffer
         return buffer
 
 
 def _in_strips(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """Multiply as ``multiply`` does, on a CPU in float32 some columns at a time."""
-    narrow = left.dtype == torch.float32 and not left.is_cuda
-    width = STRIP_COLUMNS if narrow else max(1, len(right))
+    """Multiply as ``multiply`` does, in float32 some columns at a time."""
+    width = STRIP_COLUMNS if left.dtype == torch.float32 else max(1, len(right))
     for start in range(0, len(right), width):
         strip = slice(start, start + width)
         multiply(left, right[strip], out[:, strip])

@@ -1,6 +1,6 @@
-"""Finding and fetching a few entries of large matrices.
+"""Finding and fetching a few entries of large matrices on a CPU.
 
-On a CPU NumPy compares and selects several times as fast as torch does, and finds what is true.
+NumPy compares and selects several times as fast as torch does, and finds what is true.
 """
 
 import numpy as np
@@ -9,29 +9,22 @@ import torch
 
 def reaching(values: torch.Tensor, bound: torch.Tensor) -> torch.Tensor:
     """Return which values are at least the bound, bool; the bound is broadcast."""
-    if values.is_cuda:
-        return values >= bound
     return torch.from_numpy(np.greater_equal(values.numpy(), bound.numpy()))
 
 
 def places(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return rows and columns of the true entries of a matrix, int64, row by row."""
-    if mask.is_cuda:
-        row, column = torch.nonzero(mask, as_tuple=True)
-        return row, column
     flat = torch.from_numpy(np.flatnonzero(mask.numpy()))
     return flat // mask.shape[1], flat % mask.shape[1]
 
 
 def count(mask: torch.Tensor) -> int:
     """Return how many entries are true."""
-    return int(mask.sum()) if mask.is_cuda else int(np.count_nonzero(mask.numpy()))
+    return int(np.count_nonzero(mask.numpy()))
 
 
 def kth_largest(values: torch.Tensor, k: int) -> torch.Tensor:
     """Return (rows,): the k-th largest value of each row."""
-    if values.is_cuda:
-        return values.topk(k, dim=1).values[:, -1]
     place = values.shape[1] - k
     return torch.from_numpy(np.partition(values.numpy(), place, axis=1)[:, place])
 
@@ -50,7 +43,5 @@ def evenly_spaced(
     Returns:
         (number, n).
     """
-    place = first + step * torch.arange(number, device=first.device)[:, None]
-    if matrix.is_cuda:
-        return matrix.take(place)
+    place = first + step * torch.arange(number)[:, None]
     return torch.from_numpy(np.take(matrix.numpy(), place.numpy()))
