@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
 
-.PHONY: help setup lock demo check test lint schema bench clean
+.PHONY: help setup lock demo check test test-gpu lint schema bench clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(STAMP) ## Make .venv from the pinned requirements
 
@@ -43,6 +43,15 @@ check: lint ## Check style and run the unit tests, in a few minutes
 test: setup ## Run every test
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+# One process: tests that share a card would take each other's memory.
+test-gpu: setup ## Test and measure on a GPU; without one it refuses
+	@$(BIN)/python tests/gpu/card.py
+	$(BIN)/pytest tests/gpu tests/unit/similarity/gpu/test_kernels.py tests/unit/similarity/gpu/test_bound.py -rP
+	$(BIN)/pytest tests/unit/similarity/test_engines.py -k GPU
+	PYTHONPATH=workflow_scripts:benchmarks $(BIN)/python benchmarks/search.py --dimensions 640 \
+		--tests 50000 166963 --chunk 4000000 --ranks 4
+	PYTHONPATH=workflow_scripts:benchmarks $(BIN)/python benchmarks/embedding.py --images 8000 --batch-size 256 --workers 8
+
 lint: setup ## Check style, types, layers and the workflow's form
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -56,8 +65,8 @@ schema: setup ## Write schemas/ and docs/config.md from the config's models
 
 bench: setup ## Measure speed against peers
 	mkdir -p results/benchmarks
-	for what in search memory deduplication input embedding streaming selection dag; do \
-	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks \
+	for what in search memory deduplication gpu_work input embedding streaming selection dag; do \
+	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks:tests \
 	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 
 clean: ## Delete .venv and caches; results stay
