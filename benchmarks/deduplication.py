@@ -32,7 +32,7 @@ def main() -> None:
     samples = np.arange(args.samples)
     seconds = in_turn(
         {
-            "bare product": partial(bare_product, pool[:20_000], centres, "cpu"),
+            "bare product": partial(bare_product, pool[:20_000], centres),
             "assign_clusters": partial(assign_clusters, pool, centres, engine),
             "find_duplicates": partial(
                 find_duplicates, [pool], samples, cluster, 0.876, args.samples

@@ -9,6 +9,7 @@ only the first rows of the chunk; a rate does not depend on how many there are.
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,17 +20,21 @@ import torch
 from timing import in_turn, machine, table
 
 from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.similarity.engine import TestVectors
+from gapmatch.similarity.engine import Engine, TestVectors
 from gapmatch.similarity.engines import make_engine
-from gapmatch.similarity.faiss_engine import FaissEngine
+from gapmatch.similarity.faiss_engine import FaissEngine, computes_on_gpu
 from gapmatch.similarity.fused import FusedEngine
+from gapmatch.similarity.gpu.engine import GpuEngine
+from gapmatch.similarity.gpu.products import TorchProducts
 
 Half = npt.NDArray[np.float16]
 
-RANKS = 2
 MEMORY_MB = 16_000
-FLOP = {"bare": 1e12, "fused": 6.4e12, "slow": 2e11}
-"""Work given to a contender, at most: some ten seconds on two cores."""
+FLOP = {
+    "cpu": {"bare": 1e12, "fused": 6.4e12, "slow": 2e11},
+    "cuda": {"bare": 2e15, "fused": 2e15, "slow": 5e13},
+}
+"""Work given to a contender, at most: some ten seconds on two cores, or on a GPU."""
 
 
 def embeddings(rng: np.random.Generator, rows: int, dim: int, centres: Half) -> Half:
@@ -52,17 +57,27 @@ def make_chunk(path: Path, rng: np.random.Generator, rows: int, dim: int, centre
     return chunk
 
 
-def bare_product(pool: Half, tests: Half, device: str) -> None:
-    """Multiply blocks of the pool, converted beforehand, with the tests; forget the products."""
-    low = torch.float16 if device == "cuda" else torch.float32
-    queries = torch.from_numpy(tests).to(device, low)
-    rows, columns = (1024, 4096) if device == "cpu" else (8192, 65536)
-    for start in range(0, len(pool), columns):
-        block = torch.from_numpy(np.array(pool[start : start + columns])).to(device, low)
-        for first in range(0, len(queries), rows):
-            torch.mm(queries[first : first + rows], block.T)
-    if device == "cuda":
+def bare_product(pool: Half, tests: Half) -> None:
+    """Multiply blocks of the pool with the tests in float32 on the CPU; forget the products."""
+    queries = torch.from_numpy(tests).float()
+    for start in range(0, len(pool), 4096):
+        block = torch.from_numpy(np.array(pool[start : start + 4096])).float()
+        for first in range(0, len(queries), 1024):
+            torch.mm(queries[first : first + 1024], block.T)
+
+
+def bare_product_on_gpu(pool: Half, tests: Half) -> Callable[[], None]:
+    """Return what multiplies the whole pool, uploaded here, with the tests by cuBLAS."""
+    queries, base = (torch.from_numpy(np.array(one)).to("cuda") for one in (tests, pool))
+
+    def multiply() -> None:
+        for start in range(0, len(base), 2**16):
+            block = base[start : start + 2**16]
+            for first in range(0, len(queries), 2**13):
+                torch.mm(queries[first : first + 2**13], block.T, out_dtype=torch.float32)
         torch.cuda.synchronize()
+
+    return multiply
 
 
 def with_numpy(pool: Half, test_sets: list[TestVectors], k: int) -> None:
@@ -94,30 +109,37 @@ def compare(
     work = 2.0 * len(tests) * pool.shape[1]
 
     def rows(kind: str) -> int:
-        return max(4096, min(len(pool), int(FLOP[kind] / work)))
+        return max(4096, min(len(pool), int(FLOP[device][kind] / work)))
 
-    def forget(*_: object) -> None:
-        pass
+    def searched(engine: Engine, kind: str) -> tuple[int, Callable[[], object]]:
+        part = pool[: rows(kind)]
+        return len(part), lambda: engine.search(part, test_sets, k, lambda *_: None)
 
     fused = make_engine("fused", device, threads, MEMORY_MB)
-    contenders = {
-        "bare product": (rows("bare"), lambda part: bare_product(part, tests, device)),
-        "fused": (rows("fused"), lambda part: fused.search(part, test_sets, k, forget)),
-    }
-    if device == "cpu":
-        full = FusedEngine(threads, MEMORY_MB, dtype=torch.float32)
-        contenders["fused, float32"] = (
-            rows("fused"),
-            lambda part: full.search(part, test_sets, k, forget),
-        )
-    faiss = FaissEngine(device, threads) if device == "cpu" else None
-    if faiss:
-        contenders |= {
-            "faiss": (rows("slow"), lambda part: faiss.search(part, test_sets, k, forget)),
-            "authors' method": (rows("slow"), lambda part: as_the_authors(part, test_sets)),
-            "NumPy": (rows("slow"), lambda part: with_numpy(part, test_sets, k)),
+    bare, slow = pool[: rows("bare")], pool[: rows("slow")]
+    contenders: dict[str, tuple[int, Callable[[], object]]]
+    if device == "cuda":
+        contenders = {
+            "bare product": (len(bare), bare_product_on_gpu(bare, tests)),
+            "fused": searched(fused, "fused"),
+            "fused, by torch": searched(
+                GpuEngine(threads, MEMORY_MB, products=TorchProducts()), "slow"
+            ),
         }
-    runs = {name: partial(run, pool[:number]) for name, (number, run) in contenders.items()}
+        if computes_on_gpu():
+            contenders["faiss"] = searched(FaissEngine(device, threads), "slow")
+    else:
+        contenders = {
+            "bare product": (len(bare), partial(bare_product, bare, tests)),
+            "fused": searched(fused, "fused"),
+            "fused, float32": searched(
+                FusedEngine(threads, MEMORY_MB, dtype=torch.float32), "fused"
+            ),
+            "faiss": searched(FaissEngine(device, threads), "slow"),
+            "authors' method": (len(slow), partial(as_the_authors, slow, test_sets)),
+            "NumPy": (len(slow), partial(with_numpy, slow, test_sets, k)),
+        }
+    runs = {name: run for name, (_, run) in contenders.items()}
     torch.set_num_threads(threads)
     seconds = in_turn(runs, rounds)
     rates = {name: work * contenders[name][0] / seconds[name] / 1e9 for name in runs}
@@ -144,9 +166,14 @@ def main() -> None:
     parser.add_argument("--tests", type=int, nargs="+", default=[1_000, 10_000, 50_000])
     parser.add_argument("--chunk", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--k", type=int, default=20, help="neighbours per test image")
+    parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cuda" if torch.cuda.is_available() else "cpu",
+    )
     args = parser.parse_args()
     lines: list[list[object]] = []
     for dim in args.dimensions:
@@ -158,8 +185,8 @@ def main() -> None:
                 pool = make_chunk(Path(folder) / "chunk.npy", rng, chunk, dim, centres)
                 for number in args.tests:
                     tests = embeddings(rng, number, dim, centres)
-                    limits = np.stack([rng.uniform(0.8, 0.95, number) for _ in range(RANKS)])
-                    limits[1] -= 0.05
+                    limits = rng.uniform(0.75, 0.95, (args.ranks, number))
+                    limits = -np.sort(-limits, axis=0)
                     half = number // 2
                     sets = [
                         TestVectors(tests[:half], limits[:, :half]),
@@ -168,8 +195,8 @@ def main() -> None:
                     lines += compare(pool, sets, args.k, args.rounds, args.threads, args.device)
                     print(lines[-1], file=sys.stderr)
     print(
-        f"Two test sets, {RANKS} ranks, {args.k} neighbours; {args.threads} threads; medians of "
-        f"{args.rounds} rounds in turn. {machine()}.\n"
+        f"Two test sets, {args.ranks} ranks, {args.k} neighbours; {args.threads} threads; medians "
+        f"of {args.rounds} rounds in turn. {machine()}.\n"
     )
     columns = ["dim", "tests", "chunk", "who", "rows given", "seconds", "GFLOP/s of the product"]
     print(table([*columns, "of the bare product", "fused speedup"], lines))

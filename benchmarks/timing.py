@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import torch
@@ -110,7 +110,9 @@ def machine() -> str:
         named = (line for line in info.read_text().splitlines() if line.startswith("model name"))
         cpu = next(named, f":{cpu}").partition(":")[2].strip()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "faiss-cpu", "snakemake"))
+    known = packages_distributions()
+    names = [known[package][0] for package in ("torch", "faiss", "snakemake")]
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     return (
         f"{cpu}, {len(os.sched_getaffinity(0))} cores{gpu}; Python {platform.python_version()}, "
         f"{packages}"

@@ -22,6 +22,7 @@ from gapmatch.similarity.gpu import memory, reading, shortlist
 from gapmatch.similarity.gpu.engine import GpuEngine
 from gapmatch.similarity.gpu.kernels import TritonProducts
 from gapmatch.similarity.gpu.products import TorchProducts
+from gapmatch.similarity.gpu.winners import similarities
 
 DIM = 24
 
@@ -86,6 +87,21 @@ def test_uploads_and_results_are_read_when_they_are_there_and_no_earlier():
     with pretend_gpu():
         found, nearest = search(pool, test_sets, 100)
     assert_right(pool, test_sets, found, nearest)
+
+
+def test_few_pairs_are_decided_exactly(monkeypatch):
+    """Neither the images that fill up a group nor a test set of one image make many."""
+    decided = []
+
+    def counted(products, left, i, right, j):
+        decided.append(len(i))
+        return similarities(products, left, i, right, j)
+
+    monkeypatch.setattr(gpu_engine, "similarities", counted)
+    pool, test_sets = question(600, (1, 35, 90))
+    with pretend_gpu():
+        search(pool, test_sets, 200, k=1)
+    assert sum(decided) < 2 * 600 * 3
 
 
 # Faults that a fast GPU would hide, and a slow one would not: each is found.

@@ -86,7 +86,7 @@ class Products(Protocol):
         Args:
             tests: (n, dim), float16; n is a multiple of ``group``.
             block: (b, dim), float16.
-            limits: (decisions, n), float32; those of the first decision are 0.
+            limits: (decisions, n), float32; those of the first decision are taken as 0.
             group: Tests of a group.
             row_group: Rows of the dataset in a group; 0 leaves out the peaks of the rows.
         """
@@ -138,7 +138,7 @@ class TorchProducts:
             scores = _product(tests[part], block, score[: len(tests[part])])
             groups = slice(start // group, (start + len(scores)) // group)
             for decision, limit in enumerate(limits[:, part, None]):
-                # The first limits are 0.
+                # The first limits are 0, or those of copies.
                 values = torch.sub(scores, limit, out=left[: len(scores)]) if decision else scores
                 grouped = torch.unflatten(values, 0, (-1, group))
                 torch.amax(grouped, dim=1, out=columns[decision, groups])

@@ -19,14 +19,14 @@ class Queries:
     """The images of all test sets, each test set in whole groups.
 
     A group that a test set does not fill holds copies of its first image: they change no largest
-    score, and name the same image.
+    score. Their limits let none of them win.
 
     Attributes:
         vectors: (n, dim) for products.
         limits: (decisions, n), float32: 0, which decides on the nearest, and for each rank the
             thresholds. A rank that a test set does not have never decides.
         thresholds: (ranks, n), float64.
-        row: (n,), int64: the image's row in its test set.
+        row: (n,), int64: the image's row in its test set; of copies, that of the first.
         real: (n,), bool: False for copies.
         test_set: (groups,), int64: the test set of each group.
         ends: Groups up to the end of each test set.
@@ -77,20 +77,23 @@ def queries(
     ends = np.cumsum(groups)
     for one, row, end in zip(test_sets, rows, ends * group, strict=True):
         thresholds[: len(one.thresholds), end - len(row) : end] = one.thresholds[:, row]
+    copies = np.concatenate(
+        [np.arange(number * group) >= size for number, size in zip(groups, sizes, strict=True)]
+    )
     limits = np.concatenate([np.zeros((1, thresholds.shape[1])), thresholds])
+    limits[:, copies] = np.inf
     stored = np.concatenate(
         [np.asarray(one.vectors)[row] for one, row in zip(test_sets, rows, strict=True)]
     )
     vectors = operand(torch.from_numpy(stored).to(device), products)
     _require_good(vectors, test_sets, np.concatenate([[0], ends * group]))
     row = np.concatenate(rows)
-    copies = [np.arange(number * group) >= size for number, size in zip(groups, sizes, strict=True)]
     return Queries(
         vectors,
         torch.from_numpy(limits.astype(np.float32)).to(device),
         torch.from_numpy(thresholds).to(device),
         torch.from_numpy(row).to(device),
-        torch.from_numpy(~np.concatenate(copies)).to(device),
+        torch.from_numpy(~copies).to(device),
         torch.from_numpy(np.repeat(np.arange(len(groups)), groups)).to(device),
         ends.tolist(),
         group,
