@@ -219,6 +219,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     args = parser.parse_args()
+    least = int(max(args.workers) * BATCH_SIZE / KEPT) + 1
+    if args.images < least:
+        parser.error(f"--images: {least} at least, or a worker of a training gets no batch")
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()  # else the benchmark's own collections cost more than some loops

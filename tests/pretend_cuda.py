@@ -238,10 +238,10 @@ class Gpu(TorchFunctionMode):
         if name in FACTORIES and is_cuda(kwargs.get("device")):
             del kwargs["device"]
             return self.allocated(func(*args, **kwargs))
+        if kwargs.pop("pin_memory", False):
+            return self.pin(func(*args, **kwargs))
         if name == "pin_memory":
-            copy = args[0].clone()
-            self.pinned[copy.untyped_storage().data_ptr()] = copy
-            return copy
+            return self.pin(args[0].clone())
         if name in ("to", "cuda", "cpu") and isinstance(args[0], torch.Tensor):
             return self.moved(func, name, args, kwargs)
         if name == "tolist" and isinstance(args[0], Pretended):
@@ -268,6 +268,10 @@ class Gpu(TorchFunctionMode):
 
     def allocated(self, real):
         return Pretended(real, Memory(self))
+
+    def pin(self, tensor):
+        self.pinned[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
 
     def is_pinned(self, tensor):
         return tensor.untyped_storage().data_ptr() in self.pinned
@@ -430,6 +434,7 @@ class Gpu(TorchFunctionMode):
             "current_device": lambda: 0,
             "device_count": lambda: 1,
             "get_device_name": lambda *_: "a pretend GPU",
+            "get_device_capability": lambda *_: (9, 0),
             "mem_get_info": lambda *_: (self.memory_bytes, self.memory_bytes),
             "memory_reserved": lambda *_: 0,
             "memory_allocated": lambda *_: 0,

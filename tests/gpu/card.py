@@ -1,8 +1,11 @@
 """Print which GPU the tests run on; refuse to go on without one."""
 
+import shutil
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
@@ -15,6 +18,13 @@ def installed(package: str) -> str:
         return "not installed"
 
 
+def lacking() -> list[str]:
+    """Return what Triton needs to start kernels and does not find."""
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    compiler = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    return ([] if compiler else ["a C compiler"]) + ([] if header.is_file() else [str(header)])
+
+
 def main() -> None:
     """Print the table, or an error."""
     if not torch.cuda.is_available():
@@ -22,6 +32,13 @@ def main() -> None:
             f"error: torch {torch.__version__} finds no GPU; run this on a machine that has one "
             "(on a cluster as a job: docs/slurm.md), with a driver for CUDA "
             f"{torch.version.cuda or '(this torch is built without CUDA)'}.",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    if missing := lacking():
+        print(
+            f"error: Triton needs {' and '.join(missing)} to start kernels; install gcc and the "
+            "headers of Python (on Debian and Ubuntu: apt install gcc python3-dev).",
             file=sys.stderr,
         )
         raise SystemExit(2)

@@ -16,7 +16,7 @@ TINY = {
     "memory": "--chunk 3000 --limit-mb 4096 --tests 50 --dim 16",
     "deduplication": "--samples 3000 --dim 16 --clusters 3 --centroids 20 --rounds 1",
     "gpu_work": "--dim 16 --tests 300 200 --block-rows 2000",
-    "input": "--images 64 --rounds 1 --workers 1 --size 32",
+    "input": "--images 300 --rounds 1 --workers 1 --size 32",
     "embedding": f"--model {MODEL} --images 16 --batch-size 8 --rounds 1 --size 64",
     "streaming": "--samples 300 --bytes 200 --rounds 1",
     "selection": "--chunks 2 --rows 2000 --test-sets 2",

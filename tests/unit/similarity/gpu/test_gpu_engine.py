@@ -104,6 +104,19 @@ def test_few_pairs_are_decided_exactly(monkeypatch):
     assert sum(decided) < 2 * 600 * 3
 
 
+@pytest.mark.parametrize("block", [0, 6])
+def test_a_failure_of_who_receives_ends_the_search(block):
+    """As of a full disk: what receives runs beside the search."""
+
+    def receive(place, start, part):
+        if start == 50 * block:
+            raise OSError("no space left")
+
+    pool, test_sets = question(350)
+    with pretend_gpu(), pytest.raises(OSError, match="no space left"):
+        GpuEngine(1, 4096, 50, TorchProducts(16)).search(pool, test_sets, 0, receive)
+
+
 # Faults that a fast GPU would hide, and a slow one would not: each is found.
 
 

@@ -4,16 +4,25 @@ import logging
 
 import torch
 
-from gapmatch.similarity.gpu.products import Products, TorchProducts
+from gapmatch.similarity.gpu.products import Products, Shortlist, TorchProducts
 
 logger = logging.getLogger(__name__)
 
-CHECKED = (300, 200, 40)
-"""Rows, tests and dimensions of the product by which the kernels are checked."""
+CHECKED = (300, 200, 128)
+"""Rows, tests and dimensions of the product by which the kernels are checked; a multiple of 16, or
+Triton compiles other code than it does for real vectors."""
+
+LEAST_CAPABILITY = (8, 0)
+"""For older cards Triton compiles products that use no tensor cores."""
 
 
 def fastest_products(device: torch.device) -> Products:
     """Return the kernels if they run on this device and agree with torch, else torch's products."""
+    if torch.cuda.get_device_capability(device) < LEAST_CAPABILITY:
+        logger.warning(
+            "Triton's kernels need compute capability 8.0: torch multiplies, more slowly"
+        )
+        return TorchProducts()
     try:
         from gapmatch.similarity.gpu.kernels import TritonProducts
 
@@ -31,7 +40,7 @@ def fastest_products(device: torch.device) -> Products:
 
 
 def difference(one: Products, other: Products, device: torch.device) -> float:
-    """Return the largest difference of the peaks of a small product, and of its exact dots."""
+    """Return the largest difference in a small product: of its peaks, dots and members."""
     rows, tests, dim = CHECKED
     group = one.tile * -(-tests // one.tile)
     values = torch.linspace(-1, 1, (rows + group) * dim, dtype=torch.float64)
@@ -43,6 +52,12 @@ def difference(one: Products, other: Products, device: torch.device) -> float:
         peaks = products.peaks(vectors[:group], vectors[group:], limits, group, one.tile)
         place = torch.arange(rows, device=device)
         dots = products.dots(vectors, place, vectors, place + group)
-        parts = [peaks.columns, dots.float()] + ([] if peaks.rows is None else [peaks.rows])
+        bounds = peaks.columns[:, 0] - 0.1
+        pairs = Shortlist(vectors[:group], group, vectors[group:], [rows], place, limits, bounds)
+        # Of each row, the test with the largest score at least.
+        (members,) = products.members([pairs], rows * group)
+        pair = place[:0] if members is None else members[0]
+        parts = [peaks.columns, dots.float(), (pair.bincount(minlength=rows) > 0).float()]
+        parts += [] if peaks.rows is None else [peaks.rows]
         found.append(torch.cat([part.flatten() for part in parts]))
     return float((found[0] - found[1]).abs().max())

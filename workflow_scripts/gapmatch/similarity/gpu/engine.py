@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import zip_longest
 from typing import TypeAlias
@@ -37,6 +37,10 @@ good bound."""
 
 _Take: TypeAlias = Callable[[torch.Tensor, torch.Tensor], None]
 """Takes in pairs: the vectors of the side that is not in groups, and those of the side that is."""
+
+
+UNRECEIVED = 2
+"""Blocks of which the results wait to be received, at most."""
 
 
 class GpuEngine:
@@ -76,15 +80,20 @@ class GpuEngine:
         tests = queries(test_sets, group, self._products, self._device)
         nearest = NearestRows(len(tests.row), k, self._device) if k else None
         block_rows = self._rows(base, tests, k)
-        with ThreadPoolExecutor(self._threads) as readers:
+        # Who receives may write files, which takes longer than a block.
+        with ThreadPoolExecutor(self._threads) as readers, ThreadPoolExecutor(1) as receiver:
+            received: deque[Future[None]] = deque()
             reader = BlockReader(base, block_rows, BUFFERS, self._device, readers)
             group = self._row_group(block_rows, k)
             search = _Search(self._products, tests, nearest, decisions, group)
             for first, fetched in _each_a_block_late(reader, search, len(base)):
                 results.require_good(fetched, source_name(base), first)
-                for place, ranks in enumerate(tests.ranks):
-                    if receive:
-                        receive(place, first, results.margins(fetched, place, ranks))
+                if receive:
+                    received.append(receiver.submit(_deliver, receive, first, fetched, tests))
+                if len(received) > UNRECEIVED:
+                    received.popleft().result()
+            for one_block in received:
+                one_block.result()
         return [_neighbours(tests, place, nearest) for place in range(len(test_sets))]
 
     def _rows(self, base: Stored, tests: Queries, k: int) -> int:
@@ -178,7 +187,7 @@ def _may_win(
     products: Products, sides: Sequence[Groups]
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Yield pairs that may win: the number of their side, and vectors as in ``pairs``."""
-    by_side = shortlists(sides) if sides else []
+    by_side = shortlists(products, sides) if sides else []
     for together in zip_longest(*by_side):
         present = [(side, one) for side, one in enumerate(together) if one]
         for number, others, members in pairs(products, [one for _, one in present]):
@@ -201,6 +210,12 @@ def _each_a_block_late(
                 done, fetched = waiting.popleft()
                 yield done.start, fetched
                 bar.update(done.stop - done.start)
+
+
+def _deliver(receive: Receive, first: int, fetched: results.Fetched, tests: Queries) -> None:
+    """Hand over the margins of a block."""
+    for place, ranks in enumerate(tests.ranks):
+        receive(place, first, results.margins(fetched, place, ranks))
 
 
 def _neighbours(tests: Queries, place: int, nearest: NearestRows | None) -> Neighbours:

@@ -6,6 +6,7 @@ only the largest of each group. Of the scores of a million samples and fifty tho
 writes 0.05 bytes each instead of 4.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from gapmatch.similarity.gpu.products import Members, Peaks, Shortlist, TorchPro
 
 PAIRS = 64
 """Pairs of one program of the kernels that look at pairs."""
+
+MEMBERS = 64
+"""Members of a group that are multiplied at one time: with more, registers do not suffice."""
 
 WINDOW = 16
 """Tiles of a block that are multiplied with all tests before the next ones: they stay in the L2
@@ -95,7 +99,11 @@ def _peaks(
     tl.store(there, best, mask=(decision < DECISIONS)[:, None] & (row < width)[None, :])
 
 
-@triton.jit
+@triton.jit(
+    # What differs from block to block, or Triton would compile it anew.
+    do_not_specialize=["capacity", "pairs"],
+    do_not_specialize_on_alignment=["other", "counter"],
+)
 def _members(
     grouped,
     others,
@@ -143,7 +151,7 @@ def _members(
         tl.store(found_member + there, all_members.to(tl.int64), mask=kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pairs"])
 def _dots(left, i, right, j, out, pairs, dim, BP: tl.constexpr, BK: tl.constexpr):
     """Write exact dots: products of float16 fit float32, and float64 holds all their sums."""
     pair = tl.program_id(0) * BP + tl.arange(0, BP)
@@ -196,6 +204,7 @@ class TritonProducts:
     """``Products`` by kernels."""
 
     fused = True
+    members_at_once = sys.maxsize
 
     def __init__(self, tiles: Tiles | None = None) -> None:
         """Take sizes on which no result depends."""
@@ -261,7 +270,7 @@ class TritonProducts:
         self, one: Shortlist, room: int, counter: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Fill two lists with the pairs that reach their bound, and count those that do."""
-        side = min(self.tile, max(16, triton.next_power_of_2(one.group)))
+        side = min(self.tile, MEMBERS, max(16, triton.next_power_of_2(one.group)))
         pair, member = (one.other.new_empty(room) for _ in range(2))
         items = _items(one.counts, PAIRS)
         launch(

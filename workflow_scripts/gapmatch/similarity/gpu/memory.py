@@ -59,8 +59,8 @@ def fixed_bytes(sizes: Sizes) -> float:
     """Return the bytes on the card that do not depend on the rows of a block."""
     # As stored, in float16, and while they are prepared; limits, thresholds, squares, rows.
     test: float = sizes.dim * (sizes.test_bytes + 2) + 16 + 12 * (1 + sizes.ranks)
-    # Neighbours kept and as many new ones, 24 bytes each, three times while they are sorted.
-    test += 2 * 3 * 24 * sizes.k
+    # Neighbours kept and as many new ones while they are sorted; and in the lists of a block.
+    test += (240 + 64) * sizes.k
     return sizes.tests * test + BESIDE + (2 * 4 * TILE_SCORES if sizes.scores else 0)
 
 
@@ -71,6 +71,8 @@ def row_bytes(sizes: Sizes) -> float:
     row: float = sizes.dim * (BUFFERS * sizes.row_bytes + 2) + 16
     # Peaks and masks of the groups of tests, once more while they are compared.
     row += sizes.tests / sizes.group * (5 * decisions + 2)
+    if sizes.scores:
+        row += 2 * 4 * sizes.group
     if sizes.k:
         row += sizes.tests / sizes.row_group * 6
     listed = LISTED * (16 + 8 + 8 + 4 * decisions)
@@ -106,7 +108,8 @@ def choose_block_rows(
             f"need at least {needed}; end what else uses it, take a card with more memory, lower "
             "search.reference_neighbours, or set device: cpu."
         )
-    on_host = (max_memory_mb - PROCESS_MB) * 2**20 / (BUFFERS * sizes.dim * sizes.row_bytes)
+    # Pinned memory is taken in powers of two.
+    on_host = (max_memory_mb - PROCESS_MB) * 2**20 / (2 * BUFFERS * sizes.dim * sizes.row_bytes)
     fits = int(min((free - fixed) / per_row, max(on_host, least)))
     chosen = min(wanted, fits)
     logger.info(

@@ -53,7 +53,9 @@ class NearestRows:
         device = self._row.device
         kept = torch.arange(tests, device=device).repeat_interleave(k, output_size=tests * k)
         parts = [(kept, self._row.flatten(), self._similarity.flatten()), *self._new]
+        self._new, self._waiting = [], 0
         test, row, similarity = (torch.cat(some) for some in zip(*parts, strict=True))
+        del parts, kept
         order = row.argsort(stable=True)
         order = order[similarity[order].argsort(stable=True, descending=True)]
         order = order[test[order].argsort(stable=True)]
@@ -64,7 +66,6 @@ class NearestRows:
         there = (test * k + place).masked_fill(place >= k, tests * k)
         self._similarity = _scattered(similarity, there, tests, k)
         self._row = _scattered(row, there, tests, k)
-        self._new, self._waiting = [], 0
 
     def found(self, tests: torch.Tensor) -> tuple[Float64, npt.NDArray[np.int64]]:
         """Return similarities and rows of some tests, (n, k) each, nearest first."""

@@ -73,6 +73,9 @@ class Products(Protocol):
     fused: bool
     """Whether scores stay on the chip."""
 
+    members_at_once: int
+    """Members of all pairs of a list, at most: for those that reach no bound there is room too."""
+
     def peaks(
         self,
         tests: torch.Tensor,
@@ -112,6 +115,7 @@ class TorchProducts:
     """``Products`` in torch: scores are written to memory and read again for every decision."""
 
     fused = False
+    members_at_once = 2**28
 
     def __init__(self, tile: int = 128, tile_scores: int = TILE_SCORES) -> None:
         """Take sizes on which no result depends."""

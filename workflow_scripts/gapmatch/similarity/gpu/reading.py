@@ -57,7 +57,7 @@ class BlockReader:
         dtype = torch.from_numpy(np.empty(0, base.dtype)).dtype
         self._buffers = [
             _Buffer(
-                torch.empty(shape, dtype=dtype).pin_memory(),
+                torch.empty(shape, dtype=dtype, pin_memory=True),
                 torch.empty(shape, dtype=dtype, device=device),
                 torch.cuda.Event(),  # type: ignore[no-untyped-call]
                 torch.cuda.Event(),  # type: ignore[no-untyped-call]
@@ -65,8 +65,10 @@ class BlockReader:
             )
             for _ in range(min(buffers, self.blocks()))
         ]
-        # The memory on the device may have been another's, whose work is still under way.
+        # The memory on the device may have been another's, whose work is still under way; and when
+        # an error ends the search, uploads may be under way.
         for number, buffer in enumerate(self._buffers):
+            buffer.device.record_stream(self._uploads)
             buffer.multiplied.record()
             self._read(number)
 

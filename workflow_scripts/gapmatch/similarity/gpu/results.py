@@ -39,7 +39,7 @@ def fetch(block: Operand, winners: Winners | None) -> Fetched:
 
 
 def _copy(values: torch.Tensor) -> torch.Tensor:
-    pinned = torch.empty(values.shape, dtype=values.dtype).pin_memory()
+    pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     return pinned.copy_(values, non_blocking=True)
 
 

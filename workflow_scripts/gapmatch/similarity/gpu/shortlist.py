@@ -113,27 +113,24 @@ def groups_of_rows(
     )
 
 
-def shortlists(sides: Sequence[Groups]) -> list[list[Shortlist]]:
+def shortlists(products: Products, sides: Sequence[Groups]) -> list[Iterator[Shortlist]]:
     """Return the groups of each side with the vectors for which they may hold a winner."""
     counts = torch.cat([side.mask.sum(dim=1) for side in sides]).tolist()
     lists = []
     for side in sides:
-        lists.append(_shortlists(side, counts[: len(side.mask)]))
+        most = min(LISTED_AT_ONCE, max(1, products.members_at_once // side.size))
+        lists.append(_shortlists(side, counts[: len(side.mask)], most))
         counts = counts[len(side.mask) :]
     return lists
 
 
-def _shortlists(side: Groups, counts: list[int]) -> list[Shortlist]:
-    lists = []
-    for first, last in _runs(counts, LISTED_AT_ONCE):
+def _shortlists(side: Groups, counts: list[int], most: int) -> Iterator[Shortlist]:
+    for first, last in _runs(counts, most):
         mask = side.mask[first:last]
         group, other = torch.nonzero_static(mask, size=sum(counts[first:last])).unbind(1)
         bounds = side.bounds[:, side.kind[first:last][group], other]
         of_group = [0] * first + counts[first:last]
-        lists.append(
-            Shortlist(side.grouped, side.size, side.others, of_group, other, side.limits, bounds)
-        )
-    return lists
+        yield Shortlist(side.grouped, side.size, side.others, of_group, other, side.limits, bounds)
 
 
 def _runs(counts: list[int], most: int) -> Iterator[tuple[int, int]]:
