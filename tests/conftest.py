@@ -5,10 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from hypothesis import settings
 from smoke_study import RESULTS, check_out, run
 
+if not torch.cuda.is_available():
+    # Kernels are interpreted, as is what Triton itself holds: so before anything imports it.
+    os.environ["TRITON_INTERPRET"] = "1"
 # As in rules/common.smk: tests run side by side, and beside other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # How long an example takes depends on what else the machine does: no test asserts a time.

@@ -14,7 +14,6 @@ roots are NumPy's: CUDA rounds them correctly, torch on a CPU does not.
 """
 
 import contextlib
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from unittest import mock
@@ -25,10 +24,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from gapmatch.similarity.screening import sum_error
-
-if not torch.cuda.is_available():
-    # Before the kernels are imported; on a machine with a GPU they are compiled.
-    os.environ["TRITON_INTERPRET"] = "1"
 
 torch._C._ensureCUDADeviceGuardSet()
 DEVICE = torch.device("cuda", 0)
