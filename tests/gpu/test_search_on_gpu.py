@@ -176,6 +176,6 @@ def test_certificates_are_exact_where_tf32_is_turned_on(question, tmp_path):
     assert float(done.stdout) < 2e-6
 
 
-@pytest.mark.skipif(not computes_on_gpu(), reason="faiss-cpu is installed: see docs/scale.md")
+@pytest.mark.skipif(not computes_on_gpu(), reason="the installed FAISS has no code for GPUs")
 def test_faiss_on_the_gpu_answers_alike(question, expected):
     assert_equal(answers(FaissEngine("cuda", 4, 10_000), question), expected)

@@ -55,11 +55,6 @@ class Queries:
         return torch.nonzero(self.real[part])[:, 0].add(part.start)
 
 
-def padded(number: int, group: int) -> int:
-    """Return the number of images of a test set with what fills up its last group."""
-    return -(-number // group) * group
-
-
 def queries(
     test_sets: Sequence[TestVectors], group: int, products: Products, device: torch.device
 ) -> Queries:
@@ -69,7 +64,7 @@ def queries(
         InputError: A vector is not finite or not of length 1.
     """
     sizes = [len(one.vectors) for one in test_sets]
-    groups = [padded(size, group) // group for size in sizes]
+    groups = [-(-size // group) for size in sizes]
     rows = [np.arange(number * group) for number in groups]
     rows = [np.where(row < size, row, 0) for row, size in zip(rows, sizes, strict=True)]
     ranks = [len(one.thresholds) for one in test_sets]
