@@ -48,7 +48,13 @@ rule search_pool:
         "../envs/search.yaml"
     resources:
         **SEARCHING,
+        # Whose searches of the chunk the first of them may answer. A resource reruns nothing: a further
+        # test set searches only itself.
+        also=" ".join(sorted(TEST_SETS)),
     params:
+        state=lambda wildcards: (
+            f"{RESULTS}/state/search_pool/{wildcards.embedder}/{wildcards.chunk}"
+        ),
         ranks=sorted(STUDY.search.ranks),
         neighbours=POOL_NEIGHBOURS,
     message:
@@ -57,6 +63,7 @@ rule search_pool:
         "python {SCRIPTS}/search_pool.py --pool {input.pool} --chunk {wildcards.chunk} "
         "--tests {input.tests} --reference-neighbours {input.reference} --ranks {params.ranks} "
         "--k {params.neighbours} --margins {output.margins} --neighbours {output.neighbours} "
+        "--also {resources.also} --state {params.state} "
         + ENGINE_OPTIONS
         + "> {log} 2>&1"
 

@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.running.atomic import write_parquet
 from gapmatch.running.command_line import run
 from gapmatch.running.option_types import Positive
-from gapmatch.search.margins_file import margins_writer
-from gapmatch.search.search_tables import neighbours_table, thresholds
-from gapmatch.similarity.engine import TestVectors
+from gapmatch.search.pool_search import Search, search_chunk
 from gapmatch.similarity.engines import EngineSettings
 
 
@@ -23,8 +19,13 @@ def search_pool(
     engine: EngineSettings,
     margins: Path,
     neighbours: Path,
+    also: list[str] | None = None,
+    state: Path | None = None,
 ) -> None:
     """Search a pool chunk for a test set: the margins of its samples, and nearest neighbours.
+
+    On a GPU the program that comes first reads the chunk for all test sets that are due; the
+    others find their results.
 
     Args:
         pool: Embeddings of the pool chunk (.npy).
@@ -36,14 +37,12 @@ def search_pool(
         engine: How to search.
         margins: Output: margins_<chunk>.parquet.
         neighbours: Output: pool_neighbours_<chunk>.parquet.
+        also: Names of other test sets, whose files lie in folders of their names beside these.
+        state: Folder where results for others wait.
     """
-    vectors = open_embeddings(tests)
-    test_set = TestVectors(vectors, thresholds(reference_neighbours, ranks, len(vectors)))
-    with margins_writer(margins, ranks) as write:
-        found = engine.make().search(
-            open_embeddings(pool), [test_set], k, lambda _, start, block: write(start, block)
-        )
-        write_parquet(neighbours, neighbours_table(found[0], chunk))
+    own = Search(tests, reference_neighbours, margins, neighbours)
+    others = [own.of(name) for name in also or []]
+    search_chunk(pool, chunk, own, others, ranks, k, engine, state)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,17 @@ def take(lock: int, state: Path) -> bool:
     return True
 
 
+def has_locks(lock: int) -> bool:
+    """Tell whether a file that counts as locked is: not all file systems have locks."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        return False
+    return True
+
+
 def is_at(file: int, path: Path) -> bool:
     """Tell whether an open file is the one at a path."""
     try:

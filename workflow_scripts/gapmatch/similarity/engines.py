@@ -33,6 +33,12 @@ class EngineSettings:
     max_memory_mb: int = 4096
     block_rows: int = 0
 
+    def on_gpu(self) -> bool:
+        """Return whether the engine computes on a GPU."""
+        from gapmatch.models.weights import choose_device
+
+        return choose_device(self.device).type == "cuda"
+
     def make(self) -> Engine:
         """Return the engine (see ``make_engine``)."""
         return make_engine(
