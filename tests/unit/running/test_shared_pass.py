@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_who_waits_for_one_that_is_killed_answers_itself(questions, tmp_path, mo
     work, state = Answering(), tmp_path / "state"
     lock = try_lock(state)
     assert lock is not None
-    (state / "0123456789abcdef.part").mkdir()  # half done
+    (state / f"0123456789abcdef.1.{socket.gethostname()}.part").mkdir()  # half done
     waiting = threading.Thread(
         target=answer, args=(state, questions[2], questions[2:], SETTINGS, work)
     )
@@ -181,9 +182,31 @@ def test_without_locks_each_answers_for_itself(questions, tmp_path, monkeypatch)
     monkeypatch.setattr("fcntl.flock", flock)
     work, state = Answering(), tmp_path / "state"
     state.mkdir()
-    (state / "0123456789abcdef.1.part").mkdir()  # of another job, which is at work
+    (state / "0123456789abcdef.1.node.part").mkdir()  # of another job, which is at work
     for one in questions:
         answer(state, one, questions, SETTINGS, work)
         assert right(one)
     assert work.passes == [["val"], ["v2"], ["sketch"]]
-    assert (state / "0123456789abcdef.1.part").is_dir()
+    assert (state / "0123456789abcdef.1.node.part").is_dir()
+
+
+def test_locks_that_hold_on_one_machine_only(questions, tmp_path, monkeypatch):
+    """Lustre mounted with ``localflock``: two jobs have the lock at a time."""
+    work, state = Answering(), tmp_path / "state"
+    val, v2, sketch = questions
+
+    def elsewhere(asked) -> None:
+        (state / "0123456789abcdef.1.node.part").mkdir()  # of a third machine, which is at work
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "gethostname", lambda: "elsewhere")
+            patch.setattr("fcntl.flock", lambda *_: None)
+            answer(state, v2, questions, SETTINGS, work)
+        work(asked)
+
+    answer(state, val, questions, SETTINGS, elsewhere)
+    assert work.passes == [["v2", "val", "sketch"], ["val", "v2", "sketch"]]
+    for one in (val, v2):
+        assert right(one)
+    assert fetched(state, sketch, SETTINGS)
+    assert right(sketch)
+    assert (state / "0123456789abcdef.1.node.part").is_dir()

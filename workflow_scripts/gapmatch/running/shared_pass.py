@@ -12,12 +12,13 @@ import json
 import logging
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
 from gapmatch.running.resumption import LOCK, delete_state, has_locks, try_lock
 
@@ -41,6 +42,10 @@ class Question:
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
 
+    def places(self, waiting: Path) -> tuple[Path, ...]:
+        """Return where the files of an answer go, which wait in a folder under their names."""
+        return self.outputs
+
     def due(self) -> bool:
         """Return whether it can be answered and is not: an output is missing or older."""
         try:
@@ -60,16 +65,15 @@ class Question:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-Answers: TypeAlias = Callable[[Sequence[tuple[Question, Sequence[Path]]]], None]
-"""Answers questions in one pass; the answer to each goes to paths, in the order of its outputs."""
+Asked = TypeVar("Asked", bound=Question)
 
 
 def answer(
     folder: Path,
-    own: Question,
-    others: Sequence[Question],
+    own: Asked,
+    others: Sequence[Asked],
     settings: str,
-    compute: Answers,
+    compute: Callable[[Sequence[tuple[Asked, Sequence[Path]]]], None],
 ) -> None:
     """Fetch the answer to a question; unless it is there, answer it and all others that are due.
 
@@ -81,7 +85,8 @@ def answer(
         own: The question of this job.
         others: Those of the other jobs; the own may be among them.
         settings: What all answers depend on beside their inputs.
-        compute: Answers questions.
+        compute: Answers questions in one pass; the answer to each goes to given paths, in the order
+            of its outputs.
     """
     lock = _wait_for(folder, own, settings)
     if lock is None:
@@ -97,12 +102,12 @@ def answer(
         if len(waiting) > 1:
             names = ", ".join(one.name for one in waiting[1:])
             logger.info("in the same pass, for other jobs: %s", names)
-        parts = {one.name: folder / f"{keys[one.name]}.{os.getpid()}.part" for one in waiting}
+        parts = {one.name: folder / f"{keys[one.name]}{_mark()}" for one in waiting}
         for part in parts.values():
             part.mkdir()
         compute([(one, [parts[one.name] / path.name for path in one.outputs]) for one in waiting])
         for one in waiting:
-            parts[one.name].replace(folder / keys[one.name])
+            _leave(parts[one.name], folder / keys[one.name])
         _fetch(folder / keys[own.name], own)
         if _is_empty(folder):
             delete_state(folder)
@@ -142,10 +147,10 @@ def fetched(folder: Path, own: Question, settings: str) -> bool:
 
 
 def _fetch(waiting: Path, own: Question) -> None:
-    for path in own.outputs:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (waiting / path.name).replace(path)
-        os.utime(path)
+    for output, place in zip(own.outputs, own.places(waiting), strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (waiting / output.name).replace(place)
+        os.utime(place)
     waiting.rmdir()
 
 
@@ -155,8 +160,38 @@ def _is_empty(folder: Path) -> bool:
     return False
 
 
+def _mark() -> str:
+    """Return what the name of an answer ends with that this process has not finished."""
+    return f".{os.getpid()}{_of_this_machine()}"
+
+
+def _of_this_machine() -> str:
+    return f".{socket.gethostname()}.part"
+
+
+def _leave(part: Path, waiting: Path) -> None:
+    """Give a finished answer its name, unless another machine has left the same."""
+    try:
+        part.replace(waiting)
+    except OSError:
+        if not waiting.is_dir():
+            raise
+        shutil.rmtree(part)
+
+
 def _delete_others(folder: Path, keys: set[str]) -> None:
-    """Delete what a killed job left half done, and answers to questions of the past."""
+    """Delete what a killed job left half done, and answers to questions of the past.
+
+    A lock may hold on one machine only (Lustre mounted with ``localflock``): what is half done on
+    another machine may be at work there.
+    """
     for entry in folder.iterdir():
-        if entry.is_dir() and entry.name not in keys:
+        half = entry.suffix == ".part" and not entry.name.endswith(_of_this_machine())
+        if entry.is_dir() and entry.name not in keys and not half:
             shutil.rmtree(entry)
+
+
+def beside(path: Path, level: int, name: str) -> Path:
+    """Return a path of which the folder so many levels up has another name."""
+    folder = path.parents[level]
+    return folder.with_name(name) / path.relative_to(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gapmatch.data.embedding_files import open_embeddings
 from gapmatch.running.atomic import write_parquet
-from gapmatch.running.shared_pass import Question, answer, fetched
+from gapmatch.running.shared_pass import Question, answer, beside, fetched
 from gapmatch.search.margins_file import margins_writer
 from gapmatch.search.search_tables import neighbours_table, thresholds
 from gapmatch.similarity.engine import PoolMargins, TestVectors
@@ -38,17 +38,11 @@ class Search:
     def of(self, test_set: str) -> "Search":
         """Return the files of the same search for another test set."""
         return Search(
-            _beside(self.tests, 1, test_set),
-            _beside(self.reference_neighbours, 0, test_set),
-            _beside(self.margins, 1, test_set),
-            _beside(self.neighbours, 1, test_set),
+            beside(self.tests, 1, test_set),
+            beside(self.reference_neighbours, 0, test_set),
+            beside(self.margins, 1, test_set),
+            beside(self.neighbours, 1, test_set),
         )
-
-
-def _beside(path: Path, level: int, name: str) -> Path:
-    """Return a path of which the folder so many levels up has another name."""
-    folder = path.parents[level]
-    return folder.with_name(name) / path.relative_to(folder)
 
 
 def search_chunk(
