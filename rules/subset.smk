@@ -76,6 +76,17 @@ def certified_tests(wildcards):
     ]
 
 
+def certified_together(wildcards):
+    """Return the certified subsets of the same embedder, each with a test set of its own."""
+    embedder = STUDY.subset_embedder(wildcards.subset)
+    return " ".join(
+        f"{subset} {test_set}"
+        for subset in FILES.certified()
+        if STUDY.subset_embedder(subset) == embedder
+        for test_set in certified_test_sets(subset)
+    )
+
+
 rule certify_subset:
     input:
         summary=rules.select_subset.output.summary,
@@ -97,7 +108,12 @@ rule certify_subset:
     resources:
         device=COMPUTE.device,
         gpu=GPU,
+        # Whose certificates the first of them may compute. A resource reruns nothing.
+        also=certified_together,
     params:
+        state=lambda wildcards: (
+            f"{RESULTS}/state/certify_subset/{STUDY.subset_embedder(wildcards.subset)}"
+        ),
         kept=lambda wildcards: FILES.kept(wildcards.subset),
         chunks=POOL_CHUNKS,
         pool=of_subset(FILES.embedded, "pool"),
@@ -117,4 +133,5 @@ rule certify_subset:
         "--reference-chunks {params.reference_chunks} --tests {params.tests} "
         "--device {resources.device} --threads {threads} "
         "--out {output.certificate} --nearest {output.nearest} --profile {output.profile} "
+        "--also {resources.also} --state {params.state} "
         "> {log} 2>&1"

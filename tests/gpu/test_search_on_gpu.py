@@ -149,12 +149,13 @@ def test_a_card_that_is_full_says_what_would_do(question):
 CERTIFY = """
 import numpy as np, sys, torch
 from pathlib import Path
-from gapmatch.subset.certificate import load, largest_similarities
+from gapmatch.subset.certificate import Chunk, load, largest_similarities
 assert torch.backends.cuda.matmul.allow_tf32, "the override is what is tested"
 path = Path(sys.argv[1])
 stored = np.load(path).astype(np.float64)
 tests = load(path, slice(0, 500))
-found = largest_similarities(tests, [(path, np.arange(500, 3000))], 1, 1000, "cuda")
+chunk = Chunk(path, 3000, lambda: {"s": np.arange(3000) >= 500})
+found = largest_similarities({"t": tests}, {"s": ["t"]}, [chunk], 1, 1000, "cuda")["s"]["t"]
 unit = stored / np.linalg.norm(stored, axis=1, keepdims=True)
 print(np.abs(found[:, 0] - (unit[:500] @ unit[500:].T).max(axis=1)).max())
 """

@@ -126,8 +126,9 @@ class Study:
         )
         return json.loads((folder / "summary.json").read_text())
 
-    def certify(self, subset):
+    def certify(self, subset, also=()):
         folder = self.root / "subsets" / subset
+        pairs = [word for other in also for name in TESTS for word in (other, name)]
         self.run(
             certify_subset,
             *("--subset", subset, "--summary", folder / "summary.json", "--kept", folder / "kept"),
@@ -138,6 +139,8 @@ class Study:
             *("--device", "cpu"),
             *("--threads", 1, "--out", folder / "certificate.json"),
             *("--nearest", folder / "nearest.parquet", "--profile", folder / "profile.parquet"),
+            *(("--also", *pairs) if pairs else ()),
+            *("--state", self.root / "state/certify_subset"),
         )
         return json.loads((folder / "certificate.json").read_text())
 

@@ -6,15 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapmatch.running.errors import InputError
+from gapmatch.subset import certificate
 from gapmatch.subset.certificate import (
+    REFERENCE,
     TOLERANCE,
+    Chunk,
     Profile,
     _product,
     certify,
-    nearest_table,
-    profile_table,
     profiles,
 )
+from gapmatch.subset.certificate_tables import nearest_table, profile_table
 
 
 def write(folder, name, vectors):
@@ -23,44 +25,84 @@ def write(folder, name, vectors):
     return path
 
 
+def chunk(path, kept):
+    """An embedding file, and the rows that each subset keeps of it."""
+    rows = len(np.load(path, allow_pickle=False))
+    masks = {name: np.isin(np.arange(rows), chosen) for name, chosen in kept.items()}
+    return Chunk(path, rows, lambda: masks)
+
+
+def whole(path, rows):
+    return Chunk(path, rows, lambda: {REFERENCE: np.ones(rows, bool)})
+
+
+TESTS = {"a": 3, "b": 5}
+
+
 @settings(max_examples=20)
 @given(
     seed=oracle.seeds,
-    rank=st.integers(1, 8),
-    block=st.integers(1, 12),
+    ranks=st.integers(1, 60),
+    block=st.integers(5, 90),
+    tests_at_once=st.integers(1, 6),
     split=st.integers(0, 8),
-    kept=st.integers(0, 20),
+    cut=st.integers(1, 79),
+    subsets=st.lists(
+        st.tuples(st.integers(0, 80), st.sampled_from([("a", "b"), ("b",), ("b", "a")])),
+        min_size=1,
+        max_size=3,
+    ),
 )
-def test_profiles_agree_with_the_oracle(tmp_path_factory, seed, rank, block, split, kept):
+def test_profiles_agree_with_the_oracle(
+    tmp_path_factory, seed, ranks, block, tests_at_once, split, cut, subsets
+):
     folder = tmp_path_factory.mktemp("certificate")
     rng = np.random.default_rng(seed)
-    reference, pool = oracle.unit_vectors(rng, 8, 16), oracle.unit_vectors(rng, 20, 16)
-    tests = {"a": oracle.unit_vectors(rng, 3, 16), "b": oracle.unit_vectors(rng, 5, 16)}
-    rows = np.sort(rng.permutation(20)[:kept])
-    measured = profiles(
-        {name: write(folder, name, vectors) for name, vectors in tests.items()},
-        [
-            (write(folder, "r0", reference[:split]), np.arange(split)),
-            (write(folder, "r1", reference[split:]), np.arange(8 - split)),
-        ],
-        [(write(folder, "pool", pool), rows)],
-        rank,
-        block,
-        "cpu",
-    )
-    assert list(measured) == ["a", "b"]
-    for name, profile in measured.items():
-        for found, vectors in ((profile.reference, reference), (profile.pool, pool[rows])):
-            expected = descending(oracle.similarity_matrix(tests[name], vectors))
-            np.testing.assert_allclose(found[:, : len(vectors)], expected, atol=1e-6)
-            assert (found[:, len(vectors) :] == -np.inf).all()
-    means = profile_table(measured).filter(test_set="b", rank=3)
-    both = np.concatenate([reference, pool[rows]])
+    reference, pool = oracle.unit_vectors(rng, 8, 16), oracle.unit_vectors(rng, 80, 16)
+    pool[rng.permutation(80)[:20]] = pool[0]  # many are copies
+    tests = {name: oracle.unit_vectors(rng, number, 16) for name, number in TESTS.items()}
+    kept = {f"s{n}": np.sort(rng.permutation(80)[:size]) for n, (size, _) in enumerate(subsets)}
+    named = {f"s{n}": names for n, (_, names) in enumerate(subsets)}
+    parts = [write(folder, "p0", pool[:cut]), write(folder, "p1", pool[cut:])]
+    files = {name: write(folder, name, vectors) for name, vectors in tests.items()}
+    reference_chunks = [
+        whole(write(folder, "r0", reference[:split]), split),
+        whole(write(folder, "r1", reference[split:]), 8 - split),
+    ]
+
+    def measure(subsets):
+        pool_chunks = [
+            chunk(parts[0], {name: kept[name][kept[name] < cut] for name in subsets}),
+            chunk(parts[1], {name: kept[name] - cut for name in subsets}),
+        ]
+        return profiles(files, subsets, reference_chunks, pool_chunks, ranks, block, "cpu")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificate, "TESTS_AT_ONCE", tests_at_once)
+        measured = measure(named)
+        assert list(measured) == list(named)
+        for subset, rows in kept.items():
+            assert list(measured[subset]) == list(named[subset])
+            for name, profile in measured[subset].items():
+                for found, vectors in ((profile.reference, reference), (profile.pool, pool[rows])):
+                    expected = descending(oracle.similarity_matrix(tests[name], vectors))
+                    length = max(50, ranks)
+                    assert found.shape == (TESTS[name], length)
+                    expected = expected[:, :length]
+                    np.testing.assert_allclose(found[:, : len(vectors)], expected, atol=1e-6)
+                    assert (found[:, len(vectors) :] == -np.inf).all()
+        # Who shares the pass changes no bit.
+        alone = measure({"s0": named["s0"]})
+    for name, profile in alone["s0"].items():
+        np.testing.assert_array_equal(profile.pool, measured["s0"][name].pool)
+        np.testing.assert_array_equal(profile.reference, measured["s0"][name].reference)
+    means = profile_table(measured["s0"]).filter(test_set="b", rank=3)
+    both = np.concatenate([reference, pool[kept["s0"]]])
     expected = descending(oracle.similarity_matrix(tests["b"], both))[:, 2]
     (row,) = means.filter(curve="training set").iter_rows(named=True)
     assert row["mean"] == pytest.approx(expected.mean(), abs=1e-6)
     assert row["low"] == pytest.approx(np.quantile(expected, 0.05), abs=1e-6)
-    assert (means.filter(curve="pool")["mean"][0] is None) == (kept < 3)
+    assert (means.filter(curve="pool")["mean"][0] is None) == (len(kept["s0"]) < 3)
 
 
 def descending(similarities):
@@ -101,14 +143,17 @@ def test_files_that_cannot_be_compared_are_input_errors(tmp_path):
     rng = np.random.default_rng(0)
     good = write(tmp_path, "good", oracle.unit_vectors(rng, 3, 4))
     bad = write(tmp_path, "bad", np.full((3, 4), np.nan, np.float16))
-    rows = np.arange(3)
-    with pytest.raises(InputError, match="too few to match rank 4"):
-        profiles({"a": good}, [(good, rows)], [(good, rows)], 4, 8, "cpu")
+    every = {"s": ["a"]}
+
+    def measure(tests, pool):
+        kept = Chunk(pool, 3, lambda: {"s": np.ones(3, bool)})
+        profiles({"a": tests}, every, [whole(good, 3)], [kept], 1, 8, "cpu")
+
     with pytest.raises(InputError, match=r"bad\.npy: holds a vector"):
-        profiles({"a": good}, [(good, rows)], [(bad, rows)], 1, 8, "cpu")
+        measure(good, bad)
     bad.write_text("404")
     with pytest.raises(InputError, match=r"bad\.npy: not a readable"):
-        profiles({"a": bad}, [(good, rows)], [(good, rows)], 1, 8, "cpu")
+        measure(bad, good)
 
 
 def test_products_are_float32_where_tf32_is_turned_on(monkeypatch):

@@ -174,6 +174,55 @@ def test_a_planted_violation_is_caught(make_study):
     assert not list(folder.glob("*.violated.*")), "what was mended is not reported any more"
 
 
+def test_one_pass_certifies_all_subsets_that_are_due(make_study, caplog):
+    contents = []
+    for shared in (False, True):
+        study = make_study()
+        study.search()
+        study.select("first", "gap_match", duplicates=False)
+        study.select("second", "gap_match", "--offset", 0.1, duplicates=False)
+        study.select("all", "all", duplicates=False)
+        names = ["first", "second", "all"]
+        also = [*names, "not_selected"] if shared else []
+        caplog.clear()
+        caplog.set_level("INFO")
+        study.certify("first", also)
+        state = study.root / "state/certify_subset"
+        assert len(list(state.glob("*"))) == (3 if shared else 0)  # two answers and the lock
+        if shared:
+            assert "in the same pass, for other jobs: second, all" in caplog.text
+        for name in names[1:]:
+            study.certify(name, also)
+        assert not state.exists()
+        found = [
+            path for name in names for path in sorted((study.root / "subsets" / name).iterdir())
+        ]
+        contents.append({p.relative_to(study.root): p.read_bytes() for p in found if p.is_file()})
+    assert len(contents[0]) == 12
+    assert contents[0] == contents[1]
+
+
+def test_a_violation_found_for_another_job_stops_that_job(make_study):
+    study = make_study()
+    study.search()
+    for name in ("good", "bad"):
+        study.select(name, "gap_match", duplicates=False)
+    folder = study.root / "subsets/bad"
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"offset": -0.5}))
+    study.certify("good", ["good", "bad"])
+    assert not list(folder.glob("*.parquet")), "what another job found is published by its own"
+    with pytest.raises(InputError, match=r"bad: .* nearer kept sample than the threshold allows"):
+        study.certify("bad", ["good", "bad"])
+    assert sorted(path.name for path in folder.glob("*.*")) == [
+        "certificate.violated.json",
+        "nearest.violated.parquet",
+        "profile.violated.parquet",
+        "summary.json",
+    ]
+    assert not (study.root / "state/certify_subset").exists()
+
+
 def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study):
     study = make_study()
     study.search()

@@ -173,6 +173,10 @@ class Results:
         same = [n for n in self.gap_matched if self.study.subset_embedder(n) == self.embedder]
         return [self.baseline, *same]
 
+    def certified(self) -> list[str]:
+        """Return the subsets that get a certificate: the baseline and what is gap-matched."""
+        return list(dict.fromkeys([self.baseline, *self.gap_matched]))
+
     def has_styles(self) -> bool:
         """Return whether the samples of the pool have classes and styles to count them by."""
         return self.study.pool.source.styled

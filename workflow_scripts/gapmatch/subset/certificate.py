@@ -5,14 +5,13 @@ embedding files, multiplies, and compares.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import torch
 from tqdm import tqdm
 
@@ -29,14 +28,8 @@ TESTS_AT_ONCE = 4096
 BLOCK_ROWS = {"cpu": 2048, "cuda": 2**16}
 """Rows of a dataset per product, by device."""
 
-PROFILE_SCHEMA = {
-    "test_set": pl.String,
-    "rank": pl.Int32,
-    "curve": pl.String,
-    "mean": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
+REFERENCE = "reference"
+"""Who keeps all of the reference: the name takes the place of a subset's."""
 
 Values = npt.NDArray[np.float32]
 
@@ -55,7 +48,22 @@ class Profile:
     pool: Values
 
 
-def load(path: Path, rows: npt.NDArray[np.integer[Any]] | slice) -> torch.Tensor:
+@dataclass(frozen=True)
+class Chunk:
+    """An embedding file, and which of its vectors count.
+
+    Attributes:
+        path: The file.
+        rows: Its number of vectors.
+        kept: Reads which of them each subset keeps: (rows,), bool.
+    """
+
+    path: Path
+    rows: int
+    kept: Callable[[], Mapping[str, npt.NDArray[np.bool_]]]
+
+
+def load(path: Path, rows: slice) -> torch.Tensor:
     """Read rows of an embedding file, normalised, as a float32 tensor on the CPU."""
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -69,39 +77,83 @@ def load(path: Path, rows: npt.NDArray[np.integer[Any]] | slice) -> torch.Tensor
 
 
 def largest_similarities(
-    tests: torch.Tensor,
-    chunks: Sequence[tuple[Path, npt.NDArray[np.integer[Any]]]],
+    tests: Mapping[str, torch.Tensor],
+    subsets: Mapping[str, Collection[str]],
+    chunks: Sequence[Chunk],
     k: int,
     block_rows: int,
     device: str,
-) -> Values:
-    """Return the k largest similarities of each test image to given rows of given files.
+) -> dict[str, dict[str, Values]]:
+    """Return the k largest similarities of test images to what each subset keeps.
+
+    All subsets share one pass over the files. Products are of whole blocks of a file and of one
+    test set, whatever is kept of them, so that no subset's result depends on who shares the pass.
 
     Args:
-        tests: (tests, dim), float32, normalised.
-        chunks: Embedding files and the rows that count.
+        tests: Vectors of each test set: (tests, dim), float32, normalised.
+        subsets: The test sets that each subset is measured against.
+        chunks: Embedding files, and what the subsets keep of each.
         k: How many.
         block_rows: Rows per product.
         device: "cpu" or "cuda".
 
     Returns:
-        (tests, k), float32, descending; -inf where there are fewer rows than k.
+        By subset and test set: (tests, k), float32, descending; -inf where there are fewer rows
+        than k.
     """
-    best = torch.full((len(tests), k), -math.inf, device=device)
-    tests = tests.to(device)
-    total = sum(len(rows) for _, rows in chunks)
+    best = {
+        subset: {
+            name: torch.full((len(tests[name]), k), -math.inf, device=device) for name in names
+        }
+        for subset, names in subsets.items()
+    }
+    on_device = {name: vectors.to(device) for name, vectors in tests.items()}
+    total = sum(chunk.rows for chunk in chunks)
     with tqdm(total=total, unit="sample", unit_scale=True, mininterval=5) as bar:
-        for path, rows in chunks:
-            for start in range(0, len(rows), block_rows):
-                block = load(path, rows[start : start + block_rows]).to(device)
-                for first in range(0, len(tests), TESTS_AT_ONCE):
-                    part = slice(first, first + TESTS_AT_ONCE)
-                    scores = _product(tests[part], block)
-                    largest = scores.topk(min(k, scores.shape[1]), dim=1).values
-                    best[part] = torch.cat([best[part], largest], dim=1).topk(k, dim=1).values
-                bar.update(len(block))
-    values: Values = best.cpu().numpy()
-    return values
+        for chunk in chunks:
+            kept = chunk.kept()
+            for start in range(0, chunk.rows, block_rows):
+                rows = slice(start, min(start + block_rows, chunk.rows))
+                masks = {name: torch.from_numpy(mask[rows]) for name, mask in kept.items()}
+                masks = {name: mask.to(device) for name, mask in masks.items() if mask.any()}
+                if masks:
+                    block = load(chunk.path, rows).to(device)
+                    _add_block(best, on_device, block, masks)
+                bar.update(rows.stop - rows.start)
+    return {
+        subset: {name: values.cpu().numpy() for name, values in by_test_set.items()}
+        for subset, by_test_set in best.items()
+    }
+
+
+def _add_block(
+    best: Mapping[str, Mapping[str, torch.Tensor]],
+    tests: Mapping[str, torch.Tensor],
+    block: torch.Tensor,
+    masks: Mapping[str, torch.Tensor],
+) -> None:
+    """Merge similarities to a block of vectors into the largest of each subset and test set."""
+    for name, vectors in tests.items():
+        subsets = [subset for subset in masks if name in best[subset]]
+        for first in range(0, len(vectors) if subsets else 0, TESTS_AT_ONCE):
+            part = slice(first, first + TESTS_AT_ONCE)
+            scores = _product(vectors[part], block)
+            highest = scores.amax(dim=1)
+            for subset in subsets:
+                _merge(best[subset][name][part], scores, highest, masks[subset])
+
+
+def _merge(
+    best: torch.Tensor, scores: torch.Tensor, highest: torch.Tensor, mask: torch.Tensor
+) -> None:
+    """Merge a block's scores, where it keeps a row, into the largest of each test image."""
+    # After some blocks, hardly any test image finds a nearer row in a further one.
+    changing = torch.nonzero(highest > best[:, -1]).squeeze(1)
+    if len(changing):
+        k = best.shape[1]
+        found = scores[changing].masked_fill_(~mask, -math.inf)
+        largest = found.topk(min(k, found.shape[1]), dim=1).values
+        best[changing] = torch.cat([best[changing], largest], dim=1).topk(k, dim=1).values
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -120,42 +172,40 @@ def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def profiles(
     tests: Mapping[str, Path],
-    reference: Sequence[tuple[Path, npt.NDArray[np.integer[Any]]]],
-    kept: Sequence[tuple[Path, npt.NDArray[np.integer[Any]]]],
-    rank: int,
+    subsets: Mapping[str, Collection[str]],
+    reference: Sequence[Chunk],
+    pool: Sequence[Chunk],
+    ranks: int,
     block_rows: int,
     device: str,
-) -> dict[str, Profile]:
-    """Measure how similar reference and kept pool are to every image of every test set.
+) -> dict[str, dict[str, Profile]]:
+    """Measure how similar reference and kept pool are to the test images, for each subset.
 
     Args:
         tests: Embedding file of each test set.
-        reference: Embedding files of the reference, and their rows.
-        kept: Embedding files of the pool, and the rows that the subset keeps.
-        rank: Matched rank, that the reference must have.
+        subsets: The test sets that each subset is measured against.
+        reference: Embedding files of the reference, of which ``REFERENCE`` names all rows.
+        pool: Embedding files of the pool, and what the subsets keep of each.
+        ranks: Length of the profiles; they have at least ``PROFILE_RANKS``.
         block_rows: Rows per product.
         device: "cpu" or "cuda".
 
+    Returns:
+        By subset and test set.
+
     Raises:
-        InputError: The reference holds fewer than ``rank`` images, or a file is not readable.
+        InputError: A file is not readable.
     """
-    images = sum(len(rows) for _, rows in reference)
-    if images < rank:
-        raise InputError(
-            f"the reference holds {images} images, too few to match rank {rank}; lower the "
-            "subset's rank."
-        )
     vectors = {name: load(path, slice(None)) for name, path in tests.items()}
-    together = torch.cat(list(vectors.values()))
-    longest = max(rank, PROFILE_RANKS)
-    in_reference = largest_similarities(together, reference, longest, block_rows, device)
-    in_pool = largest_similarities(together, kept, longest, block_rows, device)
-    ends = np.cumsum([len(part) for part in vectors.values()])[:-1]
+    longest = max(ranks, PROFILE_RANKS)
+    every = {REFERENCE: list(tests)}
+    in_reference = largest_similarities(vectors, every, reference, longest, block_rows, device)
+    in_pool = largest_similarities(vectors, subsets, pool, longest, block_rows, device)
     return {
-        name: Profile(of_reference, of_pool)
-        for name, of_reference, of_pool in zip(
-            vectors, np.split(in_reference, ends), np.split(in_pool, ends), strict=True
-        )
+        subset: {
+            name: Profile(in_reference[REFERENCE][name], in_pool[subset][name]) for name in names
+        }
+        for subset, names in subsets.items()
     }
 
 
@@ -207,68 +257,3 @@ def nothing_to_certify(measured: Mapping[str, Profile]) -> dict[str, Any]:
         "max_excess": None,
         "test_sets": by_test_set,
     }
-
-
-def nearest_table(measured: Mapping[str, Profile]) -> pl.DataFrame:
-    """Return nearest-neighbour similarities of all test images.
-
-    Columns: test_set str, test_row int32, reference_similarity float32 (s_i(R)), pool_similarity
-    float32 (s_i of the kept pool; null where nothing is kept).
-    """
-    schema = {
-        "test_set": pl.String,
-        "test_row": pl.Int32,
-        "reference_similarity": pl.Float32,
-        "pool_similarity": pl.Float32,
-    }
-    parts = [
-        pl.DataFrame(
-            {
-                "test_set": [name] * len(profile.pool),
-                "test_row": np.arange(len(profile.pool), dtype=np.int32),
-                "reference_similarity": profile.reference[:, 0],
-                "pool_similarity": profile.pool[:, 0],
-            },
-            schema=schema,
-        )
-        for name, profile in measured.items()
-    ]
-    table = pl.concat(parts)
-    similarity = pl.col("pool_similarity")
-    return table.with_columns(pl.when(similarity.is_finite()).then(similarity))
-
-
-def profile_table(measured: Mapping[str, Profile]) -> pl.DataFrame:
-    """Return how similar the nearest ranks of the training set are, on average over test images.
-
-    Columns: test_set str, rank int32 (1 to PROFILE_RANKS), curve str ("pool": the kept samples,
-    "reference", "training set": both together), mean, low, high float64 (mean and 5 % and 95 %
-    quantile of s^(rank) over the test images; null where a side has fewer samples).
-    """
-    parts = []
-    for name, profile in measured.items():
-        together = np.sort(np.concatenate([profile.pool, profile.reference], axis=1), axis=1)
-        curves = {
-            "pool": profile.pool,
-            "reference": profile.reference,
-            "training set": together[:, ::-1],
-        }
-        for curve, values in curves.items():
-            ranked = values[:, :PROFILE_RANKS].astype(np.float64)
-            missing = ~np.isfinite(ranked)
-            shown = np.where(missing.any(axis=0), np.nan, ranked)
-            ranks = ranked.shape[1]
-            parts.append(
-                pl.DataFrame(
-                    {
-                        "test_set": [name] * ranks,
-                        "rank": np.arange(1, ranks + 1, dtype=np.int32),
-                        "curve": [curve] * ranks,
-                        "mean": shown.mean(axis=0),
-                        "low": np.quantile(shown, 0.05, axis=0),
-                        "high": np.quantile(shown, 0.95, axis=0),
-                    },
-                    schema=PROFILE_SCHEMA,
-                ).with_columns(pl.col("mean", "low", "high").fill_nan(None))
-            )
-    return pl.concat(parts)

@@ -1,33 +1,115 @@
-"""Certifying a subset: from its files to the certificate, or to what violates it."""
+"""Certifying subsets: from their files to certificates, or to what violates them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
-from gapmatch.data.embedding_files import embedded_chunks, open_chunks, open_embeddings
-from gapmatch.models.weights import choose_device
+from gapmatch.data.embedding_files import (
+    EmbeddedChunk,
+    embedded_chunks,
+    open_chunks,
+    open_embeddings,
+)
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.option_types import Device, Positive
 from gapmatch.running.result_files import read_object
-from gapmatch.subset import certificate
-from gapmatch.subset.selection import read_kept
+from gapmatch.running.shared_pass import Question, answer, beside
+from gapmatch.subset.selection import kept_path, read_kept
+
+if TYPE_CHECKING:
+    from gapmatch.subset.certificate import Chunk, Profile
 
 
-def read_summary(path: Path, subset: str, tests: dict[str, Path]) -> dict[str, Any]:
-    """Read a subset's summary and check that it fits the options."""
-    summary = read_object(path, ["subset", "method", "test_sets", "rank", "offset", "embedder"])
-    if summary["subset"] != subset:
-        raise InputError(f"{path}: is about the subset {summary['subset']}, expected {subset}.")
-    absent = set(summary["test_sets"]) - set(tests)
-    if absent and summary["method"] == "gap_match":
-        raise InputError(
-            f"{path}: {subset} is matched to {', '.join(sorted(absent))}, of which --tests gives "
-            "no embeddings; add them."
+@dataclass(frozen=True)
+class Certification:
+    """The files of the certification of a subset, most of them in the subset's folder.
+
+    Attributes:
+        subset: Name of the subset.
+        summary: Its summary.json.
+        kept: Folder of its kept_<chunk>.parquet.
+        tests: Embeddings of the test sets that it is measured against, by name.
+        certificate: Output: certificate.json.
+        nearest: Output: nearest.parquet.
+        profile: Output: profile.parquet.
+    """
+
+    subset: str
+    summary: Path
+    kept: Path
+    tests: Mapping[str, Path]
+    certificate: Path
+    nearest: Path
+    profile: Path
+
+    def of(self, subset: str, test_sets: Sequence[str]) -> "Certification":
+        """Return the files of the certification of another subset."""
+        tests = next(iter(self.tests.values()))
+        return Certification(
+            subset,
+            beside(self.summary, 0, subset),
+            beside(self.kept, 0, subset),
+            {name: beside(tests, 1, name) for name in test_sets},
+            beside(self.certificate, 0, subset),
+            beside(self.nearest, 0, subset),
+            beside(self.profile, 0, subset),
         )
-    return summary
+
+    @property
+    def outputs(self) -> tuple[Path, Path, Path]:
+        """The files of a certificate that holds, itself last."""
+        return (self.nearest, self.profile, self.certificate)
+
+    @property
+    def violated(self) -> tuple[Path, Path, Path]:
+        """The files of one that is violated: beside, and nothing trains on the subset."""
+        nearest, profile, certificate = (
+            path.with_suffix(f".violated{path.suffix}") for path in self.outputs
+        )
+        return (nearest, profile, certificate)
+
+    def declared(self) -> dict[str, Any]:
+        """Read what the summary declares, and check that it fits the other files."""
+        keys = ["subset", "method", "test_sets", "rank", "offset", "embedder"]
+        declared = read_object(self.summary, keys)
+        if declared["subset"] != self.subset:
+            raise InputError(
+                f"{self.summary}: is about the subset {declared['subset']}, expected {self.subset}."
+            )
+        absent = set(declared["test_sets"]) - set(self.tests)
+        if absent and is_matched(declared):
+            raise InputError(
+                f"{self.summary}: {self.subset} is matched to {', '.join(sorted(absent))}, of "
+                "which --tests gives no embeddings; add them."
+            )
+        return declared
+
+
+@dataclass(frozen=True)
+class Certificate(Question):
+    """A certificate that is asked for; where it goes depends on whether it is violated.
+
+    Attributes:
+        files: Its files.
+    """
+
+    files: Certification
+
+    def places(self, waiting: Path) -> tuple[Path, ...]:
+        """Return where its files go, which wait in a folder."""
+        found = read_object(waiting / self.files.certificate.name, ["violations"])
+        return self.files.violated if found["violations"] else self.files.outputs
+
+
+def is_matched(declared: Mapping[str, Any]) -> bool:
+    """Return whether a subset promises a threshold."""
+    return bool(declared["method"] == "gap_match")
 
 
 def certify_subset(
@@ -45,10 +127,13 @@ def certify_subset(
     out: Path,
     nearest: Path,
     profile: Path,
+    also: list[tuple[str, str]] | None = None,
+    state: Path,
 ) -> None:
     """Certify a subset: recompute from the embeddings that nothing above the threshold was kept.
 
-    It fails where the certificate is violated.
+    It fails where the certificate is violated. The program that comes first reads the pool for all
+    subsets that are due; the others find their certificates.
 
     Args:
         subset: Name of the subset.
@@ -64,52 +149,131 @@ def certify_subset(
         out: Output: certificate.json.
         nearest: Output: nearest.parquet.
         profile: Output: profile.parquet.
+        also: Other subsets, each with a test set that it is measured against; their files lie in
+            folders of their names beside these.
+        state: Folder where certificates of others wait.
     """
-    torch.set_num_threads(threads)
-    paths = dict(tests)
-    declared = read_summary(summary, subset, paths)
-    matched = declared["method"] == "gap_match"
-    for path in paths.values():
-        open_embeddings(path)
-    reference_files = embedded_chunks(reference, reference_chunks)
+    own = Certification(subset, summary, kept, dict(tests), out, nearest, profile)
+    own.declared()
+    measured_against: dict[str, list[str]] = {}
+    for other, test_set in also or []:
+        measured_against.setdefault(other, []).append(test_set)
     pool_files = embedded_chunks(pool, chunks)
-    of_reference = [
-        (files.embeddings, np.arange(len(stored)))
-        for files, stored in zip(reference_files, open_chunks(reference_files), strict=True)
-    ]
-    of_pool = [
-        (files.embeddings, read_kept(kept, files.chunk, len(stored)))
-        for files, stored in zip(pool_files, open_chunks(pool_files), strict=True)
-    ]
-    rank = declared["rank"] if matched else 1
+    reference_files = embedded_chunks(reference, reference_chunks)
+
+    def question(one: Certification) -> Certificate:
+        inputs = [one.summary, *one.tests.values()]
+        inputs += [kept_path(one.kept, files.chunk) for files in pool_files]
+        inputs += [files.embeddings for files in (*pool_files, *reference_files)]
+        return Certificate(one.subset, tuple(inputs), one.outputs, one)
+
+    def compute(asked: Sequence[tuple[Certificate, Sequence[Path]]]) -> None:
+        certifications = [one.files for one, _ in asked]
+        measured = _measure(certifications, pool_files, reference_files, device, threads)
+        for one, outputs in asked:
+            _write(one.files, measured[one.name], outputs)
+
+    for path in own.violated:
+        path.unlink(missing_ok=True)
+    others = [question(own.of(other, names)) for other, names in measured_against.items()]
+    answer(state, question(own), others, "", compute)
+    _refuse_violation(own)
+
+
+def _measure(
+    certifications: Sequence[Certification],
+    pool_files: Sequence[EmbeddedChunk],
+    reference_files: Sequence[EmbeddedChunk],
+    device: Device,
+    threads: int,
+) -> dict[str, dict[str, "Profile"]]:
+    """Measure the test sets of some subsets, in one pass over reference and pool."""
+    # Imported here because who only fetches a certificate has no need of torch.
+    import torch
+
+    from gapmatch.models.weights import choose_device
+    from gapmatch.subset import certificate
+
+    torch.set_num_threads(threads)
+    tests = {name: path for one in certifications for name, path in one.tests.items()}
+    for path in tests.values():
+        open_embeddings(path)
+    of_reference = _chunks(reference_files, [])
+    of_pool = _chunks(pool_files, certifications)
+    images = sum(chunk.rows for chunk in of_reference)
+    ranks = 1
+    for one in certifications:
+        declared = one.declared()
+        if is_matched(declared):
+            ranks = max(ranks, declared["rank"])
+            if images < declared["rank"]:
+                raise InputError(
+                    f"the reference holds {images} images, too few to match rank "
+                    f"{declared['rank']}; lower the rank of {one.subset}."
+                )
     place = choose_device(device).type
-    rows = certificate.BLOCK_ROWS[place]
-    measured = certificate.profiles(paths, of_reference, of_pool, rank, rows, place)
-    if matched:
+    return certificate.profiles(
+        tests,
+        {one.subset: list(one.tests) for one in certifications},
+        of_reference,
+        of_pool,
+        ranks,
+        certificate.BLOCK_ROWS[place],
+        place,
+    )
+
+
+def _chunks(
+    chunks: Sequence[EmbeddedChunk], certifications: Sequence[Certification]
+) -> list["Chunk"]:
+    """Return embedding files, and what subsets keep of each; without subsets, all of it."""
+    from gapmatch.subset.certificate import REFERENCE, Chunk
+
+    def kept(files: EmbeddedChunk, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
+        if not certifications:
+            return {REFERENCE: np.ones(rows, dtype=np.bool_)}
+        masks = {one.subset: np.zeros(rows, dtype=np.bool_) for one in certifications}
+        for one in certifications:
+            masks[one.subset][read_kept(one.kept, files.chunk, rows)] = True
+        return masks
+
+    return [
+        Chunk(files.embeddings, len(stored), partial(kept, files, len(stored)))
+        for files, stored in zip(chunks, open_chunks(chunks), strict=True)
+    ]
+
+
+def _write(one: Certification, measured: Mapping[str, "Profile"], outputs: Sequence[Path]) -> None:
+    """Write nearest similarities, profile and certificate of a subset to given paths."""
+    from gapmatch.subset import certificate, certificate_tables
+
+    declared = one.declared()
+    if is_matched(declared):
         named = {name: measured[name] for name in declared["test_sets"]}
-        findings = certificate.certify(named, rank, declared["offset"])
+        findings = certificate.certify(named, declared["rank"], declared["offset"])
     else:
         findings = certificate.nothing_to_certify(measured)
+    nearest, profile, written = outputs
+    write_parquet(nearest, certificate_tables.nearest_table(measured))
+    write_parquet(profile, certificate_tables.profile_table(measured))
     result = {
-        "subset": subset,
+        "subset": one.subset,
         **{key: declared[key] for key in ("embedder", "rank", "offset")},
         "tolerance": certificate.TOLERANCE,
         **findings,
     }
-    # Beside the declared names: whoever looks finds them, and nothing trains on the subset.
-    outputs = (out, nearest, profile)
-    violated = [path.with_suffix(f".violated{path.suffix}") for path in outputs]
-    written = violated if findings["violations"] else outputs
-    if not findings["violations"]:
-        for path in violated:
-            path.unlink(missing_ok=True)
-    write_parquet(written[1], certificate.nearest_table(measured))
-    write_parquet(written[2], certificate.profile_table(measured))
-    write_json(written[0], result)
-    if findings["violations"]:
-        raise InputError(
-            f"{subset}: {findings['violations']} of {findings['test_images']} test images "
-            f"have a nearer kept sample than the threshold allows (by up to "
-            f"{findings['max_excess']:.3g}); see {written[0]}. The subset does not fit the "
-            "embeddings: delete its folder and the margins, and run again."
-        )
+    write_json(written, result)
+
+
+def _refuse_violation(one: Certification) -> None:
+    """Raise InputError where a subset's certificate was found to be violated."""
+    written = one.violated[-1]
+    if not written.exists():
+        return
+    found = read_object(written, ["violations", "test_images", "max_excess"])
+    raise InputError(
+        f"{one.subset}: {found['violations']} of {found['test_images']} test images "
+        f"have a nearer kept sample than the threshold allows (by up to "
+        f"{found['max_excess']:.3g}); see {written}. The subset does not fit the "
+        "embeddings: delete its folder and the margins, and run again."
+    )
