@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
 
-.PHONY: help setup lock demo check test test-gpu lint schema bench clean
+.PHONY: help setup lock faiss-gpu demo check test test-gpu lint schema bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -28,6 +28,15 @@ $(STAMP): requirements.lock
 lock: setup ## Pin requirements.in and everything below it anew
 	$(BIN)/python envs/uv_like_pip.py pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.lock
+	sed -n 's/^faiss-cpu/faiss-gpu/p' requirements.lock > envs/faiss-gpu.in
+	$(BIN)/python envs/uv_like_pip.py pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.lock \
+		envs/faiss-gpu.in --output-file envs/faiss-gpu.lock
+	rm envs/faiss-gpu.in
+
+faiss-gpu: setup ## Replace FAISS in .venv by FAISS for GPUs (CUDA 12; Linux, x86-64)
+	$(BIN)/python envs/uv_like_pip.py pip uninstall faiss-cpu
+	$(BIN)/python envs/uv_like_pip.py pip install --no-deps --compile-bytecode --requirement envs/faiss-gpu.lock
 
 demo: setup ## Run the default study on real images and print where its report is
 	@echo "Elsewhere this took 4 minutes on two cores of a new processor (AMD EPYC, Zen 5), at most 12 on an older one with AVX2 alone."

@@ -87,7 +87,13 @@ def growing(number):
     return lambda wildcards, attempt: number * attempt
 
 
-# What a job asks for that searches.
+# Where a job that searches runs. FAISS for GPUs and FAISS for CPUs are one module: only one can be there.
+SEARCH_ENVIRONMENT = (
+    "search_faiss_gpu"
+    if COMPUTE.engine == "faiss" and COMPUTE.device == "cuda"
+    else "search"
+)
+# What it asks for.
 SEARCHING = {
     "engine": COMPUTE.engine,
     "device": COMPUTE.device,

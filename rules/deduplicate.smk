@@ -25,7 +25,7 @@ if DEDUPLICATE:
             benchmarked("cluster_embeddings")
         priority: BEFORE_TRAINING
         conda:
-            "../envs/search.yaml"
+            f"../envs/{SEARCH_ENVIRONMENT}.yaml"
         resources:
             **SEARCHING,
         params:
@@ -54,7 +54,7 @@ if DEDUPLICATE:
             benchmarked("assign_clusters", "{chunk}")
         priority: BEFORE_TRAINING
         conda:
-            "../envs/search.yaml"
+            f"../envs/{SEARCH_ENVIRONMENT}.yaml"
         resources:
             **SEARCHING,
         message:

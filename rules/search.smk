@@ -15,7 +15,7 @@ rule search_reference:
         benchmarked("search_reference", "{embedder}/{test_set}")
     priority: BEFORE_TRAINING
     conda:
-        "../envs/search.yaml"
+        f"../envs/{SEARCH_ENVIRONMENT}.yaml"
     resources:
         **SEARCHING,
     params:
@@ -45,7 +45,7 @@ rule search_pool:
         benchmarked("search_pool", "{embedder}/{test_set}/{chunk}")
     priority: BEFORE_TRAINING
     conda:
-        "../envs/search.yaml"
+        f"../envs/{SEARCH_ENVIRONMENT}.yaml"
     resources:
         **SEARCHING,
         # Whose searches of the chunk the first of them may answer. A resource reruns nothing: a further

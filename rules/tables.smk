@@ -15,7 +15,7 @@ for table in shown.tables().values():
         benchmark:
             benchmarked(f"table_{table.name}", table.wildcard)
         conda:
-            f"../envs/{table.environment}.yaml"
+            f"../envs/{SEARCH_ENVIRONMENT if table.searches else table.environment}.yaml"
         resources:
             **(SEARCHING if table.searches else {"mem_mb": growing(4000)}),
             runtime=growing(60),

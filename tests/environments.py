@@ -42,10 +42,14 @@ def parse_environment(path: Path) -> dict[str, str]:
 
 
 @cache
-def parsed_workflow() -> dict[str, Any]:
-    """Return the rules as Snakemake parses them, and the modules that it imports for that."""
+def parsed_workflow(*config: str) -> dict[str, Any]:
+    """Return the rules as Snakemake parses them, and the modules that it imports for that.
+
+    Args:
+        config: Changes of the default study, as for ``--config``.
+    """
     # In a process of its own: the workflow changes the environment.
-    command = [sys.executable, str(ROOT / "tests" / "parsed_rules.py")]
+    command = [sys.executable, str(ROOT / "tests" / "parsed_rules.py"), *config]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

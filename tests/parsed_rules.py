@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
+from snakemake.cli import parse_config
 from snakemake.settings.enums import Quietness
-from snakemake.settings.types import OutputSettings, ResourceSettings
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,7 +16,10 @@ def main() -> None:
     """Parse the workflow and print what the tests look at."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=2), snakefile=ROOT / "Snakefile", workdir=ROOT
+            resource_settings=ResourceSettings(cores=2),
+            config_settings=ConfigSettings(config=parse_config(sys.argv[1:])),
+            snakefile=ROOT / "Snakefile",
+            workdir=ROOT,
         )._workflow
         rules = {
             rule.name: {

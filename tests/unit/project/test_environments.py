@@ -48,10 +48,16 @@ NOT_IMPORTED = {
 }
 
 
-def parse_lock() -> dict[str, str]:
+LOCK = ROOT / "requirements.lock"
+FAISS_GPU_LOCK = ROOT / "envs" / "faiss-gpu.lock"
+FAISS_GPU = ROOT / "envs" / "search_faiss_gpu.yaml"
+"""In place of search.yaml in studies that ask for FAISS on a GPU."""
+
+
+def parse_lock(lock: Path = LOCK) -> dict[str, str]:
     """Return the versions for the environments' Python by canonical name."""
     versions = {}
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+    for line in lock.read_text(encoding="utf-8").splitlines():
         requirement = Requirement(line)
         if not requirement.marker or requirement.marker.evaluate(PYTHON):
             (pin,) = requirement.specifier
@@ -83,13 +89,43 @@ def distributions(files: set[Path]) -> set[str]:
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_environment_pins_what_the_lock_pins(path: Path) -> None:
-    lock = parse_lock()
+    lock = parse_lock() | (parse_lock(FAISS_GPU_LOCK) if path == FAISS_GPU else {})
     pins = parse_environment(path)
     assert pins == {name: lock.get(name) for name in pins}
 
 
-def test_lock_names_versions_and_no_hosts() -> None:
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+def test_faiss_for_gpus_differs_in_nothing_else() -> None:
+    on_cpu = parse_environment(ROOT / "envs" / "search.yaml")
+    on_cpu["faiss-gpu"] = on_cpu.pop("faiss-cpu")
+    assert parse_environment(FAISS_GPU) == on_cpu
+    lock, more = parse_lock(), parse_lock(FAISS_GPU_LOCK)
+    assert more["faiss-gpu"] == lock["faiss-cpu"]
+    shared = set(lock) & set(more)
+    assert {name: more[name] for name in shared} == {name: lock[name] for name in shared}
+    assert all(re.fullmatch(r"faiss-gpu|nvidia-.*-cu12", name) for name in set(more) - shared)
+
+
+@pytest.mark.parametrize(
+    ("compute", "chosen"),
+    [
+        ("engine: faiss, device: cuda", "search_faiss_gpu"),
+        ("engine: faiss", "search"),
+        ("device: cuda", "search"),
+    ],
+)
+def test_searches_run_where_their_faiss_is(compute: str, chosen: str) -> None:
+    """The table ``sensitivity`` searches too; what only reads needs no other FAISS."""
+    found = parsed_workflow(f"compute={{{compute}}}")["rules"]
+    searching = {rule for rule, parts in found.items() if "engine" in parts["resources"]}
+    assert {"search_pool", "cluster_embeddings", "table_sensitivity"} <= searching
+    environments = {rule: Path(parts["conda"]).stem for rule, parts in found.items()}
+    assert {environments[rule] for rule in searching} == {chosen}
+    assert FAISS_GPU.stem not in {environments[rule] for rule in set(found) - searching}
+
+
+@pytest.mark.parametrize("lock", [LOCK, FAISS_GPU_LOCK], ids=lambda path: path.stem)
+def test_lock_names_versions_and_no_hosts(lock: Path) -> None:
+    for line in lock.read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .+)?", line), line
         assert "://" not in line
 
@@ -142,8 +178,9 @@ def test_environments_hold_nothing_else() -> None:
     surplus = {
         path.stem: set(parse_environment(path)) - needed.get(path.stem, set()) - set(NOT_IMPORTED)
         for path in ENVIRONMENTS
+        if path != FAISS_GPU
     }
-    assert surplus == {path.stem: set() for path in ENVIRONMENTS}
+    assert surplus == {path.stem: set() for path in ENVIRONMENTS if path != FAISS_GPU}
 
 
 def test_every_program_is_run_by_a_rule_or_a_target() -> None:

@@ -22,8 +22,8 @@ from gapmatch.tables.accuracy import accuracy_matrix, select_sets
 from gapmatch.tables.differences import Difference
 
 PACKAGES = (
-    "snakemake", "img2dataset", "webdataset", "torch", "open_clip_torch", "faiss-cpu", "numpy",
-    "scipy", "polars", "pyarrow", "pillow", "matplotlib",
+    "snakemake", "img2dataset", "webdataset", "torch", "open_clip_torch", "faiss-cpu", "faiss-gpu",
+    "numpy", "scipy", "polars", "pyarrow", "pillow", "matplotlib",
 )  # fmt: skip
 
 
