@@ -463,9 +463,9 @@ def pretend_gpu(errs=True, memory=MEMORY):
     with contextlib.ExitStack() as patches:
         for name, value in one.replaced().items():
             patches.enter_context(mock.patch.object(torch.cuda, name, value))
-        from gapmatch.similarity.gpu import kernels
+        from gapmatch.similarity.gpu import triton_products
 
-        patches.enter_context(mock.patch.object(kernels, "run", one.run))
+        patches.enter_context(mock.patch.object(triton_products, "run", one.run))
         patches.enter_context(one)
         yield one
     if one.freed_in_use:

@@ -69,7 +69,7 @@ def assert_equal(found, expected):
 
 
 def products(name):
-    from gapmatch.similarity.gpu.kernels import Tiles, TritonProducts
+    from gapmatch.similarity.gpu.triton_products import Tiles, TritonProducts
 
     made = {
         "kernels": TritonProducts,

@@ -89,7 +89,7 @@ def test_adders_of_many_numbers_lose_more_than_those_of_two_rounded_numbers():
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 def test_scores_of_this_card_stay_within_the_bound(make, dim):
     """By torch, by the kernels, and by torch over parts of the dimensions."""
-    from gapmatch.similarity.gpu.kernels import Tiles, TritonProducts
+    from gapmatch.similarity.gpu.triton_products import Tiles, TritonProducts
 
     rng = np.random.default_rng(dim)
     x, y = make(rng, 64, dim), make(rng, 96, dim)

@@ -16,6 +16,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from gapmatch.similarity.gpu import kernels
+from gapmatch.similarity.gpu.triton_products import MEMBERS, PAIRS, Tiles
 
 # As for a block of a search of fifty thousand tests with four ranks and neighbours.
 TENSORS = {
@@ -26,10 +27,10 @@ TENSORS = {
 }
 NUMBERS = {"number": 50304, "width": 131072, "dim": int(sys.argv[3]), "capacity": 3, "pairs": 3}
 UNALIGNED = {"other", "counter"}
-tiles = kernels.Tiles()
+tiles = Tiles()
 SIZES = {
     "DECISIONS": 5, "PADDED": 8, "GROUP": 6 * tiles.side, "ROW_GROUP": 128, "WINDOW": 16,
-    "BM": tiles.side, "BN": tiles.side, "BK": tiles.depth, "BP": kernels.PAIRS,
+    "BM": tiles.side, "BN": tiles.side, "BK": tiles.depth, "BP": PAIRS,
 }
 kernel = getattr(kernels, sys.argv[1])
 signature, attributes, constants = {}, {}, {}
@@ -37,14 +38,14 @@ for place, name in enumerate(kernel.arg_names):
     if name in SIZES:
         signature[name] = "constexpr"
         constants[(place,)] = SIZES[name]
-        if name == "BN" and sys.argv[1] == "_members":
-            constants[(place,)] = kernels.MEMBERS
+        if name == "BN" and sys.argv[1] == "members":
+            constants[(place,)] = MEMBERS
         continue
     signature[name] = "*" + TENSORS[name] if name in TENSORS else "i32"
     if name in TENSORS and name not in UNALIGNED or NUMBERS.get(name, 1) % 16 == 0:
         attributes[(place,)] = [["tt.divisibility", 16]]
 options = {}
-if sys.argv[1] != "_dots":
+if sys.argv[1] != "dots":
     options = {"num_warps": tiles.warps, "num_stages": tiles.stages}
 done = triton.compile(
     ASTSource(kernel, signature, constants, attributes),
@@ -61,7 +62,7 @@ SHARED = {80: 163, 86: 99, 90: 227}
 
 @pytest.mark.parametrize("dim", [640, 100])
 @pytest.mark.parametrize("capability", SHARED)
-@pytest.mark.parametrize("kernel", ["_peaks", "_members", "_dots"])
+@pytest.mark.parametrize("kernel", ["peaks", "members", "dots"])
 def test_a_kernel_compiles_and_multiplies_on_tensor_cores(kernel, capability, dim, monkeypatch):
     pytest.importorskip("triton")
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
@@ -75,5 +76,5 @@ def test_a_kernel_compiles_and_multiplies_on_tensor_cores(kernel, capability, di
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["shared"] <= SHARED[capability] * 1024
-    if kernel != "_dots":
+    if kernel != "dots":
         assert ("wgmma" if capability == 90 else "mma.sync") in found["ptx"]

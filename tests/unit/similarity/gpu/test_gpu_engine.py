@@ -20,8 +20,8 @@ from gapmatch.similarity.engines import make_engine
 from gapmatch.similarity.gpu import engine as gpu_engine
 from gapmatch.similarity.gpu import memory, reading, shortlist
 from gapmatch.similarity.gpu.engine import GpuEngine
-from gapmatch.similarity.gpu.kernels import TritonProducts
 from gapmatch.similarity.gpu.products import TorchProducts
+from gapmatch.similarity.gpu.triton_products import TritonProducts
 from gapmatch.similarity.gpu.winners import similarities
 
 DIM = 24
@@ -324,7 +324,7 @@ def test_the_kernel_moves_at_most_a_tenth_of_a_byte_a_score(ranks, monkeypatch):
         tensors = {id(one): one for one in arguments if torch.is_tensor(one)}
         moved.append(sum(one.nbytes for one in tensors.values()))
 
-    monkeypatch.setattr("gapmatch.similarity.gpu.kernels.run", run)
+    monkeypatch.setattr("gapmatch.similarity.gpu.triton_products.run", run)
     products = TritonProducts()
     group = products.tile * (2 + ranks)
     tests, block, limits, scores = empty_question(1 + ranks, group)

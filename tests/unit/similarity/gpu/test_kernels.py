@@ -26,7 +26,7 @@ SIZES = [
 
 def kernels(side=32, depth=32):
     # Imported here: beside a GPU they are compiled, elsewhere interpreted.
-    from gapmatch.similarity.gpu.kernels import Tiles, TritonProducts
+    from gapmatch.similarity.gpu.triton_products import Tiles, TritonProducts
 
     return TritonProducts(Tiles(side, depth))
 
@@ -171,7 +171,7 @@ def test_older_cards_take_torchs_products(caplog):
 
 @pytest.mark.parametrize("fault", ["fails", "is wrong"])
 def test_kernels_that_do_not_run_or_agree_are_not_taken(fault, monkeypatch, caplog):
-    from gapmatch.similarity.gpu import kernels as module
+    from gapmatch.similarity.gpu import triton_products as module
 
     with any_gpu(errs=False):
         if fault == "fails":
@@ -181,7 +181,7 @@ def test_kernels_that_do_not_run_or_agree_are_not_taken(fault, monkeypatch, capl
 
             def wrong(kernel, programs, arguments, sizes):
                 run(kernel, programs, arguments, sizes)
-                if kernel is module._peaks:
+                if kernel is module.kernels.peaks:
                     arguments[3].add_(1)
 
             monkeypatch.setattr(module, "run", wrong)

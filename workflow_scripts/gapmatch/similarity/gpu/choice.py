@@ -24,7 +24,7 @@ def fastest_products(device: torch.device) -> Products:
         )
         return TorchProducts()
     try:
-        from gapmatch.similarity.gpu.kernels import TritonProducts
+        from gapmatch.similarity.gpu.triton_products import TritonProducts
 
         kernels = TritonProducts()
         off = difference(kernels, TorchProducts(), device)
