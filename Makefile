@@ -34,7 +34,7 @@ lock: setup ## Pin requirements.in and everything below it anew
 		envs/faiss-gpu.in --output-file envs/faiss-gpu.lock
 	rm envs/faiss-gpu.in
 
-faiss-gpu: setup ## Replace FAISS in .venv by FAISS for GPUs (CUDA 12; Linux, x86-64)
+faiss-gpu: setup ## Replace faiss-cpu in .venv with faiss-gpu (CUDA 12; Linux, x86-64)
 	$(BIN)/python envs/uv_like_pip.py pip uninstall faiss-cpu
 	$(BIN)/python envs/uv_like_pip.py pip install --no-deps --compile-bytecode --requirement envs/faiss-gpu.lock
 
@@ -78,5 +78,5 @@ bench: setup ## Measure speed against peers
 	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks:tests \
 	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 
-clean: ## Delete .venv and caches; results stay
+clean: ## Delete .venv, caches and Snakemake's records; results stay
 	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -87,7 +87,7 @@ def growing(number):
     return lambda wildcards, attempt: number * attempt
 
 
-# Where a job that searches runs. FAISS for GPUs and FAISS for CPUs are one module: only one can be there.
+# The environment of jobs that search. faiss-cpu and faiss-gpu are one module: an environment holds one.
 SEARCH_ENVIRONMENT = (
     "search_faiss_gpu"
     if COMPUTE.engine == "faiss" and COMPUTE.device == "cuda"

@@ -48,8 +48,8 @@ rule search_pool:
         f"../envs/{SEARCH_ENVIRONMENT}.yaml"
     resources:
         **SEARCHING,
-        # Whose searches of the chunk the first of them may answer. A resource reruns nothing: a further
-        # test set searches only itself.
+        # Test sets that a job may search this chunk for in the same pass. A resource and not a parameter:
+        # a further test set must not rerun the others.
         also=" ".join(sorted(TEST_SETS)),
     params:
         state=lambda wildcards: (

@@ -77,7 +77,7 @@ def certified_tests(wildcards):
 
 
 def certified_together(wildcards):
-    """Return the certified subsets of the same embedder, each with a test set of its own."""
+    """Return pairs: each certified subset of the same embedder, with each of its test sets."""
     embedder = STUDY.subset_embedder(wildcards.subset)
     return " ".join(
         f"{subset} {test_set}"
@@ -108,7 +108,8 @@ rule certify_subset:
     resources:
         device=COMPUTE.device,
         gpu=GPU,
-        # Whose certificates the first of them may compute. A resource reruns nothing.
+        # Subsets that a job may certify in the same pass. A resource and not a parameter: a further subset
+        # must not rerun the others.
         also=certified_together,
     params:
         state=lambda wildcards: (

@@ -1,4 +1,4 @@
-"""One job answers for others: each gets its own answer, whichever comes first or is killed."""
+"""One job computes for others: each gets its own result, whichever comes first or is killed."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from gapmatch.running import shared_pass
 from gapmatch.running.resumption import try_lock
-from gapmatch.running.shared_pass import Question, answer, fetched
+from gapmatch.running.shared_pass import Request, fetched, share_pass
 
 SETTINGS = "ranks [1]"
 
@@ -24,15 +24,15 @@ def write(path: Path, text: str, age: float = 0) -> Path:
     return path
 
 
-class Answering:
-    """Answers questions by copying their inputs, and remembers which."""
+class Computing:
+    """Computes results by copying inputs, and remembers which."""
 
     def __init__(self) -> None:
         self.passes: list[list[str]] = []
 
-    def __call__(self, questions) -> None:
-        self.passes.append([one.name for one, _ in questions])
-        for one, outputs in questions:
+    def __call__(self, requests) -> None:
+        self.passes.append([one.name for one, _ in requests])
+        for one, outputs in requests:
             text = "".join(path.read_text(encoding="utf-8") for path in one.inputs)
             for path in outputs:
                 assert path.parent.is_dir()
@@ -40,10 +40,10 @@ class Answering:
 
 
 @pytest.fixture
-def questions(tmp_path: Path) -> list[Question]:
+def requests(tmp_path: Path) -> list[Request]:
     data = write(tmp_path / "pool", "pool ", age=100)
     return [
-        Question(
+        Request(
             name,
             (data, write(tmp_path / f"{name}.tests", name, age=100)),
             (tmp_path / name / "margins", tmp_path / name / "neighbours"),
@@ -52,30 +52,30 @@ def questions(tmp_path: Path) -> list[Question]:
     ]
 
 
-def right(question: Question) -> bool:
-    expected = "".join(path.read_text(encoding="utf-8") for path in question.inputs)
+def right(request: Request) -> bool:
+    expected = "".join(path.read_text(encoding="utf-8") for path in request.inputs)
     return all(
-        path.read_text(encoding="utf-8") == f"{path.name} {expected}" for path in question.outputs
+        path.read_text(encoding="utf-8") == f"{path.name} {expected}" for path in request.outputs
     )
 
 
-def test_the_first_answers_all_and_the_others_fetch_theirs(questions, tmp_path):
-    work, state = Answering(), tmp_path / "state"
-    for one in questions:
-        answer(state, one, questions, SETTINGS, work)
+def test_the_first_computes_all_and_the_others_fetch_theirs(requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
+    for one in requests:
+        share_pass(state, one, requests, SETTINGS, work)
         assert right(one)
         assert not one.due()
     assert work.passes == [["val", "v2", "sketch"]]
     assert not state.exists()
 
 
-def test_only_what_is_due_is_answered_for_others(questions, tmp_path):
-    work, state = Answering(), tmp_path / "state"
-    val, v2, sketch = questions
+def test_only_what_is_due_is_computed_for_others(requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
+    val, v2, sketch = requests
     for path in val.outputs:
         write(path, "newer than its inputs")
     sketch.inputs[1].unlink()
-    answer(state, v2, questions, SETTINGS, work)
+    share_pass(state, v2, requests, SETTINGS, work)
     assert work.passes == [["v2"]]
     assert not state.exists()
     # An output older than an input is due, one that is missing is too.
@@ -83,7 +83,7 @@ def test_only_what_is_due_is_answered_for_others(questions, tmp_path):
     for path in val.outputs:
         write(path, "older", age=50)
     write(sketch.inputs[1], "sketch")
-    answer(state, sketch, questions, SETTINGS, work)
+    share_pass(state, sketch, requests, SETTINGS, work)
     assert work.passes[1:] == [["sketch", "val"]]
     assert fetched(state, val, SETTINGS)
     assert right(val)
@@ -91,47 +91,47 @@ def test_only_what_is_due_is_answered_for_others(questions, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["input", "settings"])
-def test_an_answer_to_another_question_is_not_fetched(change, questions, tmp_path):
-    work, state = Answering(), tmp_path / "state"
-    val, v2, _ = questions
-    answer(state, val, questions, SETTINGS, work)
+def test_a_result_of_other_inputs_or_settings_is_not_fetched(change, requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
+    val, v2, _ = requests
+    share_pass(state, val, requests, SETTINGS, work)
     settings = SETTINGS
     if change == "input":
         write(v2.inputs[1], "changed")
     else:
         settings = "ranks [1, 5]"
     assert not fetched(state, v2, settings)
-    answer(state, v2, [v2], settings, work)
+    share_pass(state, v2, [v2], settings, work)
     assert right(v2)
     assert work.passes[1:] == [["v2"]]
     # What nobody asks for any more has gone, so nothing is left.
     assert not state.exists()
 
 
-def test_a_failed_pass_leaves_nothing_that_counts(questions, tmp_path):
-    work, state = Answering(), tmp_path / "state"
+def test_a_failed_pass_leaves_nothing_that_counts(requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
 
     def failing(asked) -> None:
         work(asked)
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        answer(state, questions[0], questions, SETTINGS, failing)
-    assert not any(path.exists() for one in questions for path in one.outputs)
-    for one in questions:
+        share_pass(state, requests[0], requests, SETTINGS, failing)
+    assert not any(path.exists() for one in requests for path in one.outputs)
+    for one in requests:
         assert not fetched(state, one, SETTINGS)
-    answer(state, questions[1], questions, SETTINGS, work)
+    share_pass(state, requests[1], requests, SETTINGS, work)
     assert work.passes[1:] == [["v2", "val", "sketch"]]
-    for one in questions:
-        assert fetched(state, one, SETTINGS) or one is questions[1]
+    for one in requests:
+        assert fetched(state, one, SETTINGS) or one is requests[1]
         assert right(one)
     assert not state.exists()
 
 
-def test_who_comes_meanwhile_waits_and_fetches(questions, tmp_path, monkeypatch, caplog):
+def test_who_comes_meanwhile_waits_and_fetches(requests, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shared_pass, "INTERVAL", 0.01)
     caplog.set_level("INFO")
-    work, state = Answering(), tmp_path / "state"
+    work, state = Computing(), tmp_path / "state"
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(asked) -> None:
@@ -139,13 +139,13 @@ def test_who_comes_meanwhile_waits_and_fetches(questions, tmp_path, monkeypatch,
         assert go_on.wait(60)
         work(asked)
 
-    val, v2, sketch = questions
-    first = threading.Thread(target=answer, args=(state, val, questions, SETTINGS, slow))
+    val, v2, sketch = requests
+    first = threading.Thread(target=share_pass, args=(state, val, requests, SETTINGS, slow))
     first.start()
     assert begun.wait(60)
-    second = threading.Thread(target=answer, args=(state, v2, questions, SETTINGS, work))
+    second = threading.Thread(target=share_pass, args=(state, v2, requests, SETTINGS, work))
     second.start()
-    while "waiting for it" not in caplog.text:
+    while "waiting: another job" not in caplog.text:
         time.sleep(0.01)
     go_on.set()
     first.join(60)
@@ -157,56 +157,87 @@ def test_who_comes_meanwhile_waits_and_fetches(questions, tmp_path, monkeypatch,
     assert not state.exists()
 
 
-def test_who_waits_for_one_that_is_killed_answers_itself(questions, tmp_path, monkeypatch):
+def test_who_waits_for_one_that_is_killed_computes_itself(requests, tmp_path, monkeypatch):
     monkeypatch.setattr(shared_pass, "INTERVAL", 0.01)
-    work, state = Answering(), tmp_path / "state"
+    work, state = Computing(), tmp_path / "state"
     lock = try_lock(state)
     assert lock is not None
     (state / f"0123456789abcdef.1.{socket.gethostname()}.part").mkdir()  # half done
     waiting = threading.Thread(
-        target=answer, args=(state, questions[2], questions[2:], SETTINGS, work)
+        target=share_pass, args=(state, requests[2], requests[2:], SETTINGS, work)
     )
     waiting.start()
     time.sleep(0.1)
     assert not work.passes
     os.close(lock)  # as the system does when a process ends
     waiting.join(60)
-    assert right(questions[2])
+    assert right(requests[2])
     assert not state.exists()
 
 
-def test_without_locks_each_answers_for_itself(questions, tmp_path, monkeypatch):
+def test_without_locks_each_computes_for_itself(requests, tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", flock)
-    work, state = Answering(), tmp_path / "state"
+    work, state = Computing(), tmp_path / "state"
     state.mkdir()
     (state / "0123456789abcdef.1.node.part").mkdir()  # of another job, which is at work
-    for one in questions:
-        answer(state, one, questions, SETTINGS, work)
+    for one in requests:
+        share_pass(state, one, requests, SETTINGS, work)
         assert right(one)
     assert work.passes == [["val"], ["v2"], ["sketch"]]
     assert (state / "0123456789abcdef.1.node.part").is_dir()
 
 
-def test_locks_that_hold_on_one_machine_only(questions, tmp_path, monkeypatch):
+def test_locks_that_hold_on_one_machine_only(requests, tmp_path, monkeypatch):
     """Lustre mounted with ``localflock``: two jobs have the lock at a time."""
-    work, state = Answering(), tmp_path / "state"
-    val, v2, sketch = questions
+    work, state = Computing(), tmp_path / "state"
+    val, v2, sketch = requests
 
     def elsewhere(asked) -> None:
         (state / "0123456789abcdef.1.node.part").mkdir()  # of a third machine, which is at work
         with monkeypatch.context() as patch:
             patch.setattr(socket, "gethostname", lambda: "elsewhere")
             patch.setattr("fcntl.flock", lambda *_: None)
-            answer(state, v2, questions, SETTINGS, work)
+            share_pass(state, v2, requests, SETTINGS, work)
         work(asked)
 
-    answer(state, val, questions, SETTINGS, elsewhere)
+    share_pass(state, val, requests, SETTINGS, elsewhere)
     assert work.passes == [["v2", "val", "sketch"], ["val", "v2", "sketch"]]
     for one in (val, v2):
         assert right(one)
     assert fetched(state, sketch, SETTINGS)
     assert right(sketch)
     assert (state / "0123456789abcdef.1.node.part").is_dir()
+
+
+def test_who_was_killed_while_it_fetched_computes_again(requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
+    val, v2, _ = requests
+    share_pass(state, val, requests[:2], SETTINGS, work)
+    (waiting,) = (path for path in state.iterdir() if path.is_dir())
+    v2.outputs[0].parent.mkdir()
+    (waiting / "margins").replace(v2.outputs[0])
+    share_pass(state, v2, requests[:2], SETTINGS, work)
+    assert right(v2)
+    assert work.passes == [["val", "v2"], ["v2"]]
+    assert not state.exists()
+
+
+def test_results_may_lie_on_another_file_system(requests, tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def across(path, target):
+        if path.parent.parent == tmp_path / "state" and target.parent.parent != tmp_path / "state":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(path, target)
+
+    work, state = Computing(), tmp_path / "state"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", across)
+        for one in requests:
+            share_pass(state, one, requests, SETTINGS, work)
+            assert right(one)
+    assert work.passes == [["val", "v2", "sketch"]]
+    assert not state.exists()

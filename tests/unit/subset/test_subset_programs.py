@@ -190,9 +190,11 @@ def test_one_pass_certifies_all_subsets_that_are_due(make_study, caplog):
         state = study.root / "state/certify_subset"
         assert len(list(state.glob("*"))) == (3 if shared else 0)  # two answers and the lock
         if shared:
-            assert "in the same pass, for other jobs: second, all" in caplog.text
+            assert "this pass also computes the results of other jobs: second, all" in caplog.text
         for name in names[1:]:
             study.certify(name, also)
+        fetched = "fetching the result, which another job has computed: first on"
+        assert caplog.text.count(fetched) == (2 if shared else 0)
         assert not state.exists()
         found = [
             path for name in names for path in sorted((study.root / "subsets" / name).iterdir())
@@ -202,7 +204,7 @@ def test_one_pass_certifies_all_subsets_that_are_due(make_study, caplog):
     assert contents[0] == contents[1]
 
 
-def test_a_violation_found_for_another_job_stops_that_job(make_study):
+def test_what_is_wrong_with_a_subset_stops_its_own_job_alone(make_study):
     study = make_study()
     study.search()
     for name in ("good", "bad"):
@@ -210,7 +212,10 @@ def test_a_violation_found_for_another_job_stops_that_job(make_study):
     folder = study.root / "subsets/bad"
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps(summary | {"offset": -0.5}))
-    study.certify("good", ["good", "bad"])
+    study.select("odd", "gap_match", "--rank", 5, duplicates=False)
+    odd = study.root / "subsets/odd/summary.json"
+    odd.write_text(json.dumps(json.loads(odd.read_text()) | {"rank": 16}))  # of 15 images
+    study.certify("good", ["good", "bad", "odd"])
     assert not list(folder.glob("*.parquet")), "what another job found is published by its own"
     with pytest.raises(InputError, match=r"bad: .* nearer kept sample than the threshold allows"):
         study.certify("bad", ["good", "bad"])
@@ -221,6 +226,8 @@ def test_a_violation_found_for_another_job_stops_that_job(make_study):
         "summary.json",
     ]
     assert not (study.root / "state/certify_subset").exists()
+    with pytest.raises(InputError, match="too few to match rank 16; lower the rank of odd"):
+        study.certify("odd", ["good", "bad", "odd"])
 
 
 def test_samples_pruned_by_several_test_sets_count_once_for_the_first(make_study):

@@ -8,12 +8,16 @@ from gapmatch.kinds.section import Section
 
 
 class Compute(Section):
-    """Speed: nothing here reruns anything."""
+    """Speed: nothing here reruns anything, with one exception (scale.md, What a change reruns)."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where embedding, search, training and evaluation compute."
     )
-    engine: Literal["auto", "fused", "faiss"] = Field("auto", description="Search engine.")
+    engine: Literal["auto", "fused", "faiss"] = Field(
+        "auto",
+        description="Search engine; auto takes fused. faiss on a GPU needs faiss-gpu (scale.md, "
+        "Environments); with device auto and faiss-cpu it computes on the CPU.",
+    )
     embedding_batch_size: int = Field(256, ge=1, description="Images per embedding batch.")
     embedding_workers: int = Field(1, ge=0, description="Processes that decode images.")
     search_block_rows: int = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gapmatch.data.embedding_files import open_embeddings
 from gapmatch.running.atomic import write_parquet
-from gapmatch.running.shared_pass import Question, answer, beside, fetched
+from gapmatch.running.shared_pass import Request, beside, fetched, share_pass
 from gapmatch.search.margins_file import margins_writer
 from gapmatch.search.search_tables import neighbours_table, thresholds
 from gapmatch.similarity.engine import PoolMargins, TestVectors
@@ -16,7 +16,7 @@ from gapmatch.similarity.engines import EngineSettings
 
 @dataclass(frozen=True)
 class Search:
-    """The files of a search of a pool chunk for one test set, each below a folder of its name.
+    """The files of a search of a chunk for one test set, each in a folder named after the set.
 
     Attributes:
         tests: Embeddings of the test set.
@@ -55,7 +55,7 @@ def search_chunk(
     engine: EngineSettings,
     state: Path | None,
 ) -> None:
-    """Search a pool chunk for a test set; on a GPU for others too, where they are due.
+    """Search a pool chunk for a test set; on a GPU, also for the others that are due.
 
     On a CPU the product takes so long that reading counts for little, and the jobs of other test
     sets may have processors of their own.
@@ -71,23 +71,23 @@ def search_chunk(
         state: Folder where results for others wait; None searches for this job alone.
     """
 
-    def compute(questions: Sequence[tuple[Question, Sequence[Path]]]) -> None:
-        searches = [Search(*one.inputs[1:], *outputs) for one, outputs in questions]
+    def compute(wanted: Sequence[tuple[Request, Sequence[Path]]]) -> None:
+        searches = [Search(*one.inputs[1:], *outputs) for one, outputs in wanted]
         _search(pool, chunk, searches, ranks, k, engine)
 
-    asked, settings = _question(pool, own), f"ranks {list(ranks)}, {k} neighbours"
-    # First, because torch is not needed for that, and takes seconds to import.
-    if state and fetched(state, asked, settings):
+    request, settings = _request(pool, own), f"ranks {list(ranks)}, {k} neighbours"
+    # First, because this does not need torch, whose import takes seconds.
+    if state and fetched(state, request, settings):
         return
     if state and engine.on_gpu():
-        answer(state, asked, [_question(pool, one) for one in others], settings, compute)
+        share_pass(state, request, [_request(pool, one) for one in others], settings, compute)
     else:
         _search(pool, chunk, [own], ranks, k, engine)
 
 
-def _question(pool: Path, one: Search) -> Question:
+def _request(pool: Path, one: Search) -> Request:
     inputs = (pool, one.tests, one.reference_neighbours)
-    return Question(one.test_set, inputs, (one.margins, one.neighbours))
+    return Request(one.test_set, inputs, (one.margins, one.neighbours))
 
 
 def _search(

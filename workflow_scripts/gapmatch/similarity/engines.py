@@ -34,7 +34,7 @@ class EngineSettings:
     block_rows: int = 0
 
     def on_gpu(self) -> bool:
-        """Return whether the engine computes on a GPU."""
+        """Return whether the device is a GPU, as it is where FAISS has no code for it, too."""
         from gapmatch.models.weights import choose_device
 
         return choose_device(self.device).type == "cuda"

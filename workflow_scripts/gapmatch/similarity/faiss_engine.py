@@ -64,8 +64,8 @@ class FaissEngine:
             if not computes_on_gpu():
                 raise InputError(
                     "compute.engine: faiss is asked to use a GPU, but the installed FAISS has "
-                    "no code for it; run `make faiss-gpu` or with --sdm conda, or use the engine "
-                    "'fused', or the device 'cpu'."
+                    "no code for it; run `make faiss-gpu`, or run Snakemake with --sdm conda, or "
+                    "use the engine 'fused' or the device 'cpu'."
                 )
             on_gpu: Knn = partial(_knn, partial(faiss.knn_gpu, faiss.StandardGpuResources()))
             self._knn = lambda q, b, k: (on_gpu if k <= MOST_ON_GPU else on_cpu)(q, b, k)

@@ -29,7 +29,7 @@ BLOCK_ROWS = {"cpu": 2048, "cuda": 2**16}
 """Rows of a dataset per product, by device."""
 
 REFERENCE = "reference"
-"""Who keeps all of the reference: the name takes the place of a subset's."""
+"""Takes the place of a subset's name where all of the reference counts."""
 
 Values = npt.NDArray[np.float32]
 
@@ -147,7 +147,7 @@ def _merge(
     best: torch.Tensor, scores: torch.Tensor, highest: torch.Tensor, mask: torch.Tensor
 ) -> None:
     """Merge a block's scores, where it keeps a row, into the largest of each test image."""
-    # After some blocks, hardly any test image finds a nearer row in a further one.
+    # After some blocks, hardly any test image has a row nearer than its k-th nearest so far.
     changing = torch.nonzero(highest > best[:, -1]).squeeze(1)
     if len(changing):
         k = best.shape[1]

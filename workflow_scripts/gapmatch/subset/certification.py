@@ -19,7 +19,7 @@ from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.option_types import Device, Positive
 from gapmatch.running.result_files import read_object
-from gapmatch.running.shared_pass import Question, answer, beside
+from gapmatch.running.shared_pass import Request, beside, share_pass
 from gapmatch.subset.selection import kept_path, read_kept
 
 if TYPE_CHECKING:
@@ -63,19 +63,23 @@ class Certification:
 
     @property
     def outputs(self) -> tuple[Path, Path, Path]:
-        """The files of a certificate that holds, itself last."""
+        """The output files if the certificate holds, the certificate last."""
         return (self.nearest, self.profile, self.certificate)
 
     @property
     def violated(self) -> tuple[Path, Path, Path]:
-        """The files of one that is violated: beside, and nothing trains on the subset."""
+        """The output files if it is violated: under other names nothing trains on the subset."""
         nearest, profile, certificate = (
             path.with_suffix(f".violated{path.suffix}") for path in self.outputs
         )
         return (nearest, profile, certificate)
 
-    def declared(self) -> dict[str, Any]:
-        """Read what the summary declares, and check that it fits the other files."""
+    def declared(self, images: int) -> dict[str, Any]:
+        """Read what the summary declares, and check that it fits the other files.
+
+        Args:
+            images: Number of images of the reference.
+        """
         keys = ["subset", "method", "test_sets", "rank", "offset", "embedder"]
         declared = read_object(self.summary, keys)
         if declared["subset"] != self.subset:
@@ -88,18 +92,32 @@ class Certification:
                 f"{self.summary}: {self.subset} is matched to {', '.join(sorted(absent))}, of "
                 "which --tests gives no embeddings; add them."
             )
+        if is_matched(declared) and images < declared["rank"]:
+            raise InputError(
+                f"the reference holds {images} images, too few to match rank {declared['rank']}; "
+                f"lower the rank of {self.subset}."
+            )
         return declared
 
 
 @dataclass(frozen=True)
-class Certificate(Question):
-    """A certificate that is asked for; where it goes depends on whether it is violated.
+class CertificateRequest(Request):
+    """A certificate that a job wants; where it goes depends on whether it is violated.
 
     Attributes:
         files: Its files.
+        images: Number of images of the reference.
     """
 
     files: Certification
+    images: int
+
+    def due(self) -> bool:
+        """Return whether it can be computed and is not there."""
+        try:
+            return super().due() and bool(self.files.declared(self.images))
+        except InputError:
+            return False  # what is wrong with another subset is for its own job to tell
 
     def places(self, waiting: Path) -> tuple[Path, ...]:
         """Return where its files go, which wait in a folder."""
@@ -154,41 +172,45 @@ def certify_subset(
         state: Folder where certificates of others wait.
     """
     own = Certification(subset, summary, kept, dict(tests), out, nearest, profile)
-    own.declared()
     measured_against: dict[str, list[str]] = {}
     for other, test_set in also or []:
         measured_against.setdefault(other, []).append(test_set)
     pool_files = embedded_chunks(pool, chunks)
     reference_files = embedded_chunks(reference, reference_chunks)
+    images = sum(len(stored) for stored in open_chunks(reference_files))
+    own.declared(images)
 
-    def question(one: Certification) -> Certificate:
+    def request(one: Certification) -> CertificateRequest:
         inputs = [one.summary, *one.tests.values()]
         inputs += [kept_path(one.kept, files.chunk) for files in pool_files]
         inputs += [files.embeddings for files in (*pool_files, *reference_files)]
-        return Certificate(one.subset, tuple(inputs), one.outputs, one)
+        return CertificateRequest(one.subset, tuple(inputs), one.outputs, one, images)
 
-    def compute(asked: Sequence[tuple[Certificate, Sequence[Path]]]) -> None:
-        certifications = [one.files for one, _ in asked]
-        measured = _measure(certifications, pool_files, reference_files, device, threads)
-        for one, outputs in asked:
-            _write(one.files, measured[one.name], outputs)
+    def compute(wanted: Sequence[tuple[CertificateRequest, Sequence[Path]]]) -> None:
+        certifications = [one.files for one, _ in wanted]
+        declared = {one.subset: one.declared(images) for one in certifications}
+        ranks = max(one["rank"] or 1 for one in declared.values())
+        measured = _measure(certifications, ranks, pool_files, reference_files, device, threads)
+        for one, outputs in wanted:
+            _write(declared[one.name], measured[one.name], outputs)
 
     for path in own.violated:
         path.unlink(missing_ok=True)
-    others = [question(own.of(other, names)) for other, names in measured_against.items()]
-    answer(state, question(own), others, "", compute)
+    others = [request(own.of(other, names)) for other, names in measured_against.items()]
+    share_pass(state, request(own), others, "", compute)
     _refuse_violation(own)
 
 
 def _measure(
     certifications: Sequence[Certification],
+    ranks: int,
     pool_files: Sequence[EmbeddedChunk],
     reference_files: Sequence[EmbeddedChunk],
     device: Device,
     threads: int,
 ) -> dict[str, dict[str, "Profile"]]:
     """Measure the test sets of some subsets, in one pass over reference and pool."""
-    # Imported here because who only fetches a certificate has no need of torch.
+    # Imported here because a job that only fetches its certificate does not need torch.
     import torch
 
     from gapmatch.models.weights import choose_device
@@ -198,25 +220,12 @@ def _measure(
     tests = {name: path for one in certifications for name, path in one.tests.items()}
     for path in tests.values():
         open_embeddings(path)
-    of_reference = _chunks(reference_files, [])
-    of_pool = _chunks(pool_files, certifications)
-    images = sum(chunk.rows for chunk in of_reference)
-    ranks = 1
-    for one in certifications:
-        declared = one.declared()
-        if is_matched(declared):
-            ranks = max(ranks, declared["rank"])
-            if images < declared["rank"]:
-                raise InputError(
-                    f"the reference holds {images} images, too few to match rank "
-                    f"{declared['rank']}; lower the rank of {one.subset}."
-                )
     place = choose_device(device).type
     return certificate.profiles(
         tests,
         {one.subset: list(one.tests) for one in certifications},
-        of_reference,
-        of_pool,
+        _chunks(reference_files, []),
+        _chunks(pool_files, certifications),
         ranks,
         certificate.BLOCK_ROWS[place],
         place,
@@ -243,11 +252,12 @@ def _chunks(
     ]
 
 
-def _write(one: Certification, measured: Mapping[str, "Profile"], outputs: Sequence[Path]) -> None:
+def _write(
+    declared: Mapping[str, Any], measured: Mapping[str, "Profile"], outputs: Sequence[Path]
+) -> None:
     """Write nearest similarities, profile and certificate of a subset to given paths."""
     from gapmatch.subset import certificate, certificate_tables
 
-    declared = one.declared()
     if is_matched(declared):
         named = {name: measured[name] for name in declared["test_sets"]}
         findings = certificate.certify(named, declared["rank"], declared["offset"])
@@ -257,8 +267,7 @@ def _write(one: Certification, measured: Mapping[str, "Profile"], outputs: Seque
     write_parquet(nearest, certificate_tables.nearest_table(measured))
     write_parquet(profile, certificate_tables.profile_table(measured))
     result = {
-        "subset": one.subset,
-        **{key: declared[key] for key in ("embedder", "rank", "offset")},
+        **{key: declared[key] for key in ("subset", "embedder", "rank", "offset")},
         "tolerance": certificate.TOLERANCE,
         **findings,
     }
