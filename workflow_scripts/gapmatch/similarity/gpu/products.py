@@ -1,13 +1,14 @@
 """What is computed of products on the device, and how torch computes it.
 
-``Products`` has two implementations: ``TorchProducts`` here, and ``kernels.TritonProducts``. Their
+``Products`` has two implementations: ``TorchProducts`` here, and ``TritonProducts``. Their
 scores may differ in the last bits; no decision depends on those.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -135,24 +136,32 @@ class TorchProducts:
         empty = tests.new_empty
         columns = empty(len(limits), number // group, width, dtype=torch.float32)
         found = empty(-(-width // row_group), number, dtype=torch.float32) if row_group else None
-        step = max(1, self._tile_scores // width // group) * group
-        score, left = (empty(min(step, number), width, dtype=torch.float32) for _ in range(2))
-        for start in range(0, number, step):
-            part = slice(start, start + step)
-            scores = _product(tests[part], block, score[: len(tests[part])])
+        height, breadth = self._tile_sides(group, row_group or 1, number, width)
+        score, left = (empty(height * breadth, dtype=torch.float32) for _ in range(2))
+        for start, first in product(range(0, number, height), range(0, width, breadth)):
+            part, rows = slice(start, start + height), slice(first, first + breadth)
+            size = len(tests[part]), len(block[rows])
+            scores, margins = (one[: math.prod(size)].view(size) for one in (score, left))
+            _product(tests[part], block[rows], scores)
             groups = slice(start // group, (start + len(scores)) // group)
             for decision, limit in enumerate(limits[:, part, None]):
                 # The first limits are 0, or those of copies.
-                values = torch.sub(scores, limit, out=left[: len(scores)]) if decision else scores
+                values = torch.sub(scores, limit, out=margins) if decision else scores
                 grouped = torch.unflatten(values, 0, (-1, group))
-                torch.amax(grouped, dim=1, out=columns[decision, groups])
+                torch.amax(grouped, dim=1, out=columns[decision, groups, rows])
             if found is not None:
-                whole = width // row_group
-                grouped = torch.unflatten(scores[:, : whole * row_group], 1, (whole, row_group))
-                found[:whole, part] = grouped.amax(dim=2).T
-                if whole < len(found):
-                    found[whole, part] = scores[:, whole * row_group :].amax(dim=1)
+                _peaks_of_rows(scores, row_group, found[first // row_group :, part])
         return Peaks(columns, found)
+
+    def _tile_sides(self, group: int, row_group: int, number: int, width: int) -> tuple[int, int]:
+        """Return how many tests and rows to multiply at a time.
+
+        As many of both, because each tile reads its vectors again.
+        """
+        side = math.isqrt(self._tile_scores)
+        height = min(max(1, side // group) * group, number)
+        breadth = max(1, self._tile_scores // height // row_group) * row_group
+        return height, min(breadth, width)
 
     def members(self, lists: Sequence[Shortlist], most: int) -> list[Members]:
         """See ``Products.members``."""
@@ -177,6 +186,15 @@ class TorchProducts:
             part = slice(start, start + PAIRS_AT_ONCE)
             dots[part] = row_dots(left[i[part]], right[j[part]])
         return dots
+
+
+def _peaks_of_rows(scores: torch.Tensor, row_group: int, out: torch.Tensor) -> None:
+    """Write the largest scores of groups of rows, (groups, tests); the last may have fewer rows."""
+    whole = scores.shape[1] // row_group
+    grouped = torch.unflatten(scores[:, : whole * row_group], 1, (whole, row_group))
+    out[:whole] = grouped.amax(dim=2).T
+    if whole * row_group < scores.shape[1]:
+        out[whole] = scores[:, whole * row_group :].amax(dim=1)
 
 
 def _members(one: Shortlist) -> torch.Tensor:
