@@ -1,6 +1,7 @@
 """One job computes for others: each gets its own result, whichever comes first or is killed."""
 
 import errno
+import fcntl
 import os
 import socket
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gapmatch.running import shared_pass
+from gapmatch.running.errors import InputError
 from gapmatch.running.resumption import try_lock
 from gapmatch.running.shared_pass import Request, fetched, share_pass
 
@@ -157,12 +159,26 @@ def test_who_comes_meanwhile_waits_and_fetches(requests, tmp_path, monkeypatch, 
     assert not state.exists()
 
 
+def test_a_missing_input_is_named_and_what_another_job_wants_twice_is_one(requests, tmp_path):
+    work, state = Computing(), tmp_path / "state"
+    val, v2, sketch = requests
+    v2.inputs[1].unlink()
+    with pytest.raises(InputError, match=r"v2\.tests: not found"):
+        share_pass(state, v2, requests, SETTINGS, work)
+    share_pass(state, val, [sketch, sketch, v2], SETTINGS, work)
+    assert work.passes == [["val", "sketch"]]
+    assert fetched(state, sketch, SETTINGS)
+    assert not state.exists()
+
+
 def test_who_waits_for_one_that_is_killed_computes_itself(requests, tmp_path, monkeypatch):
     monkeypatch.setattr(shared_pass, "INTERVAL", 0.01)
     work, state = Computing(), tmp_path / "state"
     lock = try_lock(state)
     assert lock is not None
-    (state / f"0123456789abcdef.1.{socket.gethostname()}.part").mkdir()  # half done
+    ended = os.fork() or os._exit(0)
+    os.waitpid(ended, 0)
+    (state / f"0123456789abcdef.{ended}.{socket.gethostname()}.unfinished").mkdir()
     waiting = threading.Thread(
         target=share_pass, args=(state, requests[2], requests[2:], SETTINGS, work)
     )
@@ -176,40 +192,58 @@ def test_who_waits_for_one_that_is_killed_computes_itself(requests, tmp_path, mo
 
 
 def test_without_locks_each_computes_for_itself(requests, tmp_path, monkeypatch):
-    def flock(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr("fcntl.flock", no_locks)
     work, state = Computing(), tmp_path / "state"
     state.mkdir()
-    (state / "0123456789abcdef.1.node.part").mkdir()  # of another job, which is at work
+    (state / "0123456789abcdef.1.node.unfinished").mkdir()  # of another job, which is at work
     for one in requests:
         share_pass(state, one, requests, SETTINGS, work)
         assert right(one)
     assert work.passes == [["val"], ["v2"], ["sketch"]]
-    assert (state / "0123456789abcdef.1.node.part").is_dir()
+    assert (state / "0123456789abcdef.1.node.unfinished").is_dir()
 
 
-def test_locks_that_hold_on_one_machine_only(requests, tmp_path, monkeypatch):
-    """Lustre mounted with ``localflock``: two jobs have the lock at a time."""
-    work, state = Computing(), tmp_path / "state"
-    val, v2, sketch = requests
+@pytest.mark.parametrize("locks", ["everywhere", "on one machine", "none"])
+def test_processes_at_the_same_time(locks, tmp_path):
+    """Lustre mounted with ``localflock`` has locks on one machine: here every process is one."""
+    state = tmp_path / "state"
+    data = write(tmp_path / "pool", "pool ", age=100)
+    for number in range(10):
+        wanted = [
+            Request(
+                str(name),
+                (data, write(tmp_path / f"{name}.tests", str(name), age=100)),
+                (tmp_path / f"{number}/{name}/margins", tmp_path / f"{number}/{name}/neighbours"),
+            )
+            for name in range(5)
+        ]
+        processes = [started(locks, state, one, wanted) for one in wanted]
+        assert [os.waitpid(process, 0)[1] for process in processes] == [0] * len(wanted)
+        assert all(right(one) for one in wanted)
+        if locks == "everywhere":
+            assert not state.exists()
 
-    def elsewhere(asked) -> None:
-        (state / "0123456789abcdef.1.node.part").mkdir()  # of a third machine, which is at work
-        with monkeypatch.context() as patch:
-            patch.setattr(socket, "gethostname", lambda: "elsewhere")
-            patch.setattr("fcntl.flock", lambda *_: None)
-            share_pass(state, v2, requests, SETTINGS, work)
-        work(asked)
 
-    share_pass(state, val, requests, SETTINGS, elsewhere)
-    assert work.passes == [["v2", "val", "sketch"], ["val", "v2", "sketch"]]
-    for one in (val, v2):
-        assert right(one)
-    assert fetched(state, sketch, SETTINGS)
-    assert right(sketch)
-    assert (state / "0123456789abcdef.1.node.part").is_dir()
+def started(locks: str, state: Path, own: Request, wanted: list[Request]) -> int:
+    """Fork a process that wants a result; return its id."""
+    if process := os.fork():
+        return process
+    status = 1
+    try:
+        shared_pass.INTERVAL = 0.001
+        if locks == "none":
+            fcntl.flock = no_locks
+        elif locks == "on one machine":
+            fcntl.flock = lambda *_: None
+            socket.gethostname = lambda: f"node{own.name}"
+        share_pass(state, own, wanted, SETTINGS, Computing())
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def no_locks(*_) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def test_who_was_killed_while_it_fetched_computes_again(requests, tmp_path):

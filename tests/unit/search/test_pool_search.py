@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import oracle
+import polars as pl
 import pytest
 
 from gapmatch.data.embedding_files import embedding_path
 from gapmatch.running.atomic import write_parquet
+from gapmatch.running.errors import InputError
 from gapmatch.search import pool_search
 from gapmatch.search.pool_search import Search, search_chunk
 from gapmatch.search.search_tables import neighbours_table
@@ -80,6 +82,21 @@ def test_files_are_those_of_one_search_after_the_other(study, gpu, tmp_path, mon
         run(pool, searches[name], searches, tmp_path / "state")
         assert contents(searches[name]) == alone[name]
     assert passes == ([3] if gpu else [1, 1, 1])
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_is_wrong_with_a_test_set_stops_its_own_job_alone(
+    study, tmp_path, monkeypatch, caplog
+):
+    pool, searches = study
+    monkeypatch.setattr(EngineSettings, "on_gpu", lambda _: True)
+    wrong = searches["v2"].reference_neighbours
+    pl.read_parquet(wrong).filter(pl.col("rank") < 3).write_parquet(wrong)
+    run(pool, searches["val"], searches, tmp_path / "state")
+    assert "searching for val alone, because of: " in caplog.text
+    assert searches["val"].margins.exists()
+    with pytest.raises(InputError, match="holds no rank 3"):
+        run(pool, searches["v2"], searches, tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
 

@@ -204,7 +204,7 @@ def test_one_pass_certifies_all_subsets_that_are_due(make_study, caplog):
     assert contents[0] == contents[1]
 
 
-def test_what_is_wrong_with_a_subset_stops_its_own_job_alone(make_study):
+def test_what_is_wrong_with_a_subset_stops_its_own_job_alone(make_study, caplog):
     study = make_study()
     study.search()
     for name in ("good", "bad"):
@@ -215,7 +215,11 @@ def test_what_is_wrong_with_a_subset_stops_its_own_job_alone(make_study):
     study.select("odd", "gap_match", "--rank", 5, duplicates=False)
     odd = study.root / "subsets/odd/summary.json"
     odd.write_text(json.dumps(json.loads(odd.read_text()) | {"rank": 16}))  # of 15 images
-    study.certify("good", ["good", "bad", "odd"])
+    study.select("damaged", "gap_match", duplicates=False)
+    kept = study.root / "subsets/damaged/kept/kept_00002.parquet"
+    kept.write_text("404")
+    study.certify("good", ["good", "damaged", "bad", "odd"])
+    assert "damaged is left to its own job: " in caplog.text
     assert not list(folder.glob("*.parquet")), "what another job found is published by its own"
     with pytest.raises(InputError, match=r"bad: .* nearer kept sample than the threshold allows"):
         study.certify("bad", ["good", "bad"])
@@ -226,6 +230,11 @@ def test_what_is_wrong_with_a_subset_stops_its_own_job_alone(make_study):
         "summary.json",
     ]
     assert not (study.root / "state/certify_subset").exists()
+    with pytest.raises(InputError, match=r"kept_00002\.parquet"):
+        study.certify("damaged")
+    kept.unlink()
+    with pytest.raises(InputError, match=r"kept_00002\.parquet: not found"):
+        study.certify("damaged")
     with pytest.raises(InputError, match="too few to match rank 16; lower the rank of odd"):
         study.certify("odd", ["good", "bad", "odd"])
 

@@ -7,13 +7,11 @@ folder. Each lies there under a hash of its inputs, outputs and settings: a resu
 or settings is never taken.
 """
 
-import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,16 +19,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gapmatch.running.atomic import atomic_path, write_text
-from gapmatch.running.resumption import LOCK, delete_state, has_locks, try_lock
+from gapmatch.running.errors import InputError
+from gapmatch.running.resumption import LOCK, has_locks, try_lock
+from gapmatch.running.waiting_results import (
+    COMPUTED_BY,
+    delete_others,
+    is_at_hand,
+    is_whole,
+    leave,
+    move,
+    tidy,
+    unfinished,
+)
 
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.5
 """Seconds between two looks whether another job has finished."""
-
-COMPUTED_BY = "computed_by.txt"
-"""Says beside a result which job computed it."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +58,32 @@ class Request:
 
     def due(self) -> bool:
         """Return whether all inputs exist, and an output is missing or older than an input."""
+        return not self.is_newer(self.outputs)
+
+    def is_newer(self, files: Sequence[Path]) -> bool:
+        """Return whether files are there and no older than the inputs.
+
+        Raises:
+            FileNotFoundError: An input does not exist.
+        """
+        newest = max(path.stat().st_mtime_ns for path in self.inputs)
         try:
-            newest = max(path.stat().st_mtime_ns for path in self.inputs)
+            return min(path.stat().st_mtime_ns for path in files) >= newest
         except FileNotFoundError:
             return False
-        try:
-            return min(path.stat().st_mtime_ns for path in self.outputs) < newest
-        except FileNotFoundError:
-            return True
 
     def key(self, settings: str) -> str:
-        """Return a name for the result of these inputs and settings."""
-        states = [(path, path.stat()) for path in self.inputs]
+        """Return a name for the result of these inputs and settings.
+
+        Raises:
+            InputError: An input does not exist.
+        """
+        try:
+            states = [(path.absolute(), path.stat()) for path in self.inputs]
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename}: not found; make it first.") from None
         parts = [(str(path), state.st_size, state.st_mtime_ns) for path, state in states]
-        text = json.dumps([settings, [str(path) for path in self.outputs], parts])
+        text = json.dumps([settings, [str(path.absolute()) for path in self.outputs], parts])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -90,35 +107,66 @@ def share_pass(
         own: What this job wants.
         others: What the other jobs want; the own may be among them.
         settings: What all results depend on beside their inputs.
-        compute: Computes in one pass what some jobs want; each result goes to given paths, in the
-            order of its outputs.
+        compute: Computes in one pass what some jobs want, the own first; each result goes to given
+            paths, in the order of its outputs. It may leave out what others want.
+
+    Raises:
+        InputError: An input of the job does not exist.
     """
     lock = _wait_for(folder, own, settings)
     if lock is None:
         return
+    parts: list[Path] = []
     try:
-        wanted = [own]
+        wanted = {own.name: own}
         if has_locks(lock):
-            wanted += [one for one in others if one.name != own.name and one.due()]
-        keys = {one.name: one.key(settings) for one in wanted}
+            wanted |= {one.name: one for one in others if one.name != own.name}
+        keys = _keys(wanted, settings)
         if has_locks(lock):
-            _delete_others(folder, set(keys.values()))
-        missing = [one for one in wanted if not (folder / keys[one.name]).exists()]
+            delete_others(folder, set(keys.values()))
+        # In this order: what is at hand may be fetched meanwhile, and is then not due.
+        missing = [
+            wanted[name]
+            for name, key in keys.items()
+            if name == own.name or (not is_at_hand(folder, key) and _is_due(wanted[name]))
+        ]
         if len(missing) > 1:
             names = ", ".join(one.name for one in missing[1:])
             logger.info("this pass also computes the results of other jobs: %s", names)
-        parts = {one.name: folder / f"{keys[one.name]}{_mark()}" for one in missing}
-        for part in parts.values():
-            part.mkdir()
-        compute([(one, [parts[one.name] / path.name for path in one.outputs]) for one in missing])
-        for one in missing:
-            write_text(parts[one.name] / COMPUTED_BY, _this_job(own.name))
-            _leave(parts[one.name], folder / keys[one.name])
-        _fetch(folder / keys[own.name], own)
-        if _is_empty(folder):
-            delete_state(folder)
+        parts = [unfinished(folder, keys[one.name]) for one in missing]
+        compute(
+            [
+                (one, [part / path.name for path in one.outputs])
+                for one, part in zip(missing, parts, strict=True)
+            ]
+        )
+        _place(parts[0], own)
+        shutil.rmtree(folder / keys[own.name], ignore_errors=True)  # of another machine
+        for one, part in zip(missing[1:], parts[1:], strict=True):
+            if is_whole(part, one.outputs):
+                leave(part, folder / keys[one.name], own.name)
     finally:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+        tidy(folder)
         os.close(lock)
+
+
+def _is_due(one: Request) -> bool:
+    try:
+        return one.due()
+    except FileNotFoundError:
+        return False
+
+
+def _keys(wanted: dict[str, Wanted], settings: str) -> dict[str, str]:
+    """Return the keys of requests, the own first; without others whose inputs have just gone."""
+    own, *others = wanted
+    keys = {own: wanted[own].key(settings)}
+    for name in others:
+        with suppress(InputError):
+            keys[name] = wanted[name].key(settings)
+    return keys
 
 
 def _wait_for(folder: Path, own: Request, settings: str) -> int | None:
@@ -143,89 +191,40 @@ def _wait_for(folder: Path, own: Request, settings: str) -> int | None:
 
 
 def fetched(folder: Path, own: Request, settings: str) -> bool:
-    """Move a result that waits into place, and tell whether there was one."""
-    waiting = folder / own.key(settings)
-    if not waiting.is_dir():
+    """Move a result that waits into place, and tell whether there was one.
+
+    Raises:
+        InputError: An input of the job does not exist.
+    """
+    key = own.key(settings)
+    if not (folder / key).is_dir():
         return False
-    if not all((waiting / path.name).is_file() for path in own.outputs):
-        shutil.rmtree(waiting)  # its job was killed while it fetched them
-        return False
-    by = (waiting / COMPUTED_BY).read_text(encoding="utf-8")
-    logger.info("fetching the result, which another job has computed: %s", by)
-    _fetch(waiting, own)
-    if _is_empty(folder) and (lock := try_lock(folder)) is not None:
-        if _is_empty(folder):
-            delete_state(folder)
-        os.close(lock)
+    claimed = unfinished(folder, key)
+    try:
+        (folder / key).replace(claimed)  # of an empty folder
+        if not is_whole(claimed, own.outputs):
+            return False
+        by = (claimed / COMPUTED_BY).read_text(encoding="utf-8")
+        logger.info("fetching the result, which another job has computed: %s", by)
+        _place(claimed, own)
+    except FileNotFoundError:
+        return False  # another job has just deleted it, as one of other inputs
+    finally:
+        shutil.rmtree(claimed, ignore_errors=True)
+        if (lock := try_lock(folder)) is not None:
+            tidy(folder)
+            os.close(lock)
     return True
 
 
-def _fetch(waiting: Path, own: Request) -> None:
-    for output, place in zip(own.outputs, own.places(waiting), strict=True):
+def _place(part: Path, own: Request) -> None:
+    for output, place in zip(own.outputs, own.places(part), strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)
-        _move(waiting / output.name, place)
+        move(part / output.name, place)
         os.utime(place)
-    (waiting / COMPUTED_BY).unlink()
-    waiting.rmdir()
-
-
-def _move(file: Path, place: Path) -> None:
-    """Move a file, also where a link has put its place on another file system."""
-    try:
-        file.replace(place)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with atomic_path(place) as temporary:
-            shutil.copyfile(file, temporary)
-        file.unlink()
-
-
-def _is_empty(folder: Path) -> bool:
-    with suppress(FileNotFoundError):
-        return all(entry.name == LOCK for entry in folder.iterdir())
-    return False
-
-
-def _this_job(name: str) -> str:
-    """Return what tells this job from others: its name, machine, process, and id on SLURM."""
-    slurm = os.environ.get("SLURM_JOB_ID")
-    job = f", SLURM job {slurm}" if slurm else ""
-    return f"{name} on {socket.gethostname()}, process {os.getpid()}{job}"
-
-
-def _mark() -> str:
-    """Return the suffix of a folder whose result this process is still computing."""
-    return f".{os.getpid()}{_of_this_machine()}"
-
-
-def _of_this_machine() -> str:
-    return f".{socket.gethostname()}.part"
-
-
-def _leave(part: Path, waiting: Path) -> None:
-    """Give a finished result its name, unless another machine has left the same."""
-    try:
-        part.replace(waiting)
-    except OSError:
-        if not waiting.is_dir():
-            raise
-        shutil.rmtree(part)
-
-
-def _delete_others(folder: Path, keys: set[str]) -> None:
-    """Delete what a killed job left half done, and results of other inputs or settings.
-
-    A lock may hold on one machine only (Lustre mounted with ``localflock``): another machine's
-    unfinished folder may still be in use.
-    """
-    for entry in folder.iterdir():
-        half = entry.suffix == ".part" and not entry.name.endswith(_of_this_machine())
-        if entry.is_dir() and entry.name not in keys and not half:
-            shutil.rmtree(entry)
 
 
 def beside(path: Path, level: int, name: str) -> Path:
     """Return the path with the folder so many levels up renamed."""
-    folder = path.parents[level]
-    return folder.with_name(name) / path.relative_to(folder)
+    folder = path.absolute().parents[level]
+    return folder.with_name(name) / path.absolute().relative_to(folder)

@@ -1,5 +1,6 @@
 """Searching a pool chunk for one test set, or in one pass for all that are due."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,11 +8,14 @@ from pathlib import Path
 
 from gapmatch.data.embedding_files import open_embeddings
 from gapmatch.running.atomic import write_parquet
+from gapmatch.running.errors import InputError
 from gapmatch.running.shared_pass import Request, beside, fetched, share_pass
 from gapmatch.search.margins_file import margins_writer
 from gapmatch.search.search_tables import neighbours_table, thresholds
 from gapmatch.similarity.engine import PoolMargins, TestVectors
 from gapmatch.similarity.engines import EngineSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Search:
     @property
     def test_set(self) -> str:
         """The name of the test set."""
-        return self.tests.parents[1].name
+        return self.tests.absolute().parents[1].name
 
     def of(self, test_set: str) -> "Search":
         """Return the files of the same search for another test set."""
@@ -73,13 +77,23 @@ def search_chunk(
 
     def compute(wanted: Sequence[tuple[Request, Sequence[Path]]]) -> None:
         searches = [Search(*one.inputs[1:], *outputs) for one, outputs in wanted]
-        _search(pool, chunk, searches, ranks, k, engine)
+        try:
+            _search(pool, chunk, searches, ranks, k, engine)
+        except InputError as error:
+            if len(searches) == 1:
+                raise
+            logger.warning("searching for %s alone, because of: %s", own.test_set, error)
+            _search(pool, chunk, searches[:1], ranks, k, engine)
 
-    request, settings = _request(pool, own), f"ranks {list(ranks)}, {k} neighbours"
-    # First, because this does not need torch, whose import takes seconds.
-    if state and fetched(state, request, settings):
+    if state is None:
+        _search(pool, chunk, [own], ranks, k, engine)
         return
-    if state and engine.on_gpu():
+    request = _request(pool, own)
+    settings = f"ranks {list(ranks)}, {k} neighbours, engine {engine.engine}"
+    # First, because this does not need torch, whose import takes seconds.
+    if fetched(state, request, settings):
+        return
+    if engine.on_gpu():
         share_pass(state, request, [_request(pool, one) for one in others], settings, compute)
     else:
         _search(pool, chunk, [own], ranks, k, engine)

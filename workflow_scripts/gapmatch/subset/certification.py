@@ -1,10 +1,11 @@
 """Certifying subsets: from their files to certificates, or to what violates them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,120 +15,22 @@ from gapmatch.data.embedding_files import (
     embedded_chunks,
     open_chunks,
     open_embeddings,
+    require_same_dimension,
 )
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.option_types import Device, Positive
 from gapmatch.running.result_files import read_object
-from gapmatch.running.shared_pass import Request, beside, share_pass
+from gapmatch.running.shared_pass import share_pass
+from gapmatch.subset.certificate_files import CertificateRequest, Certification, is_matched
 from gapmatch.subset.selection import kept_path, read_kept
 
 if TYPE_CHECKING:
     from gapmatch.subset.certificate import Chunk, Profile
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Certification:
-    """The files of the certification of a subset, most of them in the subset's folder.
-
-    Attributes:
-        subset: Name of the subset.
-        summary: Its summary.json.
-        kept: Folder of its kept_<chunk>.parquet.
-        tests: Embeddings of the test sets that it is measured against, by name.
-        certificate: Output: certificate.json.
-        nearest: Output: nearest.parquet.
-        profile: Output: profile.parquet.
-    """
-
-    subset: str
-    summary: Path
-    kept: Path
-    tests: Mapping[str, Path]
-    certificate: Path
-    nearest: Path
-    profile: Path
-
-    def of(self, subset: str, test_sets: Sequence[str]) -> "Certification":
-        """Return the files of the certification of another subset."""
-        tests = next(iter(self.tests.values()))
-        return Certification(
-            subset,
-            beside(self.summary, 0, subset),
-            beside(self.kept, 0, subset),
-            {name: beside(tests, 1, name) for name in test_sets},
-            beside(self.certificate, 0, subset),
-            beside(self.nearest, 0, subset),
-            beside(self.profile, 0, subset),
-        )
-
-    @property
-    def outputs(self) -> tuple[Path, Path, Path]:
-        """The output files if the certificate holds, the certificate last."""
-        return (self.nearest, self.profile, self.certificate)
-
-    @property
-    def violated(self) -> tuple[Path, Path, Path]:
-        """The output files if it is violated: under other names nothing trains on the subset."""
-        nearest, profile, certificate = (
-            path.with_suffix(f".violated{path.suffix}") for path in self.outputs
-        )
-        return (nearest, profile, certificate)
-
-    def declared(self, images: int) -> dict[str, Any]:
-        """Read what the summary declares, and check that it fits the other files.
-
-        Args:
-            images: Number of images of the reference.
-        """
-        keys = ["subset", "method", "test_sets", "rank", "offset", "embedder"]
-        declared = read_object(self.summary, keys)
-        if declared["subset"] != self.subset:
-            raise InputError(
-                f"{self.summary}: is about the subset {declared['subset']}, expected {self.subset}."
-            )
-        absent = set(declared["test_sets"]) - set(self.tests)
-        if absent and is_matched(declared):
-            raise InputError(
-                f"{self.summary}: {self.subset} is matched to {', '.join(sorted(absent))}, of "
-                "which --tests gives no embeddings; add them."
-            )
-        if is_matched(declared) and images < declared["rank"]:
-            raise InputError(
-                f"the reference holds {images} images, too few to match rank {declared['rank']}; "
-                f"lower the rank of {self.subset}."
-            )
-        return declared
-
-
-@dataclass(frozen=True)
-class CertificateRequest(Request):
-    """A certificate that a job wants; where it goes depends on whether it is violated.
-
-    Attributes:
-        files: Its files.
-        images: Number of images of the reference.
-    """
-
-    files: Certification
-    images: int
-
-    def due(self) -> bool:
-        """Return whether it can be computed and is not there."""
-        try:
-            return super().due() and bool(self.files.declared(self.images))
-        except InputError:
-            return False  # what is wrong with another subset is for its own job to tell
-
-    def places(self, waiting: Path) -> tuple[Path, ...]:
-        """Return where its files go, which wait in a folder."""
-        found = read_object(waiting / self.files.certificate.name, ["violations"])
-        return self.files.violated if found["violations"] else self.files.outputs
-
-
-def is_matched(declared: Mapping[str, Any]) -> bool:
-    """Return whether a subset promises a threshold."""
-    return bool(declared["method"] == "gap_match")
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 def certify_subset(
@@ -187,12 +90,12 @@ def certify_subset(
         return CertificateRequest(one.subset, tuple(inputs), one.outputs, one, images)
 
     def compute(wanted: Sequence[tuple[CertificateRequest, Sequence[Path]]]) -> None:
-        certifications = [one.files for one, _ in wanted]
-        declared = {one.subset: one.declared(images) for one in certifications}
-        ranks = max(one["rank"] or 1 for one in declared.values())
-        measured = _measure(certifications, ranks, pool_files, reference_files, device, threads)
+        pass_ = _Pass(own, pool_files, reference_files)
+        declared = pass_.join([one.files for one, _ in wanted], images)
+        measured = pass_.measure(declared, device, threads)
         for one, outputs in wanted:
-            _write(declared[one.name], measured[one.name], outputs)
+            if one.name in measured:
+                _write(declared[one.name], measured[one.name], outputs)
 
     for path in own.violated:
         path.unlink(missing_ok=True)
@@ -201,50 +104,90 @@ def certify_subset(
     _refuse_violation(own)
 
 
-def _measure(
-    certifications: Sequence[Certification],
-    ranks: int,
-    pool_files: Sequence[EmbeddedChunk],
-    reference_files: Sequence[EmbeddedChunk],
-    device: Device,
-    threads: int,
-) -> dict[str, dict[str, "Profile"]]:
-    """Measure the test sets of some subsets, in one pass over reference and pool."""
-    # Imported here because a job that only fetches its certificate does not need torch.
-    import torch
+class _Pass:
+    """One pass over reference and pool for several subsets.
 
-    from gapmatch.models.weights import choose_device
-    from gapmatch.subset import certificate
+    A subset of which a file is unusable is left out, for its own job to say; the job's own raises.
+    """
 
-    torch.set_num_threads(threads)
-    tests = {name: path for one in certifications for name, path in one.tests.items()}
-    for path in tests.values():
-        open_embeddings(path)
-    place = choose_device(device).type
-    return certificate.profiles(
-        tests,
-        {one.subset: list(one.tests) for one in certifications},
-        _chunks(reference_files, []),
-        _chunks(pool_files, certifications),
-        ranks,
-        certificate.BLOCK_ROWS[place],
-        place,
-    )
+    def __init__(
+        self,
+        own: Certification,
+        pool: Sequence[EmbeddedChunk],
+        reference: Sequence[EmbeddedChunk],
+    ) -> None:
+        self._own = own
+        self._pool, self._reference = pool, reference
+        self._joined: dict[str, Certification] = {}
+
+    def join(self, ones: Sequence[Certification], images: int) -> dict[str, dict[str, Any]]:
+        """Return what the subsets declare that are measured.
+
+        Args:
+            ones: Subsets, the own first.
+            images: Number of images of the reference.
+        """
+        pool = open_chunks(self._pool)[0]
+        declared = {}
+        for one in ones:
+            with self._leaving_out(one):
+                declared[one.subset] = one.declared(images)
+                for path in one.tests.values():
+                    require_same_dimension(pool, open_embeddings(path))
+                self._joined[one.subset] = one
+        return declared
+
+    def measure(
+        self, declared: Mapping[str, Mapping[str, Any]], device: Device, threads: int
+    ) -> dict[str, dict[str, "Profile"]]:
+        """Return the profiles of the subsets that joined, by subset and test set."""
+        # Imported here because a job that only fetches its certificate does not need torch.
+        import torch
+
+        from gapmatch.models.weights import choose_device
+        from gapmatch.subset import certificate
+
+        torch.set_num_threads(threads)
+        place = choose_device(device).type
+        joined = dict(self._joined)
+        tests = {name: path for one in joined.values() for name, path in one.tests.items()}
+        measured = certificate.profiles(
+            tests,
+            {subset: list(one.tests) for subset, one in joined.items()},
+            _chunks(self._reference, lambda _, rows: {certificate.REFERENCE: np.ones(rows, bool)}),
+            _chunks(self._pool, lambda files, rows: self._kept(joined, files, rows)),
+            max(declared[subset]["rank"] or 1 for subset in joined),
+            certificate.BLOCK_ROWS[place],
+            place,
+        )
+        return {subset: measured[subset] for subset in self._joined}
+
+    def _kept(
+        self, joined: Mapping[str, Certification], files: EmbeddedChunk, rows: int
+    ) -> dict[str, Mask]:
+        """Return which rows of a chunk each subset keeps; of one that is left out now, none."""
+        masks = {subset: np.zeros(rows, dtype=np.bool_) for subset in joined}
+        for subset, one in list(self._joined.items()):
+            with self._leaving_out(one):
+                masks[subset][read_kept(one.kept, files.chunk, rows)] = True
+        return masks
+
+    @contextmanager
+    def _leaving_out(self, one: Certification) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            if one is self._own:
+                raise
+            self._joined.pop(one.subset, None)
+            logger.warning("%s is left to its own job: %s", one.subset, error)
 
 
 def _chunks(
-    chunks: Sequence[EmbeddedChunk], certifications: Sequence[Certification]
+    chunks: Sequence[EmbeddedChunk], kept: Callable[[EmbeddedChunk, int], Mapping[str, Mask]]
 ) -> list["Chunk"]:
-    """Return embedding files, and what subsets keep of each; without subsets, all of it."""
-    from gapmatch.subset.certificate import REFERENCE, Chunk
-
-    def kept(files: EmbeddedChunk, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
-        if not certifications:
-            return {REFERENCE: np.ones(rows, dtype=np.bool_)}
-        masks = {one.subset: np.zeros(rows, dtype=np.bool_) for one in certifications}
-        for one in certifications:
-            masks[one.subset][read_kept(one.kept, files.chunk, rows)] = True
-        return masks
+    """Return embedding files, and what subsets keep of each."""
+    from gapmatch.subset.certificate import Chunk
 
     return [
         Chunk(files.embeddings, len(stored), partial(kept, files, len(stored)))
