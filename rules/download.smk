@@ -166,14 +166,14 @@ def ingest_options(wildcards):
         {
             **origin.model_dump(),
             "chunks": len(FILES.chunks(dataset)),
-            **(packing if sources()[origin.kind].listing else {}),
+            **(packing if sources()[origin.kind].packs else {}),
         }
     )
 
 
 # One rule for each source that needs no others.
 for name, kind in sources().items():
-    if kind.listing or kind.ingest:
+    if kind.packs or kind.ingest:
 
         rule:
             name:
@@ -203,7 +203,7 @@ for name, kind in sources().items():
                 settings=ingest_options,
             message:
                 "Packing {wildcards.dataset} chunk {wildcards.chunk} into shards"
-                if kind.listing
+                if kind.packs
                 else "Listing the shards of {wildcards.dataset} chunk {wildcards.chunk}"
             shell:
                 "python {SCRIPTS}/ingest.py {params.kind} {params.settings} "

@@ -3,6 +3,18 @@
 TEST_DATA = f"{RESULTS}/data/{{test_set}}/{TEST_CHUNK}"
 
 
+def template_options(wildcards):
+    """Return the options of a test set's prompt templates."""
+    chosen = STUDY.test_sets[wildcards.test_set].templates
+    templates = chosen or STUDY.evaluation.templates
+    return options(
+        {
+            "templates": [templates] if isinstance(templates, str) else templates,
+            "own_templates": chosen is None,
+        }
+    )
+
+
 rule evaluate_zero_shot:
     input:
         weights=rules.train_clip.output.weights,
@@ -23,17 +35,13 @@ rule evaluate_zero_shot:
         workers=COMPUTE.embedding_workers,
     params:
         model=STUDY.training.model,
-        templates=(
-            [STUDY.evaluation.templates]
-            if isinstance(STUDY.evaluation.templates, str)
-            else STUDY.evaluation.templates
-        ),
+        templates=template_options,
     message:
         "Evaluating {wildcards.subset}, seed {wildcards.seed}, on {wildcards.test_set}"
     shell:
         "python {SCRIPTS}/evaluate_zero_shot.py --training-set {wildcards.subset} "
         "--seed {wildcards.seed} --model {params.model:q} --checkpoint {input.weights} "
-        "--data {input.data} --templates {params.templates:q} "
+        "--data {input.data} {params.templates} "
         "--device {resources.device} --workers {resources.workers} "
         "--predictions {output.predictions} --summary {output.summary} > {log} 2>&1"
 

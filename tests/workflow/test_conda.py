@@ -41,7 +41,8 @@ CLASSIFIER = {
 }
 # What an emoji study of one size and one offset has no use for.
 NOT_RUN = {
-    *("slice_urls", "ingest_shards", "ingest_imagenet", "import_embeddings"),
+    *("slice_urls", "ingest_shards", "ingest_imagenet", "ingest_domainnet"),
+    *("ingest_clip_benchmark", "import_embeddings"),
     *("figure_dose_response", "figure_transfer_by_size"),
     "inspect_data",  # a target of its own
 }

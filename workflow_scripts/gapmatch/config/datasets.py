@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 
 from pydantic import AfterValidator, Field
 
+from gapmatch.config.evaluation import Templates
 from gapmatch.download.source import SourceSettings, sources
 from gapmatch.kinds.section import Section
 
@@ -52,3 +53,8 @@ class TestSet(Section):
     __test__ = False  # not a pytest class
 
     source: LabelledSource = Field(description="Where the test images come from.")
+    templates: Templates | None = Field(
+        None,
+        description="Prompt templates of this test set, as evaluation.templates; by default those "
+        "that it ships (clip_benchmark), else evaluation.templates.",
+    )

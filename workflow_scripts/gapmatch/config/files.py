@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from gapmatch.config.study import Study, parse_study
+from gapmatch.download.source import SourceSettings
 from gapmatch.running.errors import InputError
 
 LOCAL_MODEL = "local-dir:"
@@ -53,6 +54,13 @@ def load_study(values: dict[str, Any], files: Sequence[Path | str]) -> Study:
         if len(missing) > SHOWN:
             lines.append(f"  and {len(missing) - SHOWN} more")
         raise InputError(f"{name} names paths that are missing:\n" + "\n".join(lines))
+    faults = [
+        f"  {key}.source.{part}: {message}"
+        for key, source in _sources(study).items()
+        for part, message in source.faults()
+    ]
+    if faults:
+        raise InputError(f"{name} names data that cannot be used:\n" + "\n".join(faults))
     return study
 
 
@@ -63,10 +71,14 @@ def missing_paths(study: Study) -> Iterator[tuple[str, Path]]:
             yield key, path
 
 
-def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
+def _sources(study: Study) -> dict[str, SourceSettings]:
+    """Return the sources of a study by their keys."""
     sources = {"pool": study.pool.source, "reference": study.reference.source}
-    sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
-    for name, source in sources.items():
+    return sources | {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
+
+
+def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
+    for name, source in _sources(study).items():
         for key, path in source.paths():
             yield f"{name}.source.{key}", path
     if study.figures.published:

@@ -39,6 +39,7 @@ class Chunk:
         classes: Class names by label; empty for unlabelled datasets.
         imagenet_indices: By label, the indices of the ImageNet classes that the class is; empty
             for datasets that are none of ImageNet's.
+        templates: Prompt templates that the dataset ships, {} for the class name; mostly empty.
         urls: How many links or files the samples were made from; None is as many as samples.
     """
 
@@ -48,6 +49,7 @@ class Chunk:
     samples: int
     classes: tuple[str, ...]
     imagenet_indices: tuple[tuple[int, ...], ...] = ()
+    templates: tuple[str, ...] = ()
     urls: int | None = None
 
     @property
@@ -91,6 +93,7 @@ def read_chunk(folder: Path) -> Chunk:
                 tuple(int(index) for index in indices)
                 for indices in values.get("imagenet_indices") or ()
             ),
+            templates=tuple(values.get("templates") or ()),
             urls=int(values["urls"]),
         )
     except FileNotFoundError:
@@ -118,8 +121,9 @@ def require_unchanged(chunk: Chunk) -> None:
             raise InputError(f"{shard.path} cannot be read: {error.strerror}") from error
         if size != shard.size:
             raise InputError(
-                f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. To embed "
-                "and prune it as it is now, add --forcerun ingest_shards to your command"
+                f"{shard.path} has {size} bytes; it had {shard.size} when it was listed. To use it "
+                "as it is now, add --forcerun ingest_KIND to your command, KIND as in its source "
+                "(such as ingest_shards)"
             )
 
 
@@ -145,4 +149,6 @@ def write_chunk(folder: Path, chunk: Chunk) -> None:
     }
     if chunk.imagenet_indices:
         values["imagenet_indices"] = chunk.imagenet_indices
+    if chunk.templates:
+        values["templates"] = chunk.templates
     write_json(folder / MANIFEST, values)

@@ -168,23 +168,35 @@ def samples(
     """
     for number, image in enumerate(images):
         path = image.path.relative_to(root).as_posix()
-        metadata = {
-            "path": path,
-            "class_name": image.class_name,
-            "label": image.label,
-            "style": styles.get(path),
-        }
         extension = image.path.suffix.lower().removeprefix(".")
         content = {extension: image.path.read_bytes()}
         yield (
             f"{number:09d}",
             {
                 **({"png": without_border(image.path, border)} if border else content),
-                "txt": caption.replace("{class}", image.class_name).encode(),
-                "cls": str(image.label).encode(),
-                "json": json.dumps(metadata, sort_keys=True).encode(),
+                **label_members(path, image.class_name, image.label, caption, styles.get(path)),
             },
         )
+
+
+def label_members(
+    path: str, class_name: str, label: int, caption: str, style: str | None = None
+) -> Members:
+    """Return what stands beside an image in its sample: a caption, a label, metadata.
+
+    Args:
+        path: Where the image was.
+        class_name: Name of its class.
+        label: Position of its class.
+        caption: Text in which {class} stands for the class name.
+        style: Its style, where known.
+    """
+    metadata = {"path": path, "class_name": class_name, "label": label, "style": style}
+    return {
+        "txt": caption.replace("{class}", class_name).encode(),
+        "cls": str(label).encode(),
+        "json": json.dumps(metadata, sort_keys=True).encode(),
+    }
 
 
 def without_border(path: Path, border: int) -> bytes:

@@ -46,13 +46,13 @@ def _problem(raw: ShardSample, use: Use) -> str | None:
         if use is Use.TRAINING:
             caption_of(raw.members)
         else:
-            _label_of(raw.members)
+            label_of(raw.members)
     except ValueError as error:
         return str(error)
     return None
 
 
-def _label_of(members: Members) -> int | None:
+def label_of(members: Members) -> int | None:
     """Return a sample's label, if it has one.
 
     Raises:
@@ -82,7 +82,7 @@ def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
 
 def _known_label(members: Members) -> int | None:
     try:
-        return _label_of(members)
+        return label_of(members)
     except ValueError:
         return None
 

@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from gapmatch.data.chunks import Chunk
+from gapmatch.data.chunks import Chunk, write_chunk
 from gapmatch.data.imagefolder import chunk_images, pack_chunk, samples
-from gapmatch.download.source import ChunkJob, Listing, Source
+from gapmatch.data.labelled_shards import chunk_samples, list_shards, packed_samples
+from gapmatch.download.source import ChunkJob, LabelledShards, Listing, Source
+from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.errors import InputError
+
+REFERENCE = "reference"
+"""The dataset that is trained on, so that its samples have captions."""
 
 
 def ingestion(name: str) -> Callable[..., None]:
@@ -21,12 +26,13 @@ def ingestion(name: str) -> Callable[..., None]:
     kind: Source = import_module(f"gapmatch.download.sources.{name}").SOURCE
     if kind.ingest:
         return kind.ingest
-    if kind.listing is None:
+    if not kind.packs:
         raise InputError(f"{name}: rules of its own make its chunks")
-    listing = kind.listing
 
     def ingest(*, source, job: ChunkJob, caption: str, samples_per_shard: int) -> None:  # type: ignore[no-untyped-def]
         """Pack one chunk of labelled images into webdataset shards.
+
+        A test set that is in shards is read in place.
 
         Args:
             source: Where they are.
@@ -34,7 +40,12 @@ def ingestion(name: str) -> Callable[..., None]:
             caption: Caption with {class}.
             samples_per_shard: Images per shard.
         """
-        pack(listing(source), job, caption, samples_per_shard)
+        if kind.listing:
+            pack(kind.listing(source), job, caption, samples_per_shard)
+        elif kind.shards and job.dataset == REFERENCE:
+            repack(kind.shards(source), job, caption, samples_per_shard)
+        elif kind.shards:
+            list_in_place(kind.shards(source), job)
 
     ingest.__annotations__["source"] = kind.settings
     return ingest
@@ -55,3 +66,35 @@ def pack(listing: Listing, job: ChunkJob, caption: str, samples_per_shard: int) 
         job.dataset, job.chunk, (), len(images), listing.classes, listing.imagenet_indices
     )
     pack_chunk(packed, job.out, chunk, samples_per_shard)
+
+
+def repack(found: LabelledShards, job: ChunkJob, caption: str, samples_per_shard: int) -> None:
+    """Pack one chunk of images in shards into others: with captions, and the classes mixed.
+
+    Args:
+        found: All images of the dataset.
+        job: The chunk.
+        caption: Caption with {class}.
+        samples_per_shard: Images per shard.
+    """
+    _, all_samples = list_shards(found.tars, found.classes, found.named_by)
+    chosen = chunk_samples(all_samples, int(job.chunk), job.chunks)
+    packed = packed_samples(chosen, found.tars, found.classes, caption)
+    chunk = Chunk(job.dataset, job.chunk, (), len(chosen), found.classes)
+    pack_chunk(packed, job.out, chunk, samples_per_shard)
+
+
+def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
+    """Make a test set of shards that stay where they are.
+
+    Args:
+        found: Its images.
+        job: Its chunk.
+    """
+    shards, _ = list_shards(found.tars, found.classes, found.named_by)
+    number = sum(shard.samples for shard in shards)
+    chunk = Chunk(
+        job.dataset, job.chunk, tuple(shards), number, found.classes, templates=found.templates
+    )
+    with atomic_directory(job.out) as folder:
+        write_chunk(folder, chunk)

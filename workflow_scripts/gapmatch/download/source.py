@@ -32,6 +32,13 @@ class SourceSettings(Section):
         """Yield the key and the path of each input that must exist when a run starts."""
         yield from ()
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what small files tell is wrong: the key, and a message.
+
+        It is asked when a run starts, for sources of which all ``paths`` exist.
+        """
+        yield from ()
+
     def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
         """Yield what does not fit the rest of the study: key, value and what is expected.
 
@@ -76,6 +83,23 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class LabelledShards:
+    """Webdataset shards of labelled images that exist already.
+
+    Attributes:
+        tars: The shards, in order.
+        classes: Names of the classes; the labels in the shards (cls) are positions in it.
+        named_by: The file that names the classes, for messages.
+        templates: Prompt templates with {} for the class name; empty where it ships none.
+    """
+
+    tars: tuple[Path, ...]
+    classes: tuple[str, ...]
+    named_by: Path
+    templates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ChunkJob:
     """The chunk to make: options of ingest.py.
 
@@ -100,6 +124,8 @@ class Source:
         settings: Its keys in a study.
         listing: Lists the images of a reference or test set, which are then packed into shards;
             None for a source of the pool.
+        shards: Finds the shards of a reference or test set: a test set is read in place, a
+            reference packed with captions; None for other sources.
         ingest: Makes a chunk of the pool; None where rules of its own do.
         both: Rules of its own make the pool as well as reference and test sets.
         environment: Conda environment in ``envs/``.
@@ -107,6 +133,7 @@ class Source:
 
     settings: type[SourceSettings]
     listing: Callable[..., Listing] | None = None
+    shards: Callable[..., LabelledShards] | None = None
     ingest: Callable[..., None] | None = None
     both: bool = False
     environment: str = "download"
@@ -114,18 +141,25 @@ class Source:
     @property
     def labelled(self) -> bool:
         """Whether the reference and test sets may come from it."""
-        return self.both or self.listing is not None
+        return self.both or self.packs
 
     @property
     def pool(self) -> bool:
         """Whether the pool may come from it."""
-        return self.both or self.listing is None
+        return self.both or not self.packs
+
+    @property
+    def packs(self) -> bool:
+        """Whether the reference from it is packed into shards with captions."""
+        return self.listing is not None or self.shards is not None
 
 
 def _check(name: str, source: Source) -> None:
     require_tag(source.settings, SourceSettings, "kind", name)
-    if source.listing and source.ingest:
-        raise TypeError("expected listing (reference, test sets) or ingest (the pool), not both")
+    if sum(one is not None for one in (source.listing, source.shards, source.ingest)) > 1:
+        raise TypeError(
+            "expected listing or shards (reference, test sets) or ingest (the pool), not both"
+        )
     if source.ingest:
         require_arguments(source.ingest, {"source", "job"})
 

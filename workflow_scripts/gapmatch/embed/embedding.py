@@ -245,5 +245,12 @@ def join_shards(
             f"{told or 'its shards are empty'}"
         )
     join_embeddings(embeddings, [stem.with_suffix(EMBEDDINGS) for stem in stems])
-    write_parquet(metadata, known)
+    write_parquet(metadata, _with_class_names(known, chunk.classes))
     write_parquet(rejected, lost)
+
+
+def _with_class_names(known: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+    """Name the classes of samples that tell their label only: those of shards of other tools."""
+    names = dict(enumerate(classes))
+    named = pl.col("label").replace_strict(names, default=None, return_dtype=pl.String)
+    return known.with_columns(class_name=pl.coalesce("class_name", named)) if names else known

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch.data.chunks import read_chunk
+from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.evaluate import zero_shot
 from gapmatch.evaluate.predictions import summarise
 from gapmatch.models.clip_models import load_clip
@@ -20,6 +20,7 @@ def evaluate_zero_shot(
     checkpoint: Path,
     data: Path,
     templates: list[str],
+    own_templates: bool = False,
     device: Device = "auto",
     workers: int = 1,
     predictions: Path,
@@ -34,13 +35,16 @@ def evaluate_zero_shot(
         checkpoint: File of weights.
         data: Folder of the test set's chunk.
         templates: openai, simple, or templates with {}.
+        own_templates: Take those that the test set ships instead, where it ships some.
         device: auto takes a GPU where there is one.
         workers: Processes that decode images.
         predictions: Output (.parquet).
         summary: Output (.json).
     """
-    chosen = zero_shot.choose_templates(templates)
     chunk, place = read_chunk(data), choose_device(device)
+    require_unchanged(chunk)
+    shipped = chunk.templates if own_templates else ()
+    chosen = shipped or zero_shot.choose_templates(templates)
     network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
     found = zero_shot.classify(chunk, network, preprocess, tokenizer, chosen, place, workers)
     write_parquet(predictions, found)

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from gapmatch.data.chunks import read_chunk
+from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.evaluate.classification import class_outputs, classify
 from gapmatch.evaluate.predictions import summarise
 from gapmatch.models.classifiers import load_classifier
@@ -42,6 +42,7 @@ def evaluate_classifier(
         summary: Output (.json).
     """
     chunk, place = read_chunk(data), choose_device(device)
+    require_unchanged(chunk)
     network, preprocess = load_classifier(model, place, checkpoint, image_size)
     answers = int(network.num_classes)  # type: ignore[arg-type]
     outputs = class_outputs(answers, chunk, read_chunk(reference))

@@ -13,10 +13,11 @@ from tqdm import tqdm
 from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.imagefolder import without_border
+from gapmatch.data.labelled_shards import list_shards, packed_samples
 from gapmatch.data.links import collected, link_files, read_links
 from gapmatch.data.samples import Use
 from gapmatch.data.shard_samples import ShardSample, located_samples, shard_samples
-from gapmatch.download.source import Listing, SourceSettings, sources
+from gapmatch.download.source import LabelledShards, Listing, SourceSettings, sources
 from gapmatch.download.sources.shards import ShardsSource
 from gapmatch.download.sources.urls import UrlsSource
 from gapmatch.inspection.findings import Look, spread
@@ -196,13 +197,33 @@ def _look_at_rows(look: Look, links: pl.DataFrame) -> None:
 
 def look_at_labelled(dataset: str, source: SourceSettings) -> Look:
     """Look at the images of a reference or a test set."""
-    look, listing = Look(dataset), sources()[source.kind].listing
+    look, kind = Look(dataset), sources()[source.kind]
     with look.errors(), _warnings_of_readers(look):
-        if listing:
-            found = listing(source)
+        if kind.listing:
+            found = kind.listing(source)
             look.imagenet_indices = found.imagenet_indices
             _look_at_images(look, found)
+        elif kind.shards:
+            _look_at_labelled_shards(look, kind.shards(source))
     return look
+
+
+def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
+    """Look at labelled images in shards."""
+    _, samples = list_shards(found.tars, found.classes, found.named_by)
+    _look_at_classes(look, found.classes, [sample.label for sample in samples])
+    look.facts["shards"] = f"{len(found.tars):,}"
+    look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
+    chosen = spread(samples, IMAGES)
+    packed = packed_samples(chosen, found.tars, found.classes, "{class}")
+
+    def shown() -> Iterator[tuple[str, ShardSample]]:
+        for sample, (key, members) in zip(
+            tqdm(chosen, unit="image", mininterval=5, desc=look.dataset), packed, strict=True
+        ):
+            yield f"{found.tars[sample.shard].name}/{key}", ShardSample(key, members, None)
+
+    tell(look, count(shown(), Use.TEST, PICTURES))
 
 
 @contextmanager
@@ -224,25 +245,8 @@ def _warnings_of_readers(look: Look) -> Iterator[None]:
 
 def _look_at_images(look: Look, listing: Listing) -> None:
     """Look at the images of classes; those with a border must be larger than it."""
-    images, names = listing.images, listing.classes
-    look.images = len(images)
-    look.classes = names
-    per_class = Counter(dict.fromkeys(range(len(names)), 0))
-    per_class.update(image.label for image in images)
-    smallest, largest = min(per_class.values()), max(per_class.values())
-    look.facts["images in all"] = f"{len(images):,}"
-    look.facts["classes"] = f"{len(names):,}, of {_range(smallest, largest)} images"
-    empty = [names[label] for label, number in per_class.items() if not number]
-    if empty:
-        look.warning(f"{len(empty)} classes have no image: {', '.join(empty[:SHOWN])}")
-    if len(names) == 1:
-        look.warning("it has only one class, so every answer of a model is right")
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
-    if repeated:
-        look.warning(
-            f"several classes share a name ({', '.join(repeated[:SHOWN])}): zero-shot "
-            "classification cannot tell them apart"
-        )
+    images = listing.images
+    _look_at_classes(look, listing.classes, [image.label for image in images])
     chosen = spread(images, IMAGES)
     shown = {image.path for image in spread(chosen, PICTURES)}
     # Those that are shown first, or they would all be of the first class.
@@ -261,3 +265,25 @@ def _look_at_images(look: Look, listing: Listing) -> None:
             yield path, ShardSample(image.path.stem, members, None)
 
     tell(look, count(samples(), Use.TEST, PICTURES))
+
+
+def _look_at_classes(look: Look, names: Sequence[str], labels: Sequence[int]) -> None:
+    """Tell the classes of labelled images, and what is odd about them."""
+    look.images = len(labels)
+    look.classes = tuple(names)
+    per_class = Counter(dict.fromkeys(range(len(names)), 0))
+    per_class.update(labels)
+    smallest, largest = min(per_class.values()), max(per_class.values())
+    look.facts["images in all"] = f"{len(labels):,}"
+    look.facts["classes"] = f"{len(names):,}, of {_range(smallest, largest)} images"
+    empty = [names[label] for label, number in per_class.items() if not number]
+    if empty:
+        look.warning(f"{len(empty)} classes have no image: {', '.join(empty[:SHOWN])}")
+    if len(names) == 1:
+        look.warning("it has only one class, so every answer of a model is right")
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
+    if repeated:
+        look.warning(
+            f"several classes share a name ({', '.join(repeated[:SHOWN])}): zero-shot "
+            "classification cannot tell them apart"
+        )

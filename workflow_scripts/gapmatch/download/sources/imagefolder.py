@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gapmatch.data.file_lists import only_listed
 from gapmatch.data.imagefolder import image_styles, list_images
 from gapmatch.download.source import Listing, Source, SourceSettings
 
@@ -23,16 +24,25 @@ class ImageFolderSource(SourceSettings):
         "is used where it exists, else the folder names with '_' as space.",
     )
 
+    files: Path | None = Field(
+        None,
+        description="Text file that lists the images to take, a path relative to root in each "
+        "line (a label behind it is passed over); by default all are taken.",
+    )
+
     def paths(self) -> Iterator[tuple[str, Path]]:
-        """Yield the folder, and the file of class names where there is one."""
+        """Yield the folder, and the files of class names and images where there are some."""
         yield "root", self.root
-        if self.class_names:
-            yield "class_names", self.class_names
+        for key, path in (("class_names", self.class_names), ("files", self.files)):
+            if path:
+                yield key, path
 
 
 def listing(source: ImageFolderSource) -> Listing:
     """List the images of all classes."""
     images, classes = list_images(source.root, source.class_names)
+    if source.files:
+        images = only_listed(images, source.root, source.files)
     return Listing(source.root, images, tuple(classes), image_styles(source.root))
 
 

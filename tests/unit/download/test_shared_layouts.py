@@ -1,0 +1,249 @@
+"""Test sets in the layouts that the community shares: read as they are, refused where they have
+holes, and evaluated as open_clip alone does."""
+
+import json
+import re
+from pathlib import Path
+
+import benchmark_miniatures as miniatures
+import numpy as np
+import open_clip
+import polars as pl
+import pytest
+import torch
+import yaml
+from benchmark_miniatures import CLASS_NAMES, TEMPLATES
+from programs import MODEL, ROOT, run_here
+from untrained_models import untrained_clip
+
+from gapmatch.config import load_study
+from gapmatch.data.chunks import read_chunk, require_unchanged
+from gapmatch.data.shards import read_samples
+from gapmatch.running.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "wds_eurosat"
+
+
+def ingest(kind: str, out: Path, dataset: str, *settings: object, chunk: int = 0, chunks: int = 1):
+    run_here(
+        *("ingest", kind, *settings),
+        *("--dataset", dataset, "--chunk", f"{chunk:05d}", "--chunks", chunks, "--out", out),
+        *("--caption", "a photo of a {class}", "--samples-per-shard", 4),
+    )
+    return read_chunk(out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], message: str, *arguments: object) -> None:
+    """Check that a source is refused with a message."""
+    with pytest.raises(SystemExit):
+        ingest(*arguments)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_test_set_is_read_in_place(root, tmp_path):
+    made = miniatures.clip_benchmark(root)
+    found = ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    assert [shard.path for shard in found.shards] == [root / f"test/{n}.tar" for n in range(3)]
+    assert [shard.samples for shard in found.shards] == [5, 5, 2]
+    assert found.samples == len(made)
+    assert found.classes == tuple(CLASS_NAMES)
+    assert found.templates == tuple(one.replace("{c}", "{}") for one in TEMPLATES)
+    assert [path.name for path in (tmp_path / "chunk").iterdir()] == ["chunk.json"]
+    (root / "test/2.tar").write_bytes(b"other")
+    with pytest.raises(InputError, match="had .* when it was listed"):
+        require_unchanged(found)
+
+
+def test_a_reference_is_packed_with_captions_and_mixed_classes(root, tmp_path):
+    made = miniatures.clip_benchmark(root, "train", labels=sorted((0, 1, 2) * 4), extension="jpg")
+    settings = ("--root", root, "--split", "train")
+    keys, labels = [], []
+    for chunk in range(2):
+        out = tmp_path / f"{chunk}"
+        found = ingest("clip_benchmark", out, "reference", *settings, chunk=chunk, chunks=2)
+        assert (found.samples, found.classes) == (6, tuple(CLASS_NAMES))
+        for shard in found.shards:
+            assert shard.path.parent == out
+            for _, members in read_samples(shard.path):
+                label = int(members["cls"])
+                metadata = json.loads(members["json"])
+                key = metadata["path"].rpartition("/")[2]
+                assert made[key][1] == label == metadata["label"]
+                assert members["txt"].decode() == f"a photo of a {CLASS_NAMES[label]}"
+                originals = dict(read_samples(root / "train" / metadata["path"].split("/")[0]))
+                assert members["jpg"] == originals[key]["jpg"]
+                keys.append(key)
+                labels.append(label)
+    assert sorted(keys) == sorted(made)
+    assert labels != sorted(labels)
+
+
+def test_zero_shot_is_as_open_clip_alone_with_the_templates_that_it_ships(root, tmp_path):
+    made = miniatures.clip_benchmark(root)
+    chunk = tmp_path / "chunk"
+    ingest("clip_benchmark", chunk, "eurosat", "--root", root)
+    clip = untrained_clip(tmp_path / "clip.pt")
+    expected = {
+        "own": [template.replace("{c}", "{}") for template in TEMPLATES],
+        "given": ["a photo of a {}"],
+    }
+    for name, templates in expected.items():
+        run_here(
+            "evaluate_zero_shot",
+            *("--training-set", "untrained", "--seed", 0, "--model", MODEL, "--checkpoint", clip),
+            *("--data", chunk, "--templates", "a photo of a {}"),
+            *(("--own-templates",) if name == "own" else ()),
+            *("--device", "cpu", "--workers", 0),
+            *("--predictions", tmp_path / f"{name}.parquet", "--summary", tmp_path / "e.json"),
+        )
+        predicted = pl.read_parquet(tmp_path / f"{name}.parquet")
+        scores = open_clip_scores(clip, [image for image, _ in made.values()], templates)
+        assert predicted["image_path"].to_list() == list(made)
+        assert predicted["label"].to_list() == [label for _, label in made.values()]
+        assert predicted["predicted"].to_list() == scores.argmax(axis=1).tolist()
+        assert json.loads((tmp_path / "e.json").read_text())["templates"] == len(templates)
+
+
+@torch.no_grad()
+def open_clip_scores(weights, images, templates) -> np.ndarray:
+    model, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    model.eval()
+    classifier = open_clip.build_zero_shot_classifier(
+        model, open_clip.get_tokenizer(MODEL), CLASS_NAMES, templates
+    )
+    pixels = torch.stack([preprocess(image) for image in images])
+    return (model.encode_image(pixels, normalize=True) @ classifier).numpy()
+
+
+def test_embedding_names_the_classes_of_labels(root, tmp_path):
+    made = miniatures.clip_benchmark(root)
+    ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    clip = untrained_clip(tmp_path / "clip.pt")
+    run_here(
+        *("embed_chunk", "--data", tmp_path / "chunk", "--use", "test", "--library", "open_clip"),
+        *("--model", MODEL, "--checkpoint", clip, "--device", "cpu", "--workers", 0),
+        *("--state", tmp_path / "state", "--img-emb", tmp_path / "e.npy"),
+        *("--metadata", tmp_path / "m.parquet", "--rejected", tmp_path / "r.parquet"),
+    )
+    metadata = pl.read_parquet(tmp_path / "m.parquet")
+    assert metadata["class_name"].to_list() == [CLASS_NAMES[label] for _, label in made.values()]
+
+
+def spoiled(root: Path, fault: str) -> None:
+    """Make a hole in a data set."""
+    shards = root / "test/nshards.txt"
+    if fault == "folder":
+        root.rename(root.with_name("elsewhere"))
+    elif fault == "class names":
+        (root / "classnames.txt").unlink()
+    elif fault == "number":
+        shards.write_text("three\n")
+    elif fault == "shards":
+        (root / "test/1.tar").unlink()
+    elif fault == "templates":
+        (root / "zeroshot_classification_templates.txt").write_text("a photo of {}\n")
+    elif fault == "empty name":
+        (root / "classnames.txt").write_text("a\n\nb\n")
+    elif fault == "type":
+        (root / "dataset_type.txt").write_text("captioning\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("folder", r"test_sets\.eurosat\.source\.root: .*wds_eurosat does not exist"),
+        ("class names", r"source\.root: .*classnames\.txt does not exist"),
+        ("split", r"source\.split: got 'val', expected one of those in .*: test"),
+        ("number", r"nshards\.txt says 'three': expected the number of shards"),
+        ("shards", r"nshards\.txt says 3 shards, of which 1\.tar are missing"),
+        ("templates", r"'a photo of \{\}': expected \{c\} once"),
+        ("empty name", r"classnames\.txt: line 2 is empty"),
+        ("type", r"dataset_type\.txt says 'captioning'"),
+    ],
+)
+def test_a_study_names_holes_when_it_starts(fault, message, root):
+    miniatures.clip_benchmark(root)
+    spoiled(root, fault)
+    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    source = {"kind": "clip_benchmark", "root": str(root)}
+    source |= {"split": "val"} if fault == "split" else {}
+    values["test_sets"]["eurosat"] = {"source": source}
+    with pytest.raises(InputError, match=message) as told:
+        load_study(values, [])
+    assert str(told.value).count("\n") == 1, "one problem, one line"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ((0, 1, 3), r"0\.tar: s0000002 has the label 3, but .*classnames\.txt names 3 classes"),
+        ((0, -1), r"its label \(cls\) is '-1': expected the number of a class"),
+    ],
+)
+def test_labels_without_a_name_are_refused(labels, message, root, tmp_path, capsys):
+    miniatures.clip_benchmark(root, labels=labels)
+    refused(capsys, message, "clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    assert not (tmp_path / "chunk").exists()
+
+
+def test_a_shard_without_samples_or_a_sample_without_label_is_refused(root, tmp_path, capsys):
+    miniatures.clip_benchmark(root)
+    third = root / "test/2.tar"
+    asked = ("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    third.write_bytes(b"\0" * 10240)
+    refused(capsys, r"2\.tar holds no sample", *asked)
+    miniatures.webdataset.TarWriter(str(third)).close()
+    with miniatures.webdataset.TarWriter(str(third)) as shard:
+        shard.write({"__key__": "s0000010", "jpg": b"x"})
+    refused(capsys, r"2\.tar: s0000010 has no label", *asked)
+
+
+def test_a_domain_is_that_of_its_list(tmp_path):
+    labels = miniatures.domainnet(tmp_path / "domainnet")
+    found = ingest(
+        *("domainnet", tmp_path / "chunk", "sketch", "--root", tmp_path / "domainnet"),
+        *("--domain", "sketch", "--split", "test"),
+    )
+    assert found.classes == ("aircraft carrier", "The Eiffel Tower", "zebra")
+    members = [one for shard in found.shards for _, one in read_samples(shard.path)]
+    paths = [json.loads(one["json"])["path"] for one in members]
+    assert sorted(paths) == sorted(labels)
+    positions = {0: 0, 3: 1, 7: 2}
+    assert [int(one["cls"]) for one in members] == [positions[labels[path]] for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("sketch/zebra/none.jpg 7", r"names 1 files that are no images in .*none\.jpg"),
+        ("sketch/zebra/sketch_007_000001.jpg 3", "stands twice"),
+        ("sketch/zebra/other.jpg 3", "the label 3 is that of The_Eiffel_Tower and of zebra"),
+        ("sketch/zebra/other.jpg", "expected DOMAIN/CLASS/FILE and a label"),
+        ("../zebra/other.jpg 7", r"line 10: \.\./zebra/other\.jpg: expected a path relative"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused(line, message, tmp_path, capsys):
+    root = tmp_path / "domainnet"
+    miniatures.domainnet(root)
+    with (root / "sketch_test.txt").open("a") as file:
+        file.write(f"{line}\n")
+    asked = ("domainnet", tmp_path / "chunk", "sketch", "--root", root)
+    refused(capsys, message, *asked, "--domain", "sketch", "--split", "test")
+
+
+def test_an_image_folder_may_have_a_list_of_its_files(tmp_path):
+    labels = miniatures.domainnet(tmp_path / "domainnet")
+    root = tmp_path / "domainnet/sketch"
+    listed = tmp_path / "files.txt"
+    chosen = [path.removeprefix("sketch/") for path in labels if "zebra" not in path]
+    listed.write_text("".join(f"./{path} 5\n" for path in chosen))
+    found = ingest(
+        *("imagefolder", tmp_path / "chunk", "some", "--root", root, "--files", listed),
+    )
+    assert len(found.classes) == 3
+    members = [one for shard in found.shards for _, one in read_samples(shard.path)]
+    assert sorted(json.loads(one["json"])["path"] for one in members) == sorted(chosen)

@@ -1,0 +1,125 @@
+"""A data set in the layout of CLIP_benchmark: webdataset shards, class names, templates."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from gapmatch.download.source import LabelledShards, Source, SourceSettings
+from gapmatch.running.errors import InputError
+from gapmatch.running.unicode_text import is_text
+
+CLASS_NAMES = "classnames.txt"
+TEMPLATES = "zeroshot_classification_templates.txt"
+TYPE = "dataset_type.txt"
+NUMBER = "nshards.txt"
+CLASS = "{c}"
+"""What stands for the class name in the templates."""
+
+
+class ClipBenchmarkSource(SourceSettings):
+    """A data set in the layout of CLIP_benchmark (wds_NAME): a test set is read in place."""
+
+    kind: Literal["clip_benchmark"] = Field(
+        "clip_benchmark", description="Read a data set in the layout of CLIP_benchmark."
+    )
+    root: Path = Field(description="Its folder, which holds classnames.txt and the splits.")
+    split: str = Field("test", description="The folder of its shards: test, train or another.")
+
+    @field_validator("split")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if Path(value).name != value:
+            raise ValueError("expected the name of a folder in root")
+        return value
+
+    def paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the folder; where it is there, the files that name classes and shards."""
+        if not self.root.is_dir():
+            yield "root", self.root
+            return
+        yield "root", self.root / CLASS_NAMES
+        if self.split in splits(self.root):
+            yield "split", self.root / self.split / NUMBER
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what the lists of the data set tell is wrong."""
+        known = splits(self.root)
+        if self.split not in known:
+            expected = ", ".join(known) or f"a folder with {NUMBER}, of which there is none"
+            yield "split", f"got {self.split!r}, expected one of those in {self.root}: {expected}"
+            return
+        try:
+            find_shards(self)
+        except InputError as error:
+            yield "root", str(error)
+
+
+def splits(root: Path) -> list[str]:
+    """Return the names of a data set's splits."""
+    return sorted(path.parent.name for path in root.glob(f"*/{NUMBER}"))
+
+
+def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
+    """Find the shards of a split, its classes and its templates.
+
+    Raises:
+        InputError: A file is missing, or is not what it should be.
+    """
+    kind = source.root / TYPE
+    if kind.exists() and (told := " ".join(_lines(kind))) not in ("", "classification"):
+        raise InputError(f"{kind} says {told!r}: expected a data set for classification")
+    named_by = source.root / CLASS_NAMES
+    folder = source.root / source.split
+    tars = tuple(folder.absolute() / f"{number}.tar" for number in range(_number(folder / NUMBER)))
+    missing = [tar.name for tar in tars if not tar.is_file()]
+    if missing:
+        raise InputError(
+            f"{folder / NUMBER} says {len(tars)} shards, of which {', '.join(missing[:5])}"
+            f"{' ...' if len(missing) > 5 else ''} are missing: fetch them"
+        )
+    return LabelledShards(tars, _class_names(named_by), named_by, _templates(source.root))
+
+
+def _number(path: Path) -> int:
+    text = " ".join(_lines(path))
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise InputError(f"{path} says {text[:40]!r}: expected the number of shards")
+    return int(text)
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    names = _lines(path)
+    if not names:
+        raise InputError(f"{path} is empty: expected a class name in each line")
+    if "" in names:
+        raise InputError(f"{path}: line {names.index('') + 1} is empty: expected a class name")
+    return tuple(names)
+
+
+def _templates(root: Path) -> tuple[str, ...]:
+    path = root / TEMPLATES
+    lines = [line for line in _lines(path) if line] if path.exists() else []
+    for line in lines:
+        rest = line.replace(CLASS, "", 1)
+        if rest == line or "{" in rest or "}" in rest:
+            raise InputError(
+                f"{path}: {line!r}: expected {CLASS} once, for the class name, and no other braces"
+            )
+    return tuple(line.replace(CLASS, "{}") for line in lines)
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text, without spaces around them and empty ones at its end."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error})") from None
+    lines = [line.strip() for line in text.rstrip().split("\n")]
+    if not all(map(is_text, lines)):
+        raise InputError(f"{path}: expected lines of text")
+    return [] if lines == [""] else lines
+
+
+SOURCE = Source(settings=ClipBenchmarkSource, shards=find_shards)
