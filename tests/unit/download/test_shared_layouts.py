@@ -1,5 +1,4 @@
-"""Test sets in the layouts that the community shares: read as they are, refused where they have
-holes, and evaluated as open_clip alone does."""
+"""Test sets in the layouts that the community shares: read, refused, evaluated as by open_clip."""
 
 import json
 import re
@@ -19,6 +18,8 @@ from untrained_models import untrained_clip
 from gapmatch.config import load_study
 from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.data.shards import read_samples
+from gapmatch.download.source import sources
+from gapmatch.inspection.sources import look_at_labelled
 from gapmatch.running.errors import InputError
 
 
@@ -53,7 +54,7 @@ def test_a_test_set_is_read_in_place(root, tmp_path):
     assert found.templates == tuple(one.replace("{c}", "{}") for one in TEMPLATES)
     assert [path.name for path in (tmp_path / "chunk").iterdir()] == ["chunk.json"]
     (root / "test/2.tar").write_bytes(b"other")
-    with pytest.raises(InputError, match="had .* when it was listed"):
+    with pytest.raises(InputError, match=r"had .* when it was listed"):
         require_unchanged(found)
 
 
@@ -131,6 +132,18 @@ def test_embedding_names_the_classes_of_labels(root, tmp_path):
     )
     metadata = pl.read_parquet(tmp_path / "m.parquet")
     assert metadata["class_name"].to_list() == [CLASS_NAMES[label] for _, label in made.values()]
+
+
+def test_an_inspection_looks_at_every_label_and_some_images(root):
+    miniatures.clip_benchmark(root, labels=(0, 0, 2) * 4)
+    source = sources()["clip_benchmark"].settings(root=root)
+    look = look_at_labelled("eurosat", source)
+    assert (look.images, look.classes) == (12, tuple(CLASS_NAMES))
+    assert look.facts["prompt templates of its own"] == "2"
+    (warning,) = look.findings
+    assert "1 classes have no image: forest" in str(warning)
+    (root / "test/nshards.txt").write_text("4\n")
+    assert "are missing" in str(look_at_labelled("eurosat", source).findings[0])
 
 
 def spoiled(root: Path, fault: str) -> None:

@@ -85,7 +85,6 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample) -> int:
 def _require_names(
     samples: Sequence[LabelledSample], tars: Sequence[Path], classes: Sequence[str], named_by: Path
 ) -> None:
-    numbers = Counter(sample.label for sample in samples)
     beyond = next((one for one in samples if one.label >= len(classes)), None)
     if beyond:
         raise InputError(
@@ -93,6 +92,11 @@ def _require_names(
             f"{named_by} names {len(classes)} classes (labels 0 to {len(classes) - 1}): one of the "
             "two is of another data set"
         )
+
+
+def warn_of_empty_classes(samples: Sequence[LabelledSample], classes: Sequence[str]) -> None:
+    """Log which classes have no image."""
+    numbers = Counter(sample.label for sample in samples)
     empty = [name for label, name in enumerate(classes) if not numbers[label]]
     if empty:
         more = " ..." if len(empty) > SHOWN else ""

@@ -5,7 +5,12 @@ from importlib import import_module
 
 from gapmatch.data.chunks import Chunk, write_chunk
 from gapmatch.data.imagefolder import chunk_images, pack_chunk, samples
-from gapmatch.data.labelled_shards import chunk_samples, list_shards, packed_samples
+from gapmatch.data.labelled_shards import (
+    chunk_samples,
+    list_shards,
+    packed_samples,
+    warn_of_empty_classes,
+)
 from gapmatch.download.source import ChunkJob, LabelledShards, Listing, Source
 from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.errors import InputError
@@ -78,6 +83,7 @@ def repack(found: LabelledShards, job: ChunkJob, caption: str, samples_per_shard
         samples_per_shard: Images per shard.
     """
     _, all_samples = list_shards(found.tars, found.classes, found.named_by)
+    warn_of_empty_classes(all_samples, found.classes)
     chosen = chunk_samples(all_samples, int(job.chunk), job.chunks)
     packed = packed_samples(chosen, found.tars, found.classes, caption)
     chunk = Chunk(job.dataset, job.chunk, (), len(chosen), found.classes)
@@ -91,7 +97,8 @@ def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
         found: Its images.
         job: Its chunk.
     """
-    shards, _ = list_shards(found.tars, found.classes, found.named_by)
+    shards, samples_in_them = list_shards(found.tars, found.classes, found.named_by)
+    warn_of_empty_classes(samples_in_them, found.classes)
     number = sum(shard.samples for shard in shards)
     chunk = Chunk(
         job.dataset, job.chunk, tuple(shards), number, found.classes, templates=found.templates
