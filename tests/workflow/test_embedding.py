@@ -122,7 +122,7 @@ def test_finished_shards_are_not_embedded_again(chunk: Path, tmp_path: Path) -> 
         for shard in shards:
             called.append(shard.path.name)
             metadata = pl.DataFrame(
-                {"image_path": [shard.path.stem]}, schema_overrides={"image_path": pl.String}
+                [{"image_path": shard.path.stem}], schema=embedding.METADATA_SCHEMA
             )
             if len(called) == 4:
                 raise KeyboardInterrupt
