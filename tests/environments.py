@@ -17,6 +17,8 @@ from run_imports import executed
 SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+FAISS_GPU = ROOT / "envs" / "search_faiss_gpu.yaml"
+"""In place of search.yaml in studies that ask for FAISS on a GPU, which no test installs."""
 
 FOLDERS = {"table": "tables", "figure": "figures", "ingest": "download/sources"}
 """Where the modules are that rules are made from."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from environments import (
     ENVIRONMENTS,
+    FAISS_GPU,
     FOLDERS,
     PROGRAMS,
     PYTHON,
@@ -50,8 +51,6 @@ NOT_IMPORTED = {
 
 LOCK = ROOT / "requirements.lock"
 FAISS_GPU_LOCK = ROOT / "envs" / "faiss-gpu.lock"
-FAISS_GPU = ROOT / "envs" / "search_faiss_gpu.yaml"
-"""In place of search.yaml in studies that ask for FAISS on a GPU."""
 
 
 def parse_lock(lock: Path = LOCK) -> dict[str, str]:
