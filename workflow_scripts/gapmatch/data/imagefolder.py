@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from PIL import Image
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 CLASS_NAMES = "classes.json"
 IMAGES = "images.parquet"
+
+Listed = TypeVar("Listed")
+"""What is known of an image before it is read."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +134,7 @@ def image_styles(root: Path) -> dict[str, str]:
         return {}  # there is none, or one that is about something else
 
 
-def chunk_images(
-    images: Sequence[LabelledImage], chunk: int, chunks: int, seed: int = 0
-) -> list[LabelledImage]:
+def chunk_images(images: Sequence[Listed], chunk: int, chunks: int, seed: int = 0) -> list[Listed]:
     """Return a chunk's share of the images, after a shuffle that mixes the classes.
 
     A shard of one class only would make batches of one class: bad for contrastive training.

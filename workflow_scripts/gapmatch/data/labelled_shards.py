@@ -4,7 +4,6 @@ A sample is an image and its label (cls), the position of its class.
 """
 
 import logging
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from tqdm import tqdm
 
-from gapmatch.data.chunks import Shard, share
+from gapmatch.data.chunks import Shard
 from gapmatch.data.imagefolder import label_members
 from gapmatch.data.samples import label_of
 from gapmatch.data.shard_samples import LocatedSample, image_of, located_samples, read_located
@@ -101,21 +100,6 @@ def warn_of_empty_classes(samples: Sequence[LabelledSample], classes: Sequence[s
     if empty:
         more = " ..." if len(empty) > SHOWN else ""
         logger.warning("%d classes have no image: %s", len(empty), ", ".join(empty[:SHOWN]) + more)
-
-
-def chunk_samples(
-    samples: Sequence[LabelledSample], chunk: int, chunks: int, seed: int = 0
-) -> list[LabelledSample]:
-    """Return a chunk's share of samples, after a shuffle that mixes the classes.
-
-    Raises:
-        InputError: There are fewer samples than chunks.
-    """
-    if len(samples) < chunks:
-        raise InputError(f"only {len(samples)} images for {chunks} chunks: lower reference.chunks")
-    shuffled = list(samples)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - order, not security
-    return shuffled[share(len(shuffled), chunk, chunks)]
 
 
 def packed_samples(

@@ -6,7 +6,6 @@ from importlib import import_module
 from gapmatch.data.chunks import Chunk, write_chunk
 from gapmatch.data.imagefolder import chunk_images, pack_chunk, samples
 from gapmatch.data.labelled_shards import (
-    chunk_samples,
     list_shards,
     packed_samples,
     warn_of_empty_classes,
@@ -84,7 +83,7 @@ def repack(found: LabelledShards, job: ChunkJob, caption: str, samples_per_shard
     """
     _, all_samples = list_shards(found.tars, found.classes, found.named_by)
     warn_of_empty_classes(all_samples, found.classes)
-    chosen = chunk_samples(all_samples, int(job.chunk), job.chunks)
+    chosen = chunk_images(all_samples, int(job.chunk), job.chunks)
     packed = packed_samples(chosen, found.tars, found.classes, caption)
     chunk = Chunk(job.dataset, job.chunk, (), len(chosen), found.classes)
     pack_chunk(packed, job.out, chunk, samples_per_shard)
