@@ -27,6 +27,8 @@ rule evaluate_zero_shot:
         logged("evaluate_zero_shot", "{subset}/seed{seed}/{test_set}"),
     benchmark:
         benchmarked("evaluate_zero_shot", "{subset}/seed{seed}/{test_set}")
+    wildcard_constraints:
+        test_set=one_of(FILES.classified),
     conda:
         "../envs/evaluate.yaml"
     resources:
@@ -44,6 +46,37 @@ rule evaluate_zero_shot:
         "--data {input.data} {params.templates} "
         "--device {resources.device} --workers {resources.workers} "
         "--predictions {output.predictions} --summary {output.summary} > {log} 2>&1"
+
+
+rule evaluate_retrieval:
+    input:
+        weights=rules.train_clip.output.weights,
+        data=TEST_DATA,
+        definition=model_definition(STUDY.training.model),
+    output:
+        ranks=f"{FILES.evaluations}/{{subset}}/seed{{seed}}/{{test_set}}.parquet",
+        summary=f"{FILES.evaluations}/{{subset}}/seed{{seed}}/{{test_set}}.json",
+    log:
+        logged("evaluate_retrieval", "{subset}/seed{seed}/{test_set}"),
+    benchmark:
+        benchmarked("evaluate_retrieval", "{subset}/seed{seed}/{test_set}")
+    wildcard_constraints:
+        test_set=one_of(FILES.retrieved),
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        device=COMPUTE.device,
+        gpu=GPU,
+        workers=COMPUTE.embedding_workers,
+    params:
+        model=STUDY.training.model,
+    message:
+        "Retrieval of {wildcards.subset}, seed {wildcards.seed}, on {wildcards.test_set}"
+    shell:
+        "python {SCRIPTS}/evaluate_retrieval.py --training-set {wildcards.subset} "
+        "--seed {wildcards.seed} --model {params.model:q} --checkpoint {input.weights} "
+        "--data {input.data} --device {resources.device} --workers {resources.workers} "
+        "--ranks {output.ranks} --summary {output.summary} > {log} 2>&1"
 
 
 def classifier_weights(wildcards):

@@ -62,3 +62,32 @@ def domainnet(root: Path, domain: str = "sketch", images: int = 3) -> dict[str, 
         lines = "".join(f"{path} {label}\n" for path, label in found.items())
         (root / f"{domain}_{split}.txt").write_text(lines)
     return lists["test"]
+
+
+def retrieval(
+    root: Path, captions: Sequence[int] = (2, 1, 3, 2, 5, 1), per_shard: int = 4
+) -> dict[str, tuple[Image.Image, list[str]]]:
+    """Write a data set of images with captions; return its images and captions by key.
+
+    Args:
+        root: Its folder.
+        captions: Number of captions of each image.
+        per_shard: Images of a shard at most.
+    """
+    rng = np.random.default_rng(2)
+    folder = root / "test"
+    folder.mkdir(parents=True)
+    made = {}
+    with webdataset.ShardWriter(f"{folder}/%d.tar", maxcount=per_shard, verbose=0) as sink:
+        for number, count in enumerate(captions):
+            image, content = picture(rng), io.BytesIO()
+            image.save(content, "PNG")
+            texts = [f"patches {number}, told in way {way}" for way in range(count)]
+            sink.write(
+                {"__key__": f"s{number:07d}", "png": content.getvalue(), "txt": "\n".join(texts)}
+            )
+            made[f"s{number:07d}"] = image, texts
+    shards = len(list(folder.glob("*.tar")))
+    (folder / "nshards.txt").write_text(f"{shards}\n")
+    (root / "dataset_type.txt").write_text("retrieval\n")
+    return made

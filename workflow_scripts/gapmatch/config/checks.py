@@ -114,6 +114,9 @@ def _figure_problems(study: Study) -> list[str]:
                 f"one of test_sets: {_listed(study.test_sets)}",
             )
         )
+    elif study.test_sets[study.figures.id_test_set].source.has_captions:
+        expected = "a test set of classes, none with captions"
+        problems.append(_problem("figures.id_test_set", study.figures.id_test_set, expected))
     for key, method in (("baseline", AllSubset), ("reference_only", NoneSubset)):
         name = getattr(study.figures, key)
         if not isinstance(study.subsets.get(name), method):

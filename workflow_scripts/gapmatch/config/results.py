@@ -24,6 +24,8 @@ class Results:
         pool_chunks: Chunk ids of the pool.
         reference_chunks: Chunk ids of the reference.
         test_sets: Names of the test sets.
+        classified: Those whose images are classified.
+        retrieved: Those whose images have captions.
         subsets: Names of the subsets.
         gap_matched: Those of method gap_match, and their settings.
         embedder: The embedder of the search.
@@ -36,6 +38,9 @@ class Results:
         self.pool_chunks = chunk_ids(study.pool.chunks)
         self.reference_chunks = chunk_ids(study.reference.chunks)
         self.test_sets = list(study.test_sets)
+        captioned = {name for name, one in study.test_sets.items() if one.source.has_captions}
+        self.classified = [name for name in self.test_sets if name not in captioned]
+        self.retrieved = [name for name in self.test_sets if name in captioned]
         self.subsets = list(study.subsets)
         self.gap_matched = {
             name: subset
@@ -148,13 +153,18 @@ class Results:
         """Return the folders of the evaluations of the classifiers."""
         return [f"{classifier}/pretrained" for classifier in self.study.classifiers]
 
-    def evaluated(self, models: Sequence[str]) -> list[str]:
-        """Return the evaluations of models on all test sets: accuracies, then predictions."""
+    def evaluated(self, models: Sequence[str], test_sets: Sequence[str] | None = None) -> list[str]:
+        """Return the evaluations of models on test sets: summaries, then predictions.
+
+        Args:
+            models: Folders of the models' evaluations.
+            test_sets: Names; by default those whose images are classified.
+        """
         return [
             f"{self.evaluations}/{model}/{test_set}.{suffix}"
             for suffix in ("json", "parquet")
             for model in models
-            for test_set in self.test_sets
+            for test_set in (self.classified if test_sets is None else test_sets)
         ]
 
     def table(self, name: str, suffix: str = "csv") -> str:

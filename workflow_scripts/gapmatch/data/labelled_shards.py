@@ -26,7 +26,13 @@ SHOWN = 5
 
 
 class LabelledSample(NamedTuple):
-    """A sample of a shard: the shard's position, where the sample lies in it, and its label."""
+    """A sample of a shard.
+
+    Attributes:
+        shard: Position of the shard.
+        located: Where the sample lies in it.
+        label: Position of its class; -1 of an image with captions.
+    """
 
     shard: int
     located: LocatedSample
@@ -36,13 +42,13 @@ class LabelledSample(NamedTuple):
 def list_shards(
     tars: Sequence[Path], classes: Sequence[str], named_by: Path
 ) -> tuple[list[Shard], list[LabelledSample]]:
-    """List the samples of shards, and check that all have a label that has a name.
+    """List the samples of shards, and check that all have a label that has a name, or captions.
 
     Only headers and labels are read.
 
     Args:
         tars: The shards.
-        classes: Names of the classes by label.
+        classes: Names of the classes by label; none of images with captions.
         named_by: The file that names them, for messages.
 
     Returns:
@@ -59,7 +65,7 @@ def list_shards(
             for located in located_samples(tar):
                 number += 1
                 if located.reason is None:
-                    label = _label(file, tar, located)
+                    label = _label(file, tar, located) if classes else _captioned(tar, located)
                     samples.append(LabelledSample(position, located, label))
         if not number:
             raise InputError(f"{tar} holds no sample: fetch it again")
@@ -81,10 +87,20 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample) -> int:
     return label
 
 
+def _captioned(tar: Path, located: LocatedSample) -> int:
+    """Require captions beside an image; return that it has no label."""
+    if "txt" not in located.places:
+        raise InputError(
+            f"{tar}: {located.key} has no captions (txt): expected one in each line, beside each "
+            "image"
+        )
+    return -1
+
+
 def _require_names(
     samples: Sequence[LabelledSample], tars: Sequence[Path], classes: Sequence[str], named_by: Path
 ) -> None:
-    beyond = next((one for one in samples if one.label >= len(classes)), None)
+    beyond = next((one for one in samples if one.label >= max(1, len(classes))), None)
     if beyond:
         raise InputError(
             f"{tars[beyond.shard]}: {beyond.located.key} has the label {beyond.label}, but "

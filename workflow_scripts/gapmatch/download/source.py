@@ -28,6 +28,11 @@ class SourceSettings(Section):
 
     kind: str
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether its images have captions instead of labels: for retrieval."""
+        return False
+
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the key and the path of each input that must exist when a run starts."""
         yield from ()
@@ -88,7 +93,8 @@ class LabelledShards:
 
     Attributes:
         tars: The shards, in order.
-        classes: Names of the classes; the labels in the shards (cls) are positions in it.
+        classes: Names of the classes; the labels in the shards (cls) are positions in it. None of
+            images with captions (txt).
         named_by: The file that names the classes, for messages.
         templates: Prompt templates with {} for the class name; empty where it ships none.
     """

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gapmatch.data.chunks import read_chunk, require_unchanged
-from gapmatch.evaluate import zero_shot
+from gapmatch.evaluate import retrieval, zero_shot
 from gapmatch.evaluate.predictions import summarise
 from gapmatch.models.clip_models import load_clip
 from gapmatch.models.weights import choose_device
@@ -58,3 +58,44 @@ def evaluate_zero_shot(
         "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
     }
     write_json(summary, result | summarise(found))
+
+
+def evaluate_retrieval(
+    *,
+    training_set: str,
+    seed: int,
+    model: str,
+    checkpoint: Path,
+    data: Path,
+    device: Device = "auto",
+    workers: int = 1,
+    ranks: Path,
+    summary: Path,
+) -> None:
+    """Retrieve captions by images and images by captions with a CLIP model, within a test set.
+
+    Args:
+        training_set: Name of the training set.
+        seed: Seed of the model's training.
+        model: open_clip model, or local-dir:FOLDER.
+        checkpoint: File of weights.
+        data: Folder of the test set's chunk.
+        device: auto takes a GPU where there is one.
+        workers: Processes that decode images.
+        ranks: Output (.parquet).
+        summary: Output (.json).
+    """
+    chunk, place = read_chunk(data), choose_device(device)
+    require_unchanged(chunk)
+    network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
+    found = retrieval.retrieve(chunk, network, preprocess, tokenizer, place, workers)
+    write_parquet(ranks, found)
+    result = {
+        "training_set": training_set,
+        "seed": seed,
+        "test_set": chunk.dataset,
+        "rejected": chunk.samples - len(found),
+        "device": place.type,
+        "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
+    }
+    write_json(summary, result | retrieval.summarise(found))

@@ -113,7 +113,7 @@ def needs(results: Results, _: str) -> Needs:
         arguments={
             "evaluations": results.evaluations,
             "models": models,
-            "test_sets": results.test_sets,
+            "test_sets": results.classified,
             "nearest": nearest,
         },
     )

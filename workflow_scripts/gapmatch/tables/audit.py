@@ -198,13 +198,14 @@ def audited(results: Results) -> list[str]:
         name
         for name, subset in results.gap_matched.items()
         if (subset.rank, subset.offset, subset.reference) == (1, 0, 1)
+        and set(results.study.subset_test_sets(name)) & set(results.classified)
     ]
 
 
 def needs(results: Results, subset: str) -> Needs:
     """Return the margins, the pool and the test sets of a subset."""
     study = results.study
-    tests = study.subset_test_sets(subset)
+    tests = [name for name in study.subset_test_sets(subset) if name in results.classified]
     metadata = {name: results.metadata(name)[0] for name in tests}
     return Needs(
         inputs=[

@@ -225,7 +225,7 @@ def needs(results: Results, _: str) -> Needs:
         arguments={
             "evaluations": results.evaluations,
             "models": models,
-            "test_sets": results.test_sets,
+            "test_sets": results.classified,
         },
         settings={"baseline": figures.baseline, "reference_only": figures.reference_only},
     )

@@ -180,11 +180,12 @@ def tabulate(
 def needs(results: Results, _: str) -> Needs:
     """Return what was searched: all test sets with the search's embedder, and what subsets need."""
     study = results.study
-    searched = [(results.embedder, test_set) for test_set in results.test_sets]
+    searched = [(results.embedder, test_set) for test_set in results.classified]
     searched += [
         (study.subset_embedder(name), test_set)
         for name in results.subsets
         for test_set in study.subset_test_sets(name)
+        if test_set in results.classified
     ]
     searched = list(dict.fromkeys(searched))
     return Needs(
@@ -198,7 +199,7 @@ def needs(results: Results, _: str) -> Needs:
             ],
             *[
                 path
-                for dataset in ("reference", *results.test_sets)
+                for dataset in ("reference", *results.classified)
                 for path in results.data(dataset)
             ],
         ],

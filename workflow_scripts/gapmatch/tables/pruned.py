@@ -121,7 +121,7 @@ def tabulate(
 
 def needs(results: Results, _: str) -> Needs:
     """Return the kept rows of all subsets, the pool's metadata and the classes of the tests."""
-    tests = results.test_sets
+    tests = results.classified
     return Needs(
         inputs=[
             *results.metadata("pool"),

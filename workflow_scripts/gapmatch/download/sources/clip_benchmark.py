@@ -1,14 +1,19 @@
 """A data set in the layout of CLIP_benchmark: webdataset shards, class names, templates."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
 from gapmatch.download.source import LabelledShards, Source, SourceSettings
 from gapmatch.running.errors import InputError
 from gapmatch.running.unicode_text import is_text
+
+if TYPE_CHECKING:
+    from gapmatch.config.study import Study
 
 CLASS_NAMES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
@@ -26,6 +31,10 @@ class ClipBenchmarkSource(SourceSettings):
     )
     root: Path = Field(description="Its folder, which holds classnames.txt and the splits.")
     split: str = Field("test", description="The folder of its shards: test, train or another.")
+    task: Literal["classification", "retrieval"] = Field(
+        "classification",
+        description="What it is for: images with classes, or with captions.",
+    )
 
     @field_validator("split")
     @classmethod
@@ -34,14 +43,25 @@ class ClipBenchmarkSource(SourceSettings):
             raise ValueError("expected the name of a folder in root")
         return value
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether its images have captions instead of labels."""
+        return self.task == "retrieval"
+
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the folder; where it is there, the files that name classes and shards."""
         if not self.root.is_dir():
             yield "root", self.root
             return
-        yield "root", self.root / CLASS_NAMES
+        if not self.has_captions:
+            yield "root", self.root / CLASS_NAMES
         if self.split in splits(self.root):
             yield "split", self.root / self.split / NUMBER
+
+    def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
+        """Yield that images with captions are no reference."""
+        if key == "reference" and self.has_captions:
+            yield f"{key}.source.task", self.task, "classification"
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield what the lists of the data set tell is wrong."""
@@ -67,9 +87,7 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
     Raises:
         InputError: A file is missing, or is not what it should be.
     """
-    kind = source.root / TYPE
-    if kind.exists() and (told := " ".join(_lines(kind))) not in ("", "classification"):
-        raise InputError(f"{kind} says {told!r}: expected a data set for classification")
+    _require_type(source.root / TYPE, source.task)
     named_by = source.root / CLASS_NAMES
     folder = source.root / source.split
     tars = tuple(folder.absolute() / f"{number}.tar" for number in range(_number(folder / NUMBER)))
@@ -79,7 +97,16 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
             f"{folder / NUMBER} says {len(tars)} shards, of which {', '.join(missing[:5])}"
             f"{' ...' if len(missing) > 5 else ''} are missing: fetch them"
         )
+    if source.has_captions:
+        return LabelledShards(tars, (), named_by)
     return LabelledShards(tars, _class_names(named_by), named_by, _templates(source.root))
+
+
+def _require_type(path: Path, task: str) -> None:
+    """Raise InputError where a data set says that it is for another task; some say nothing."""
+    told = (" ".join(_lines(path)) if path.exists() else "") or "classification"
+    if told != task:
+        raise InputError(f"{path} says {told!r}, and the study's task is {task!r}")
 
 
 def _number(path: Path) -> int:
