@@ -4,13 +4,14 @@ TEST_DATA = f"{RESULTS}/data/{{test_set}}/{TEST_CHUNK}"
 
 
 def template_options(wildcards):
-    """Return the options of a test set's prompt templates."""
+    """Return the options of a test set: prompt templates, and how its images are labelled."""
     chosen = STUDY.test_sets[wildcards.test_set].templates
     templates = chosen or STUDY.evaluation.templates
     return options(
         {
             "templates": [templates] if isinstance(templates, str) else templates,
             "own_templates": chosen is None,
+            "several": wildcards.test_set in FILES.multilabel,
         }
     )
 
@@ -28,7 +29,7 @@ rule evaluate_zero_shot:
     benchmark:
         benchmarked("evaluate_zero_shot", "{subset}/seed{seed}/{test_set}")
     wildcard_constraints:
-        test_set=one_of(FILES.classified),
+        test_set=one_of(FILES.labelled),
     conda:
         "../envs/evaluate.yaml"
     resources:
@@ -108,6 +109,7 @@ rule evaluate_classifier:
             STUDY.classifiers[wildcards.classifier].model_dump(
                 include={"model", "image_size", "seed"}
             )
+            | {"several": wildcards.test_set in FILES.multilabel}
         ),
         checkpoint=checkpoint,
     message:

@@ -48,6 +48,29 @@ def clip_benchmark(
     return made
 
 
+def multilabel(
+    root: Path, images: int = 12, per_shard: int = 5
+) -> dict[str, tuple[Image.Image, list[int]]]:
+    """Write a data set of images that show several classes; return images and labels by key."""
+    rng = np.random.default_rng(3)
+    folder = root / "test"
+    folder.mkdir(parents=True)
+    made = {}
+    with webdataset.ShardWriter(f"{folder}/%d.tar", maxcount=per_shard, verbose=0) as sink:
+        for number in range(images):
+            image, content = picture(rng), io.BytesIO()
+            image.save(content, "PNG")
+            shown = (rng.random(len(CLASS_NAMES)) < 0.5).astype(np.float32)
+            key = f"s{number:07d}"
+            sink.write({"__key__": key, "png": content.getvalue(), "npy": shown})
+            made[key] = image, np.flatnonzero(shown).tolist()
+    shards = len(list(folder.glob("*.tar")))
+    (folder / "nshards.txt").write_text(f"{shards}\n")
+    (root / "classnames.txt").write_text("\n".join(CLASS_NAMES) + "\n")
+    (root / "dataset_type.txt").write_text("multilabel\n")
+    return made
+
+
 def domainnet(root: Path, domain: str = "sketch", images: int = 3) -> dict[str, int]:
     """Write a domain of DomainNet with its lists; return the labels of its test images."""
     rng = np.random.default_rng(1)

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from made_results import SUBSETS, make_results
 
-from gapmatch.results.summaries import Subset, read_evaluations, read_subsets
+from gapmatch.results.evaluations import read_evaluations
+from gapmatch.results.summaries import Subset, read_subsets
 from gapmatch.tables.accuracy import accuracy_table
 from gapmatch.tables.subsets import TrainingSet, subset_table, training_sets
 

@@ -262,9 +262,9 @@ def robustness_rows(values: list[tuple[str, int, float, float]]) -> pl.DataFrame
     return pl.DataFrame(
         [
             {
-                "training_set": name, "seed": seed, "test_set": test, "n": 1000, "top1": top1,
-                "top1_low": top1 - 0.01, "top1_high": top1 + 0.01, "top5": 1.0,
-                "mean_per_class": top1, "chance": 0.1, "one_class": 0.1,
+                "training_set": name, "seed": seed, "test_set": test, "n": 1000, "metric": "top1",
+                "score": top1, "score_low": top1 - 0.01, "score_high": top1 + 0.01,
+                "chance": 0.1, "one_class": 0.1,
             }
             for name, seed, inside, outside in values
             for test, top1 in (("val", inside), ("sketch", outside))

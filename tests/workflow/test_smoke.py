@@ -10,6 +10,7 @@ import pytest
 from smoke_study import NOTHING, RESULTS, SUBSETS, TEST_SETS, read_json, run
 
 from gapmatch.subset.certificate import TOLERANCE
+from gapmatch.tables.accuracy import COLUMNS
 
 pytestmark = pytest.mark.workflow
 
@@ -133,15 +134,15 @@ def test_report_needs_no_network(results: Path) -> None:
 
 def test_accuracy_table(results: Path) -> None:
     table = pl.read_csv(results / "tables" / "accuracy.csv")
-    columns = (
-        "training_set seed test_set n top1 top1_low top1_high top5 mean_per_class chance one_class"
-    )
-    assert table.columns == columns.split()
+    assert table.columns == list(COLUMNS)
     expected = {(subset, 0, test_set) for subset in SUBSETS for test_set in TEST_SETS}
     assert set(table.select("training_set", "seed", "test_set").iter_rows()) == expected
     for row in table.iter_rows(named=True):
         assert row["n"] == embedded(results, row["test_set"])
-        assert 0 <= row["top1_low"] <= row["top1"] <= row["top1_high"] <= 1
+        assert row["metric"] == "top1"
+        assert row["score"] == row["top1"]
+        for name in ("top1", "top5", "mean_per_class"):
+            assert 0 <= row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] <= 1
 
 
 def test_nothing_of_unfinished_work_is_left(results: Path) -> None:

@@ -10,6 +10,7 @@ import open_clip
 import polars as pl
 import pytest
 import torch
+import webdataset
 import yaml
 from benchmark_miniatures import CLASS_NAMES, TEMPLATES
 from programs import MODEL, ROOT, run_here
@@ -20,7 +21,9 @@ from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.data.shards import read_samples
 from gapmatch.download.source import sources
 from gapmatch.inspection.sources import look_at_labelled
+from gapmatch.results.evaluations import read_evaluations
 from gapmatch.running.errors import InputError
+from gapmatch.tables.accuracy import accuracy_table
 
 
 @pytest.fixture
@@ -108,6 +111,60 @@ def test_zero_shot_is_as_open_clip_alone_with_the_templates_that_it_ships(root, 
         assert json.loads((tmp_path / "e.json").read_text())["templates"] == len(templates)
 
 
+def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_path):
+    made = miniatures.multilabel(root)
+    settings = ("--root", root, "--task", "multilabel")
+    found = ingest("clip_benchmark", tmp_path / "chunk", "voc", *settings)
+    assert (found.samples, found.classes, found.templates) == (len(made), tuple(CLASS_NAMES), ())
+    clip = untrained_clip(tmp_path / "clip.pt")
+    run_here(
+        *("evaluate_zero_shot", "--training-set", "untrained", "--seed", 0, "--model", MODEL),
+        *("--checkpoint", clip, "--data", tmp_path / "chunk", "--templates", "a photo of a {}"),
+        *("--several", "--device", "cpu", "--workers", 0),
+        *("--predictions", tmp_path / "voc.parquet", "--summary", tmp_path / "voc.json"),
+    )
+    predicted = pl.read_parquet(tmp_path / "voc.parquet")
+    assert predicted["image_path"].to_list() == list(made)
+    assert predicted["labels"].to_list() == [labels for _, labels in made.values()]
+    scores = open_clip_scores(clip, [image for image, _ in made.values()], ["a photo of a {}"])
+    np.testing.assert_allclose(predicted["scores"].to_list(), scores, atol=1e-6)
+    precision = []
+    for place in range(len(CLASS_NAMES)):  # the precision at each image that shows the class
+        order = np.argsort(-scores[:, place])
+        shown = np.array([place in labels for _, labels in made.values()])[order]
+        precision.append(np.mean((shown.cumsum() / np.arange(1, len(made) + 1))[shown]))
+    summary = json.loads((tmp_path / "voc.json").read_text())
+    assert summary["n"] == len(made)
+    assert summary["mean_average_precision"] == pytest.approx(np.mean(precision))
+    [evaluation] = read_evaluations([tmp_path / "voc.json"])
+    row = accuracy_table([evaluation]).row(0, named=True)
+    assert row["metric"] == "mean_average_precision"
+    assert row["score_low"] <= row["score"] <= row["score_high"]
+    assert row["score"] == pytest.approx(np.mean(precision))
+    assert row["top1"] is None
+    share = [np.mean([place in labels for _, labels in made.values()]) for place in range(3)]
+    assert row["chance"] == pytest.approx(np.mean(share))
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (np.ones(2, np.float32), r"tells of 2 classes \(npy\), but .*classnames\.txt names 3"),
+        (np.array([0, 1, 0.5]), r"no classes \(npy\): expected an array with a 0 or 1 for each"),
+        (np.ones((3, 1)), r"no classes \(npy\)"),
+        (b"PK", r"no classes \(npy\)"),
+        (None, r"s0000009 has no classes \(npy\)"),
+    ],
+)
+def test_wrong_classes_of_an_image_are_refused(told, message, root, tmp_path, capsys):
+    miniatures.multilabel(root)
+    with webdataset.TarWriter(str(root / "test/2.tar")) as shard:
+        beside = {} if told is None else {"npy": told}
+        shard.write({"__key__": "s0000009", "png": b"x", **beside})
+    settings = ("--root", root, "--task", "multilabel")
+    refused(capsys, message, "clip_benchmark", tmp_path / "chunk", "voc", *settings)
+
+
 @torch.no_grad()
 def open_clip_scores(weights, images, templates) -> np.ndarray:
     model, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
@@ -193,7 +250,7 @@ def test_a_study_names_holes_when_it_starts(fault, message, root):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ((0, 1, 3), r"0\.tar: s0000002 has the label 3, but .*classnames\.txt names 3 classes"),
+        ((0, 1, 3), r"0\.tar: s0000002: its label is 3, but .*classnames\.txt names 3 classes"),
         ((0, -1), r"its label \(cls\) is '-1': expected the number of a class"),
     ],
 )

@@ -15,7 +15,9 @@ from programs import MODEL, run_here
 from untrained_models import untrained_clip
 
 from gapmatch.evaluate import retrieval
-from gapmatch.tables.retrieval import DIRECTIONS, found_at, read_retrievals, retrieval_table
+from gapmatch.evaluate.metrics import DIRECTIONS
+from gapmatch.results.evaluations import Evaluation, evaluations_of
+from gapmatch.tables.retrieval import retrieval_table
 
 
 def direct_ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -93,8 +95,8 @@ def test_recalls_are_those_of_numpy(evaluated):
     assert found["image_ranks"].list.len().to_list() == counts
     summary = json.loads((folder / "evaluations/untrained/seed0/flickr.json").read_text())
     assert (summary["n"], summary["captions"]) == (len(made), sum(counts))
-    retrievals = read_retrievals(folder / "evaluations", ["untrained/seed0"], ["flickr"])
-    table = retrieval_table(retrievals)
+    evaluations = evaluations_of(folder / "evaluations", ["untrained/seed0"], ["flickr"])
+    table = retrieval_table(evaluations)
     for direction, ranks in zip(DIRECTIONS, (by_image, by_text), strict=True):
         for k in (1, 5, 10):
             (row,) = table.filter(direction=direction, k=k).iter_rows(named=True)
@@ -111,19 +113,17 @@ def test_intervals_draw_the_captions_of_an_image_together():
     rng = np.random.default_rng(0)
     images = pl.DataFrame(
         {
+            "test_row": np.arange(300),
             "caption_rank": rng.integers(1, 30, 300),
             # All captions of an image do alike: five are no more than one.
             "image_ranks": [[int(rank)] * 5 for rank in rng.integers(1, 30, 300)],
         }
     )
-    from gapmatch.tables.retrieval import recall_interval
-
-    hits, queries = found_at(images, "text_to_image", 10)
-    assert queries.sum() == 1500
-    low, high = recall_interval(hits, queries)
-    recall = hits.sum() / 1500
-    half = 1.96 * np.sqrt(recall * (1 - recall) / 300)
-    assert high - low == pytest.approx(2 * half, rel=0.1)
+    table = retrieval_table([Evaluation("model", 0, "flickr", images)])
+    (row,) = table.filter(direction="text_to_image", k=10).iter_rows(named=True)
+    assert row["captions"] == 1500
+    half = 1.96 * np.sqrt(row["recall"] * (1 - row["recall"]) / 300)
+    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1)
 
 
 def test_an_image_without_captions_is_refused(tmp_path, capsys):

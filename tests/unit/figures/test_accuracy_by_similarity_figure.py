@@ -11,10 +11,8 @@ from gapmatch.drawing import style
 from gapmatch.figures import (
     accuracy_by_similarity,
 )
-from gapmatch.results.summaries import (
-    read_evaluations,
-    read_nearest,
-)
+from gapmatch.results.evaluations import read_evaluations
+from gapmatch.results.summaries import read_nearest
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy_by_similarity as tables_binned
 from gapmatch.tables.subsets import TrainingSet

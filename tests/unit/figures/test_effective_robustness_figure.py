@@ -29,7 +29,7 @@ def test_line_through_reference_only_models_is_fitted_in_logits(sets: list[Train
     slope, intercept = np.polyfit(inside, outside, 1)
     assert frame["slope"].unique().to_list() == [pytest.approx(slope)]
     assert frame["intercept"].unique().to_list() == [pytest.approx(intercept)]
-    assert frame.filter(pl.col("training_set") == "baseline")["id_top1"].to_list() == [0.6]
+    assert frame.filter(pl.col("training_set") == "baseline")["id_score"].to_list() == [0.6]
     figure = effective_robustness.draw(frame, style.palette(sets), "val")
     assert not bands(figure)  # two points tell no deviation
     labels = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -105,8 +105,8 @@ def test_numbers_of_the_headline_are_those_of_the_table(
     text = made_report(results, subsets, accuracy, tmp_path)
     for row in over_seeds(accuracy).iter_rows(named=True):
         if row["training_set"] in ("baseline", "sketch_pruned", "reference_only"):
-            low, high = 100 * row["top1_low"], 100 * row["top1_high"]
-            assert f"{100 * row['top1']:.1f} ({low:.1f}\N{EN DASH}{high:.1f})" in text
+            low, high = 100 * row["score_low"], 100 * row["score_high"]
+            assert f"{100 * row['score']:.1f} ({low:.1f}\N{EN DASH}{high:.1f})" in text
 
 
 def test_names_are_escaped(
@@ -130,17 +130,21 @@ def hand_made(
     top1: dict[str, float], chance: float = 0.025, one_class: float = 0.1, seeds: int = 1
 ) -> pl.DataFrame:
     rows = [
-        [name, seed, "sketch", 500, v, v - 0.04, v + 0.04, 1.0, v, chance, one_class]
+        {
+            "training_set": name, "seed": seed, "test_set": "sketch", "n": 500, "metric": "top1",
+            "score": v, "score_low": v - 0.04, "score_high": v + 0.04, "chance": chance,
+            "one_class": one_class,
+        }
         for name, v in top1.items()
         for seed in range(seeds)
-    ]
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=COLUMNS)
 
 
 def difference(name: str, low: float, high: float, remains: float | None = None) -> Difference:
     share = (remains, remains, remains)
     told = low > 0 or high < 0
-    return Difference(name, "sketch", (low + high) / 2, low, high, told, 500, 1, *share)
+    return Difference(name, "sketch", "top1", (low + high) / 2, low, high, told, 500, 1, *share)
 
 
 def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
@@ -164,7 +168,7 @@ def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
 def test_headline_says_that_a_share_may_be_none(subsets: list[Subset]) -> None:
     table = hand_made({"baseline": 0.6, "reference_only": 0.1, "sketch_pruned": 0.14})
     share = (0.09, 0.0, 0.19)
-    row = Difference("sketch_pruned", "sketch", -0.46, -0.5, -0.4, True, 500, 1, *share)
+    row = Difference("sketch_pruned", "sketch", "top1", -0.46, -0.5, -0.4, True, 500, 1, *share)
     assert headline_sentences(table, subsets, [row])[-1].endswith(
         "; 9 % (0 to 19) of baseline's gain over the reference alone remains, which is not "
         "distinguishable from zero."
@@ -197,12 +201,13 @@ def test_headline_names_what_pruning_as_many_does(subsets: list[Subset]) -> None
 def test_equal_models_are_not_told_as_a_measured_difference_of_zero(
     subsets: list[Subset],
 ) -> None:
-    row = Difference("sketch_pruned", "sketch", 0.0, 0.0, 0.0, False, 500, 1, None, None, None)
+    none = (None, None, None)
+    row = Difference("sketch_pruned", "sketch", "top1", 0.0, 0.0, 0.0, False, 500, 1, *none)
     told = headline_sentences(hand_made({"baseline": 0.5, "sketch_pruned": 0.5}), subsets, [row])
     assert told[-1].endswith(
         "reaches 50.0 % (46.0\N{EN DASH}54.0), right on the same images as baseline."
     )
-    assert row.text == "none: right on the same images"
+    assert row.text == "none: the same on all images"
 
 
 def embedders(right: float, low: float, n: int = 200) -> pl.DataFrame:

@@ -27,13 +27,8 @@ from gapmatch.figures import (
 from gapmatch.figures import audit as audit_figure
 from gapmatch.results import audit_pictures
 from gapmatch.results.pictures import ImageFiles, decode_picture, with_pictures
-from gapmatch.results.summaries import (
-    Subset,
-    baseline_of,
-    read_evaluations,
-    read_nearest,
-    read_subsets,
-)
+from gapmatch.results.evaluations import read_evaluations
+from gapmatch.results.summaries import Subset, baseline_of, read_nearest, read_subsets
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy_by_similarity as tables_binned
 from gapmatch.tables import neighbours as tables_neighbours

@@ -14,12 +14,8 @@ from made_results import SUBSETS, TEST_CLASSES, TESTS, make_results
 from gapmatch.results import table_files as tables
 from gapmatch.results.shown import Figure, Table, figures, kind_of
 from gapmatch.results.shown import tables as all_tables
-from gapmatch.results.summaries import (
-    read_certificates,
-    read_evaluations,
-    read_nearest,
-    read_subsets,
-)
+from gapmatch.results.evaluations import read_evaluations
+from gapmatch.results.summaries import read_certificates, read_nearest, read_subsets
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy
 from gapmatch.tables.duplicates import count_test_duplicates

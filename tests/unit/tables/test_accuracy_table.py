@@ -10,25 +10,20 @@ from made_results import SUBSETS, TESTS, evaluation_files
 from markdown_tables import markdown_table
 
 from gapmatch.results import table_files as tables
-from gapmatch.results.summaries import (
-    read_evaluations,
-)
+from gapmatch.results.evaluations import read_evaluations
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy
 
 
 def test_accuracy_table_is_what_the_predictions_say(results: Path) -> None:
     table = accuracy.accuracy_table(read_evaluations(evaluation_files(results)))
-    assert table.columns == [
-        "training_set", "seed", "test_set", "n", "top1", "top1_low", "top1_high", "top5",
-        "mean_per_class", "chance", "one_class",
-    ]  # fmt: skip
+    assert table.columns == list(accuracy.COLUMNS)
     assert table["training_set"].unique(maintain_order=True).to_list() == list(SUBSETS)
     for row in table.iter_rows(named=True):
         path = f"evaluations/{row['training_set']}/seed{row['seed']}/{row['test_set']}.parquet"
         correct = pl.read_parquet(results / path)["correct_top1"].to_numpy()
         assert row["n"] == len(correct) == TESTS[row["test_set"]]
-        assert row["top1"] == correct.mean()
+        assert row["score"] == row["top1"] == correct.mean()
         half = 1.96 * np.sqrt(row["top1"] * (1 - row["top1"]) / row["n"])
         assert row["top1_high"] - row["top1_low"] == pytest.approx(2 * half, abs=1.6 / row["n"])
     seeds = table.filter(pl.col("training_set") == "baseline", pl.col("test_set") == "val")
@@ -42,7 +37,7 @@ def test_chance_is_that_of_the_most_frequent_class(results: Path) -> None:
     assert row["chance"] == max(labels.count(label) for label in labels) / len(labels)
     shown = accuracy.accuracy_matrix(table)
     assert shown.row(-1)[:2] == ("(chance)", f"{100 * row['chance']:.1f}")
-    near = accuracy.near_chance(table.with_columns(chance=pl.col("top1") * 2))
+    near = accuracy.near_chance(table.with_columns(chance=pl.col("score") * 2))
     assert list(near) == list(TESTS)
     assert near["val"] == list(SUBSETS)
     assert accuracy.near_chance(table.with_columns(chance=pl.lit(-0.1))) == {}
@@ -60,13 +55,13 @@ def test_accuracy_survives_its_csv_and_is_averaged_over_seeds(
         pl.col("training_set") == "baseline", pl.col("test_set") == mean["test_set"]
     )
     assert mean["seeds"] == 2
-    assert mean["top1"] == pytest.approx(np.mean(seeds["top1"].to_list()))
+    assert mean["score"] == pytest.approx(np.mean(seeds["top1"].to_list()))
     assert mean["spread"] == pytest.approx(np.std(seeds["top1"].to_list(), ddof=1))
     heads, rows = markdown_table(tmp_path / "a.md")
     assert heads[1] == f"{mean['test_set']} (n = {mean['n']})"
     assert rows[0][0] == "baseline"
     assert rows[0][1] == accuracy.with_interval(
-        mean["top1"], mean["top1_low"], mean["top1_high"], mean["spread"]
+        mean["score"], mean["score_low"], mean["score_high"], mean["spread"]
     )
 
 

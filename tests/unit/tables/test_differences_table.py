@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gapmatch.results.statistics import paired_bootstrap, percentile_interval
-from gapmatch.results.summaries import Evaluation
+from gapmatch.results.evaluations import Evaluation
 from gapmatch.running.errors import InputError
 from gapmatch.tables.differences import differences, differences_table, read_differences, shown
 
@@ -20,8 +19,7 @@ def evaluation(name: str, correct: np.ndarray, seed: int = 0, first: int = 0) ->
     images = pl.DataFrame(
         {"test_row": rows, "label": rows % 4, "predicted": rows % 4, "correct_top1": correct}
     )
-    top1 = float(correct.mean())
-    return Evaluation(name, seed, "sketch", top1, top1, top1, images)
+    return Evaluation(name, seed, "sketch", images)
 
 
 def drawn(accuracy: float, images: int = 400, seed: int = 0) -> np.ndarray:
@@ -41,8 +39,7 @@ def test_interval_is_that_of_resampled_images(
     """Against scipy's bootstrap, which draws the images themselves."""
     a = drawn(one, seed=seed)
     b = np.where(drawn(shared, seed=seed + 1), a, drawn(other, seed=seed + 2))
-    replicates = paired_bootstrap([a[:, None], b[:, None]])
-    ours = percentile_interval(replicates[:, 1] - replicates[:, 0])
+    (row,) = differences([evaluation("a", a), evaluation("b", b)], "a", None)
     theirs = stats.bootstrap(
         (b.astype(float) - a.astype(float),),
         np.mean,
@@ -52,7 +49,9 @@ def test_interval_is_that_of_resampled_images(
     ).confidence_interval
     # The bounds are drawn, and of whole images.
     spread = float(np.std(b.astype(float) - a.astype(float))) / np.sqrt(len(a))
-    np.testing.assert_allclose(ours, tuple(theirs), atol=0.25 * spread + 1.001 / len(a))
+    np.testing.assert_allclose(
+        (row.low, row.high), tuple(theirs), atol=0.25 * spread + 1.001 / len(a)
+    )
 
 
 def test_pairs_tell_more_than_two_intervals() -> None:

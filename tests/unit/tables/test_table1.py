@@ -6,10 +6,8 @@ import polars as pl
 import pytest
 from made_results import SUBSETS, evaluation_files
 
-from gapmatch.results.summaries import (
-    read_evaluations,
-    read_subsets,
-)
+from gapmatch.results.evaluations import read_evaluations
+from gapmatch.results.summaries import read_subsets
 from gapmatch.running.errors import InputError
 from gapmatch.tables import accuracy
 from gapmatch.tables.subsets import subset_table, training_sets

@@ -65,6 +65,11 @@ def _source_problems(study: Study) -> list[str]:
         for key, source in sources.items()
         for problem in source.problems(key, study)
     ]
+    problems += [
+        _problem(f"test_sets.{name}.metric", test.metric, "no key: its images have no class each")
+        for name, test in study.test_sets.items()
+        if test.source.images_have != "class" and test.metric != "top1"
+    ]
     return list(dict.fromkeys(problems))  # two sources may have one problem
 
 
@@ -114,8 +119,8 @@ def _figure_problems(study: Study) -> list[str]:
                 f"one of test_sets: {_listed(study.test_sets)}",
             )
         )
-    elif study.test_sets[study.figures.id_test_set].source.has_captions:
-        expected = "a test set of classes, none with captions"
+    elif study.test_sets[study.figures.id_test_set].source.images_have != "class":
+        expected = "a test set whose images have one class each"
         problems.append(_problem("figures.id_test_set", study.figures.id_test_set, expected))
     for key, method in (("baseline", AllSubset), ("reference_only", NoneSubset)):
         name = getattr(study.figures, key)

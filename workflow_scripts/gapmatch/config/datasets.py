@@ -1,6 +1,6 @@
 """Where images come from: the sources of the pool, the reference and the test sets."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, Union
 
 from pydantic import AfterValidator, Field
 
@@ -53,6 +53,12 @@ class TestSet(Section):
     __test__ = False  # not a pytest class
 
     source: LabelledSource = Field(description="Where the test images come from.")
+    metric: Literal["top1", "mean_per_class"] = Field(
+        "top1",
+        description="What it is judged by: top-1 accuracy, or the mean of its classes' accuracies, "
+        "as is usual for some (pets, flowers, aircraft, Caltech-101). Test sets whose images have "
+        "several classes are judged by the mean average precision.",
+    )
     templates: Templates | None = Field(
         None,
         description="Prompt templates of this test set, as evaluation.templates; by default those "

@@ -24,8 +24,11 @@ class Results:
         pool_chunks: Chunk ids of the pool.
         reference_chunks: Chunk ids of the reference.
         test_sets: Names of the test sets.
-        classified: Those whose images are classified.
+        labelled: Those whose images have classes, one or several each.
+        classified: Those whose images have one class each.
+        multilabel: Those whose images have several.
         retrieved: Those whose images have captions.
+        per_class: Those that are judged by the mean accuracy of their classes.
         subsets: Names of the subsets.
         gap_matched: Those of method gap_match, and their settings.
         embedder: The embedder of the search.
@@ -38,9 +41,14 @@ class Results:
         self.pool_chunks = chunk_ids(study.pool.chunks)
         self.reference_chunks = chunk_ids(study.reference.chunks)
         self.test_sets = list(study.test_sets)
-        captioned = {name for name, one in study.test_sets.items() if one.source.has_captions}
-        self.classified = [name for name in self.test_sets if name not in captioned]
-        self.retrieved = [name for name in self.test_sets if name in captioned]
+        have = {name: one.source.images_have for name, one in study.test_sets.items()}
+        self.labelled = [name for name in have if have[name] != "captions"]
+        self.classified = [name for name in have if have[name] == "class"]
+        self.multilabel = [name for name in have if have[name] == "classes"]
+        self.retrieved = [name for name in have if have[name] == "captions"]
+        self.per_class = sorted(
+            name for name, one in study.test_sets.items() if one.metric == "mean_per_class"
+        )
         self.subsets = list(study.subsets)
         self.gap_matched = {
             name: subset
@@ -158,13 +166,13 @@ class Results:
 
         Args:
             models: Folders of the models' evaluations.
-            test_sets: Names; by default those whose images are classified.
+            test_sets: Names; by default those whose images have classes.
         """
         return [
             f"{self.evaluations}/{model}/{test_set}.{suffix}"
             for suffix in ("json", "parquet")
             for model in models
-            for test_set in (self.classified if test_sets is None else test_sets)
+            for test_set in (self.labelled if test_sets is None else test_sets)
         ]
 
     def table(self, name: str, suffix: str = "csv") -> str:

@@ -1,11 +1,15 @@
 """What is known of a sample besides its pixels, and why one is of no use."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from gapmatch.data.shard_samples import ShardSample, caption_of, image_of, shard_samples
 from gapmatch.data.shards import Members
@@ -26,7 +30,10 @@ class Use(StrEnum):
 
 @dataclass(frozen=True)
 class Sample:
-    """What is known of a sample besides its pixels; ``reason`` says why it has none."""
+    """What is known of a sample besides its pixels; ``reason`` says why it has none.
+
+    An image with several classes has the labels of those that it shows, and no label.
+    """
 
     image_path: str
     shard: str
@@ -35,6 +42,7 @@ class Sample:
     class_name: str | None
     style: str | None
     reason: str | None
+    labels: tuple[int, ...] | None = None
 
 
 def _problem(raw: ShardSample, use: Use) -> str | None:
@@ -45,25 +53,40 @@ def _problem(raw: ShardSample, use: Use) -> str | None:
         image_of(raw.members)
         if use is Use.TRAINING:
             caption_of(raw.members)
-        else:
+        elif "cls" in raw.members:
             label_of(raw.members)
     except ValueError as error:
         return str(error)
     return None
 
 
-def label_of(members: Members) -> int | None:
-    """Return a sample's label, if it has one.
+def label_of(members: Members) -> int:
+    """Return a sample's label.
 
     Raises:
-        ValueError: It is no number of a class.
+        ValueError: It has none, or one that is no number of a class.
     """
     if "cls" not in members:
-        return None
+        raise ValueError("no label (cls): expected one beside each image")
     text = members["cls"].decode("utf-8", errors="replace").strip()
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
         raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
     return int(text)
+
+
+def classes_shown(members: Members) -> npt.NDArray[np.bool_]:
+    """Return which classes an image shows, (classes,), of a sample that tells of several.
+
+    Raises:
+        ValueError: It does not tell, or not by a 0 or 1 for each class.
+    """
+    try:
+        told = np.load(io.BytesIO(members["npy"]), allow_pickle=False)
+    except (KeyError, ValueError, OSError, EOFError, MemoryError):
+        told = None
+    if not isinstance(told, np.ndarray) or told.ndim != 1 or not np.isin(told, (0, 1)).all():
+        raise ValueError("no classes (npy): expected an array with a 0 or 1 for each class")
+    return told.astype(np.bool_)
 
 
 def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
@@ -77,12 +100,22 @@ def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
         class_name=metadata.get("class_name"),
         style=metadata.get("style"),
         reason=_problem(raw, use),
+        labels=_known_classes(raw.members),
     )
 
 
 def _known_label(members: Members) -> int | None:
     try:
         return label_of(members)
+    except ValueError:
+        return None
+
+
+def _known_classes(members: Members) -> tuple[int, ...] | None:
+    if "npy" not in members:
+        return None
+    try:
+        return tuple(np.flatnonzero(classes_shown(members)).tolist())
     except ValueError:
         return None
 

@@ -10,7 +10,8 @@ from gapmatch.data.labelled_shards import (
     packed_samples,
     warn_of_empty_classes,
 )
-from gapmatch.download.source import ChunkJob, LabelledShards, Listing, Source
+from gapmatch.data.labels import LabelledShards
+from gapmatch.download.source import ChunkJob, Listing, Source
 from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.errors import InputError
 
@@ -81,7 +82,7 @@ def repack(found: LabelledShards, job: ChunkJob, caption: str, samples_per_shard
         caption: Caption with {class}.
         samples_per_shard: Images per shard.
     """
-    _, all_samples = list_shards(found.tars, found.classes, found.named_by)
+    _, all_samples = list_shards(found)
     warn_of_empty_classes(all_samples, found.classes)
     chosen = chunk_images(all_samples, int(job.chunk), job.chunks)
     packed = packed_samples(chosen, found.tars, found.classes, caption)
@@ -96,8 +97,9 @@ def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
         found: Its images.
         job: Its chunk.
     """
-    shards, samples_in_them = list_shards(found.tars, found.classes, found.named_by)
-    warn_of_empty_classes(samples_in_them, found.classes)
+    shards, samples_in_them = list_shards(found)
+    if found.images_have == "class":
+        warn_of_empty_classes(samples_in_them, found.classes)
     number = sum(shard.samples for shard in shards)
     chunk = Chunk(
         job.dataset, job.chunk, tuple(shards), number, found.classes, templates=found.templates

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from gapmatch.data.labels import LabelledShards, Labels
 from gapmatch.kinds.discovery import found, require_arguments, require_tag
 from gapmatch.kinds.section import Section
 
@@ -29,9 +30,9 @@ class SourceSettings(Section):
     kind: str
 
     @property
-    def has_captions(self) -> bool:
-        """Whether its images have captions instead of labels: for retrieval."""
-        return False
+    def images_have(self) -> Labels:
+        """What lies beside each image, and so how models are evaluated on them."""
+        return "class"
 
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the key and the path of each input that must exist when a run starts."""
@@ -85,24 +86,6 @@ class Listing:
     styles: Mapping[str, str] = field(default_factory=dict)
     border: int = 0
     imagenet_indices: tuple[tuple[int, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class LabelledShards:
-    """Webdataset shards of labelled images that exist already.
-
-    Attributes:
-        tars: The shards, in order.
-        classes: Names of the classes; the labels in the shards (cls) are positions in it. None of
-            images with captions (txt).
-        named_by: The file that names the classes, for messages.
-        templates: Prompt templates with {} for the class name; empty where it ships none.
-    """
-
-    tars: tuple[Path, ...]
-    classes: tuple[str, ...]
-    named_by: Path
-    templates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import polars as pl
 import torch
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.evaluate.predictions import classes_of, predict
+from gapmatch.evaluate.predictions import classes_of, predict, score_classes
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.models.weights import autocast
 from gapmatch.running.errors import InputError
@@ -111,6 +111,7 @@ def classify(
     outputs: Sequence[Sequence[int]],
     device: torch.device,
     workers: int,
+    several: bool = False,
 ) -> pl.DataFrame:
     """Classify the images of a test set among its own classes.
 
@@ -121,9 +122,10 @@ def classify(
         outputs: By class of the test set, the outputs that mean it (``class_outputs``).
         device: Where the network is.
         workers: Processes that decode images.
+        several: Whether its images show several classes each.
 
     Returns:
-        The predictions, see gapmatch.evaluate.predictions.predict.
+        The predictions, see ``predictions.predict``, or ``predictions.score_classes``.
 
     Raises:
         InputError: There is no image, or one has no label.
@@ -136,4 +138,5 @@ def classify(
         logits = network.forward_head(features.float())  # type: ignore[operator]
         return class_scores(logits, outputs)
 
-    return predict(chunk, preprocess, score, workers)
+    predicted = score_classes if several else predict
+    return predicted(chunk, preprocess, score, workers)

@@ -21,6 +21,7 @@ def evaluate_zero_shot(
     data: Path,
     templates: list[str],
     own_templates: bool = False,
+    several: bool = False,
     device: Device = "auto",
     workers: int = 1,
     predictions: Path,
@@ -36,6 +37,7 @@ def evaluate_zero_shot(
         data: Folder of the test set's chunk.
         templates: openai, simple, or templates with {}.
         own_templates: Take those that the test set ships instead, where it ships some.
+        several: Whether its images show several classes each.
         device: auto takes a GPU where there is one.
         workers: Processes that decode images.
         predictions: Output (.parquet).
@@ -46,7 +48,9 @@ def evaluate_zero_shot(
     shipped = chunk.templates if own_templates else ()
     chosen = shipped or zero_shot.choose_templates(templates)
     network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
-    found = zero_shot.classify(chunk, network, preprocess, tokenizer, chosen, place, workers)
+    found = zero_shot.classify(
+        chunk, network, preprocess, tokenizer, chosen, place, workers, several
+    )
     write_parquet(predictions, found)
     result = {
         "training_set": training_set,

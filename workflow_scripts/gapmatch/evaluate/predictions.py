@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import torch
 from tqdm import tqdm
@@ -13,6 +12,7 @@ from gapmatch.data.chunks import Chunk
 from gapmatch.data.fast_decoding import OwnTransform
 from gapmatch.data.image_stream import image_batches
 from gapmatch.data.samples import Sample, Use
+from gapmatch.evaluate import metrics
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.running.errors import InputError
 
@@ -30,6 +30,48 @@ def classes_of(chunk: Chunk) -> tuple[str, ...]:
     if not chunk.classes:
         raise InputError(f"{chunk.dataset} has no classes: a test set needs labels")
     return chunk.classes
+
+
+def through_images(
+    chunk: Chunk,
+    preprocess: Preprocess,
+    compute: Callable[[torch.Tensor], torch.Tensor],
+    workers: int,
+    lacks: Callable[[Sample], str | None],
+) -> tuple[list[Sample], torch.Tensor]:
+    """Compute something of each image of a test set.
+
+    Args:
+        chunk: The test set.
+        preprocess: PIL image to (3, h, w) float32.
+        compute: Pixels (n, 3, h, w) to (n, width).
+        workers: Processes that decode images; the result does not depend on it.
+        lacks: Returns what a sample lacks beside its image; None where it has what is needed.
+
+    Returns:
+        The samples that could be read, in order; (samples, width), what was computed of each.
+
+    Raises:
+        InputError: There is no image, or one lacks something.
+    """
+    samples: list[Sample] = []
+    computed: list[torch.Tensor] = []
+    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
+        shards = [shard.path for shard in chunk.shards]
+        own = OwnTransform(preprocess)
+        for batch, pixels in image_batches(shards, own, BATCH_SIZE, workers, Use.TEST):
+            if len(pixels):
+                computed.append(compute(pixels))
+            samples += [sample for sample in batch if sample.reason is None]
+            bar.update(len(batch))
+    lacking = [missing for missing in map(lacks, samples) if missing]
+    if lacking or not samples:
+        raise InputError(
+            f"{chunk.dataset}: {len(lacking)} of {len(samples)} images have no "
+            f"{lacking[0] if lacking else 'label'}; a test set needs one image at least, and that "
+            "for each"
+        )
+    return samples, torch.cat(computed)
 
 
 def predict(
@@ -53,52 +95,82 @@ def predict(
     Raises:
         InputError: There is no image, or one has no label.
     """
-    samples: list[Sample] = []
-    ranked: list[npt.NDArray[np.int64]] = []
-    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
-        shards = [shard.path for shard in chunk.shards]
-        own = OwnTransform(preprocess)
-        for batch, pixels in image_batches(shards, own, BATCH_SIZE, workers, Use.TEST):
-            if len(pixels):
-                ranked.append(_best(score(pixels)))
-            samples += [sample for sample in batch if sample.reason is None]
-            bar.update(len(batch))
-    unlabelled = [sample.image_path for sample in samples if sample.label is None]
-    if unlabelled or not samples:
-        raise InputError(
-            f"{chunk.dataset}: {len(unlabelled)} of {len(samples)} images have no label; "
-            "a test set needs one image at least, and a label for each"
-        )
-    return _table(samples, np.concatenate(ranked))
-
-
-def _best(scores: torch.Tensor) -> npt.NDArray[np.int64]:
-    best = scores.topk(min(GUESSES, scores.shape[1]), dim=1).indices.cpu().numpy()
-    return np.asarray(best, dtype=np.int64)
-
-
-def _table(samples: list[Sample], ranked: npt.NDArray[np.int64]) -> pl.DataFrame:
+    samples, ranked = through_images(
+        chunk,
+        preprocess,
+        lambda pixels: _best(score(pixels)),
+        workers,
+        lambda sample: "label" if sample.label is None else None,
+    )
     labels = np.array([sample.label for sample in samples])
-    hits = ranked == labels[:, None]
+    hits = ranked.numpy() == labels[:, None]
     return pl.DataFrame(
         {
-            "test_row": np.arange(len(samples), dtype=np.int32),
-            "image_path": [sample.image_path for sample in samples],
+            **_rows(samples),
             "label": labels.astype(np.int32),
-            "predicted": ranked[:, 0].astype(np.int32),
+            "predicted": ranked[:, 0].numpy().astype(np.int32),
             "correct_top1": hits[:, 0],
             "correct_top5": hits.any(axis=1),
         }
     )
 
 
+def score_classes(
+    chunk: Chunk,
+    preprocess: Preprocess,
+    score: Callable[[torch.Tensor], torch.Tensor],
+    workers: int,
+) -> pl.DataFrame:
+    """Score the classes of a test set whose images show several, for each of its images.
+
+    Args:
+        chunk: The test set.
+        preprocess: PIL image to (3, h, w) float32.
+        score: Pixels (n, 3, h, w) to the scores (n, classes) of the test set's classes.
+        workers: Processes that decode images; the result does not depend on it.
+
+    Returns:
+        One row per image that could be read, in order: test_row (int32), image_path, labels (list
+        of int32: the classes that it shows), scores (list of float32: of each class).
+
+    Raises:
+        InputError: There is no image, or one does not tell what it shows.
+    """
+    samples, scores = through_images(
+        chunk,
+        preprocess,
+        lambda pixels: score(pixels).cpu(),
+        workers,
+        lambda sample: "classes" if sample.labels is None else None,
+    )
+    return pl.DataFrame(
+        {
+            **_rows(samples),
+            "labels": [list(sample.labels or ()) for sample in samples],
+            "scores": scores.tolist(),
+        },
+        schema_overrides={"labels": pl.List(pl.Int32), "scores": pl.List(pl.Float32)},
+    )
+
+
+def _best(scores: torch.Tensor) -> torch.Tensor:
+    return scores.topk(min(GUESSES, scores.shape[1]), dim=1).indices.cpu()
+
+
+def _rows(samples: list[Sample]) -> dict[str, object]:
+    return {
+        "test_row": np.arange(len(samples), dtype=np.int32),
+        "image_path": [sample.image_path for sample in samples],
+    }
+
+
 def summarise(predictions: pl.DataFrame) -> dict[str, Any]:
-    """Return n, top1, top5 and the mean per-class accuracy (fractions) of predictions."""
-    per_class = predictions.group_by("label").agg(pl.col("correct_top1").mean())
+    """Return n, the number of classes that images show, and the metrics (fractions) of a model."""
+    many = metrics.has_many_labels(predictions)
+    shown = predictions["labels"].explode() if many else predictions["label"]
+    names = (metrics.PRECISION,) if many else (metrics.TOP1, metrics.TOP5, metrics.PER_CLASS)
     return {
         "n": len(predictions),
-        "classes": len(per_class),
-        "top1": predictions["correct_top1"].mean(),
-        "top5": predictions["correct_top5"].mean(),
-        "mean_per_class": per_class.sort("label")["correct_top1"].mean(),
+        "classes": shown.n_unique(),
+        **{name: float(metrics.values(name, [predictions])[0]) for name in names},
     }

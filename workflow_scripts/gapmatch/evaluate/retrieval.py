@@ -7,17 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from tqdm import tqdm
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.data.fast_decoding import OwnTransform
-from gapmatch.data.image_stream import image_batches
-from gapmatch.data.samples import Sample, Use
-from gapmatch.evaluate.predictions import BATCH_SIZE
-from gapmatch.evaluate.recalls import RECALLS
+from gapmatch.data.samples import Sample
+from gapmatch.evaluate import metrics
+from gapmatch.evaluate.predictions import BATCH_SIZE, through_images
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.models.weights import autocast
-from gapmatch.running.errors import InputError
 
 Ranks = npt.NDArray[np.int32]
 
@@ -55,29 +51,24 @@ def retrieve(
     Raises:
         InputError: There is no image, or one has no caption.
     """
-    samples: list[Sample] = []
-    blocks: list[torch.Tensor] = []
-    with tqdm(total=chunk.samples, unit="image", mininterval=5, desc=chunk.dataset) as bar:
-        shards = [shard.path for shard in chunk.shards]
-        own = OwnTransform(preprocess)
-        for batch, pixels in image_batches(shards, own, BATCH_SIZE, workers, Use.TEST):
-            if len(pixels):
-                with autocast(device):
-                    features = network.encode_image(pixels.to(device), normalize=True)  # type: ignore[operator]
-                blocks.append(features.float())
-            samples += [sample for sample in batch if sample.reason is None]
-            bar.update(len(batch))
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        with autocast(device):
+            features: torch.Tensor = network.encode_image(pixels.to(device), normalize=True)  # type: ignore[operator]
+        return features.float()
+
+    samples, images = through_images(
+        chunk,
+        preprocess,
+        encode,
+        workers,
+        lambda sample: None if captions_of(sample) else "caption (txt)",
+    )
     captions = [captions_of(sample) for sample in samples]
-    lacking = sum(not found for found in captions)
-    if lacking or not samples:
-        raise InputError(
-            f"{chunk.dataset}: {lacking} of {len(samples)} images have no caption; a test set of "
-            "retrieval needs one image at least, and a caption (txt) for each"
-        )
     texts = [caption for found in captions for caption in found]
     image_of_text = np.repeat(np.arange(len(samples)), [len(found) for found in captions])
     encoded = _encode_texts(network, tokenizer, texts, device)
-    caption_rank, image_rank = ranks(torch.cat(blocks), encoded, image_of_text)
+    caption_rank, image_rank = ranks(images, encoded, image_of_text)
     ends = np.cumsum([len(found) for found in captions])[:-1]
     return pl.DataFrame(
         {
@@ -157,8 +148,9 @@ def summarise(found: pl.DataFrame) -> dict[str, Any]:
     captions (image_to_text); a caption finds its image if that is among the first K images
     (text_to_image).
     """
-    images = found["caption_rank"].to_numpy()
-    texts = found["image_ranks"].explode().to_numpy()
-    recalls = {f"image_to_text_{k}": float((images <= k).mean()) for k in RECALLS}
-    recalls |= {f"text_to_image_{k}": float((texts <= k).mean()) for k in RECALLS}
-    return {"n": len(images), "captions": len(texts), **recalls}
+    names = [f"{direction}_{k}" for direction in metrics.DIRECTIONS for k in metrics.RECALLS]
+    return {
+        "n": len(found),
+        "captions": int(metrics.captions_of(found).sum()),
+        **{name: float(metrics.values(name, [found])[0]) for name in names},
+    }

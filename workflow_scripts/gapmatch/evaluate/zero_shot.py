@@ -7,7 +7,7 @@ import polars as pl
 import torch
 
 from gapmatch.data.chunks import Chunk
-from gapmatch.evaluate.predictions import classes_of, predict
+from gapmatch.evaluate.predictions import classes_of, predict, score_classes
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.models.weights import autocast
 from gapmatch.running.errors import InputError
@@ -43,14 +43,25 @@ def classify(
     templates: Sequence[str | Callable[[str], str]],
     device: torch.device,
     workers: int,
+    several: bool = False,
 ) -> pl.DataFrame:
     """Classify the images of a test set among its own classes.
 
     The classifier's weights are open_clip's: per class the mean of the normalised embeddings of
     all prompts, normalised. Only the classes that the test set has take part.
 
+    Args:
+        chunk: The test set.
+        network: A model of open_clip.
+        preprocess: PIL image to (3, h, w) float32.
+        tokenizer: n texts to (n, context) int64.
+        templates: Prompt templates.
+        device: Where the network is.
+        workers: Processes that decode images; the result does not depend on it.
+        several: Whether its images show several classes each.
+
     Returns:
-        The predictions, see gapmatch.evaluate.predictions.predict.
+        The predictions, see ``predictions.predict``, or ``predictions.score_classes``.
 
     Raises:
         InputError: The chunk has no classes, or an image no label.
@@ -65,4 +76,5 @@ def classify(
         scores: torch.Tensor = features.float() @ weights.float()
         return scores
 
-    return predict(chunk, preprocess, score, workers)
+    predicted = score_classes if several else predict
+    return predicted(chunk, preprocess, score, workers)

@@ -12,7 +12,7 @@ import polars as pl
 from gapmatch.drawing import style
 from gapmatch.results import shown
 from gapmatch.subset.method import sized_methods
-from gapmatch.tables.accuracy import over_seeds, read_accuracy
+from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def accuracy_by_size(
             all.
 
     Returns:
-        test_set, series (a curve, or the name of a single training set), method, training_set,
-        size, seeds, n, top1, top1_low, top1_high, spread; in the order of ``subsets``.
+        test_set, metric, series (a curve, or the name of a single training set), method,
+        training_set, size, seeds, n, score, score_low, score_high, spread; in the order of
+        ``subsets``.
     """
     known = pl.DataFrame(
         {
@@ -54,8 +55,8 @@ def accuracy_by_size(
     curve = pl.col("method").is_in(sized_methods()) & (pl.col("steered_by").list.len() > 0)
     own = pl.col("steered_by").list.contains(pl.col("test_set"))
     return joined.filter(~curve | (own == steered)).select(
-        "test_set", "series", "method", "training_set", "size", "seeds", "n", "top1", "top1_low",
-        "top1_high", "spread",
+        "test_set", "metric", "series", "method", "training_set", "size", "seeds", "n", "score",
+        "score_low", "score_high", "spread",
     )  # fmt: skip
 
 
@@ -67,8 +68,8 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
     for panel, test_set in zip(axes, tests, strict=True):
         rows = frame.filter(pl.col("test_set") == test_set)
         _draw_panel(panel, rows, looks)
-        panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
-    style.label_axes(axes, "images in the training set", "top-1 accuracy")
+        panel.set_title(described(str(test_set), rows["n"][0], rows["metric"][0]))
+    style.label_axes(axes, "images in the training set", "accuracy")
     style.legend_below(figure, axes)
     return figure
 
@@ -86,15 +87,15 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
             line = style.LINE_STYLES[index % len(style.LINE_STYLES)]
             # keeping everything is the last point of every curve
             curve = pl.concat([points, whole]).sort("size")
-            panel.plot(curve["size"], curve["top1"], color=look.colour, linestyle=line)
-        top1 = points["top1"].to_numpy()
+            panel.plot(curve["size"], curve["score"], color=look.colour, linestyle=line)
+        score = points["score"].to_numpy()
         panel.errorbar(
             points["size"].to_numpy(),
-            top1,
+            score,
             yerr=np.stack(
                 [
-                    np.maximum(top1 - points["top1_low"].to_numpy(), 0),
-                    np.maximum(points["top1_high"].to_numpy() - top1, 0),
+                    np.maximum(score - points["score_low"].to_numpy(), 0),
+                    np.maximum(points["score_high"].to_numpy() - score, 0),
                 ]
             ),
             color=look.colour,
@@ -140,11 +141,11 @@ FIGURE = shown.Figure(
     place=50,
     paper=("fig4",),
     caption=(
-        "Top-1 accuracy against the number of images in the training set (kept pool samples plus "
-        "reference). Curves are near-, far- and random-pruned subsets and end in the unpruned "
-        "pool; near- and far-pruned ones are shown on the test sets that steered them. Single "
-        "markers are the other training sets. n is the number of test images. Bars are 95 % "
-        "percentile bootstrap intervals over test images; for several seeds, accuracy and bounds "
-        "are averaged over seeds."
+        "Accuracy (top-1, where no other metric is named) against the number of images in the "
+        "training set (kept pool samples plus reference). Curves are near-, far- and random-pruned "
+        "subsets and end in the unpruned pool; near- and far-pruned ones are shown on the test "
+        "sets that steered them. Single markers are the other training sets. n is the number of "
+        "test images. Bars are 95 % percentile bootstrap intervals over test images; for several "
+        "seeds, accuracy and bounds are averaged over seeds."
     ),
 )

@@ -12,7 +12,7 @@ import polars as pl
 
 from gapmatch.drawing import style
 from gapmatch.results import shown
-from gapmatch.tables.accuracy import over_seeds, read_accuracy
+from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def dose_response(
 
     Returns:
         sweep ("offset" or "rank"), matched (the test sets), fixed (the value of the other),
-        dose, training_set, pruned_fraction, test_set (those matched), seeds, n, top1, top1_low,
-        top1_high, spread, whole, none (top1 of the two bounds).
+        dose, training_set, pruned_fraction, test_set (those matched), metric, seeds, n, score,
+        score_low, score_high, spread, whole, none (score of the two bounds).
     """
     means = over_seeds(accuracy)
     matched = [one for one in subsets if one.method == "gap_match" and one.reference]
@@ -76,7 +76,7 @@ def _sweep(
     rows = known.join(shown, on="training_set", how="inner", maintain_order="left_right")
     for column, bound in zip(("whole", "none"), bounds, strict=True):
         of_bound = means.filter(pl.col("training_set") == bound)
-        named = of_bound.select("test_set", pl.col("top1").alias(column))
+        named = of_bound.select("test_set", pl.col("score").alias(column))
         rows = rows.join(named, on="test_set", how="left", maintain_order="left")
     return rows
 
@@ -128,26 +128,26 @@ def _draw_accuracy(panel: Axes, rows: pl.DataFrame) -> None:
     for index, ((test_set,), points) in enumerate(rows.group_by("test_set", maintain_order=True)):
         colour = style.GAP_MATCH_COLOURS[index % len(style.GAP_MATCH_COLOURS)]
         marker = style.GAP_MATCH_MARKERS[index % len(style.GAP_MATCH_MARKERS)]
-        top1 = points["top1"].to_numpy()
+        score = points["score"].to_numpy()
         panel.errorbar(
             points["dose"].to_numpy(),
-            top1,
+            score,
             yerr=np.stack(
                 [
-                    np.maximum(top1 - points["top1_low"].to_numpy(), 0),
-                    np.maximum(points["top1_high"].to_numpy() - top1, 0),
+                    np.maximum(score - points["score_low"].to_numpy(), 0),
+                    np.maximum(points["score_high"].to_numpy() - score, 0),
                 ]
             ),
             color=colour,
             marker=marker,
             markersize=5,
             elinewidth=0.9,
-            label=str(test_set),
+            label=described(str(test_set), points["n"][0], points["metric"][0]),
         )
         for bound, line in (("whole", "--"), ("none", ":")):
             if points[bound][0] is not None:
                 panel.axhline(points[bound][0], color=colour, linestyle=line, linewidth=0.8)
-    panel.set_ylabel("top-1 accuracy")
+    panel.set_ylabel("accuracy")
 
 
 def plot(*, accuracy: Path, subsets: Path, baseline: str, reference_only: str, out: Path) -> None:
@@ -191,12 +191,12 @@ FIGURE = shown.Figure(
     items=lambda results: [""] if swept(results) else [],
     caption=(
         "Dose and response of gap matching: the fraction of the pool that is pruned (left) and "
-        "top-1 accuracy on the matched test sets (right) against the offset on the similarity "
-        "threshold, or against the matched rank, all else being equal. An offset below zero "
-        "prunes more than the paper's matching, one above zero less; a higher rank prunes more. "
-        "Dashed lines are the accuracies with the whole pool, dotted ones those of the reference "
-        "alone. The numbers of test images n are in the table of accuracy. Bars are 95 % "
-        "percentile bootstrap intervals over test images; for several seeds, accuracy and bounds "
-        "are averaged over seeds."
+        "accuracy on the matched test sets (right; top-1, where no other metric is named) against "
+        "the offset on the similarity threshold, or against the matched rank, all else being "
+        "equal. An offset below zero prunes more than the paper's matching, one above zero less; a "
+        "higher rank prunes more. Dashed lines are the accuracies with the whole pool, dotted ones "
+        "those of the reference alone. The numbers of test images n are in the table of accuracy. "
+        "Bars are 95 % percentile bootstrap intervals over test images; for several seeds, "
+        "accuracy and bounds are averaged over seeds."
     ),
 )

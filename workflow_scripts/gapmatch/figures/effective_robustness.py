@@ -14,7 +14,7 @@ from gapmatch.drawing import style
 from gapmatch.results import shown
 from gapmatch.results.statistics import Line, confidence_band, fit_line, inverse_logit, logit
 from gapmatch.running.errors import InputError
-from gapmatch.tables.accuracy import read_accuracy
+from gapmatch.tables.accuracy import described, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LEAST_DISTANCE = 0.16
 """Between two ticks, as a share of the axis."""
 ON_REFERENCE = ("none", "classifier")
 """Methods whose models saw the reference alone: the line of effective robustness is theirs."""
-VALUES = ("n", "top1", "top1_low", "top1_high")
+VALUES = ("n", "score", "score_low", "score_high")
 
 
 def effective_robustness(
@@ -46,9 +46,10 @@ def effective_robustness(
         classifiers: Names of the supervised classifiers, one series of method "classifier".
 
     Returns:
-        test_set, series, training_set, method, seed, id_n, id_top1, id_top1_low, id_top1_high, n,
-        top1, top1_low, top1_high, and ``statistics.Line`` of the line through the models of the
-        methods ``ON_REFERENCE``, in logit space; null where ``_with_line`` draws none.
+        test_set, metric, series, training_set, method, seed, id_n, id_score, id_score_low,
+        id_score_high, n, score, score_low, score_high, and ``statistics.Line`` of the line through
+        the models of the methods ``ON_REFERENCE``, in logit space; null where ``_with_line`` draws
+        none.
 
     Raises:
         InputError: No model was evaluated on ``id_test_set``.
@@ -78,7 +79,7 @@ def effective_robustness(
         _with_line(joined)
     ]
     return pl.concat(parts).select(
-        "test_set", "series", "training_set", "method", "seed",
+        "test_set", "metric", "series", "training_set", "method", "seed",
         *[f"id_{name}" for name in VALUES], *VALUES, *Line._fields,
     )  # fmt: skip
 
@@ -90,12 +91,12 @@ def _with_line(rows: pl.DataFrame) -> pl.DataFrame:
     only when the ID accuracies span more than the mean width of their intervals.
     """
     alone = rows.filter(pl.col("method").is_in(ON_REFERENCE))
-    accuracy = alone["id_top1"].to_numpy()
-    widths = (alone["id_top1_high"] - alone["id_top1_low"]).to_numpy()
+    accuracy = alone["id_score"].to_numpy()
+    widths = (alone["id_score_high"] - alone["id_score_low"]).to_numpy()
     distinct = accuracy.size > 1 and np.ptp(accuracy) > np.mean(widths)
     line = distinct and fit_line(
-        logit(alone["id_top1"].to_numpy(), alone["id_n"].to_numpy()),
-        logit(alone["top1"].to_numpy(), alone["n"].to_numpy()),
+        logit(alone["id_score"].to_numpy(), alone["id_n"].to_numpy()),
+        logit(alone["score"].to_numpy(), alone["n"].to_numpy()),
     )
     values = line or [None] * len(Line._fields)
     return rows.with_columns(
@@ -115,8 +116,8 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look], id_test_set: str)
         rows = frame.filter(pl.col("test_set") == test_set)
         _draw_models(panel, rows, looks)
         _draw_lines(panel, rows)
-        panel.set_title(f"{test_set}  (n = {rows['n'][0]:,})")
-    style.label_axes(axes, f"top-1 accuracy on {id_test_set} (logit)", "top-1 accuracy (logit)")
+        panel.set_title(described(str(test_set), rows["n"][0], rows["metric"][0]))
+    style.label_axes(axes, f"accuracy on {id_test_set} (logit)", "accuracy (logit)")
     style.legend_below(figure, axes)
     return figure
 
@@ -124,7 +125,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look], id_test_set: str)
 def _bounds(rows: pl.DataFrame, prefix: str) -> NDArray[np.float64]:
     """Logits of accuracy, lower and upper bound; (3, models)."""
     n = rows[f"{prefix}n"].to_numpy()
-    names = ("top1", "top1_low", "top1_high")
+    names = ("score", "score_low", "score_high")
     return np.stack([logit(rows[f"{prefix}{name}"].to_numpy(), n) for name in names])
 
 
@@ -225,14 +226,15 @@ FIGURE = shown.Figure(
     needs=needs,
     place=80,
     caption=(
-        "Effective robustness: top-1 accuracy on each out-of-distribution test set against "
-        "accuracy on the in-distribution test set, on logit axes. Each marker is one trained "
-        "model (one seed); bars are 95 % percentile bootstrap intervals over test images, whose "
-        "number n is given for the out-of-distribution test set. The dashed line is y = x. The "
-        "orange line is a least-squares fit, in logit coordinates, through the models trained on "
-        "the reference alone (or on a part of it), CLIP's and supervised classifiers, with its 95 "
-        "% confidence band where there are three or more; it is drawn only when their in- "
-        "distribution accuracies span more than the mean width of their intervals; otherwise, as "
-        "with a few seeds of one such model, only the points are shown."
+        "Effective robustness: accuracy (top-1, where no other metric is named) on each "
+        "out-of-distribution test set against accuracy on the in-distribution test set, on logit "
+        "axes. Each marker is one trained model (one seed); bars are 95 % percentile bootstrap "
+        "intervals over test images, whose number n is given for the out-of-distribution test set. "
+        "The dashed line is y = x. The orange line is a least-squares fit, in logit coordinates, "
+        "through the models trained on the reference alone (or on a part of it), CLIP's and "
+        "supervised classifiers, with its 95 % confidence band where there are three or more; it "
+        "is drawn only when their in- distribution accuracies span more than the mean width of "
+        "their intervals; otherwise, as with a few seeds of one such model, only the points are "
+        "shown."
     ),
 )

@@ -45,11 +45,11 @@ FIGURE = shown.Figure(
     place=60,
     paper=("fig7",),
     caption=(
-        "Top-1 accuracy against the number of images in the training set (kept pool samples plus "
-        "reference), on test sets other than those that near- and far-pruning was steered by. "
-        "Curves are near-, far- and random-pruned subsets and end in the unpruned pool; single "
-        "markers are the other training sets. n is the number of test images. Bars are 95 % "
-        "percentile bootstrap intervals over test images; for several seeds, accuracy and bounds "
-        "are averaged over seeds."
+        "Accuracy (top-1, where no other metric is named) against the number of images in the "
+        "training set (kept pool samples plus reference), on test sets other than those that near- "
+        "and far-pruning was steered by. Curves are near-, far- and random-pruned subsets and end "
+        "in the unpruned pool; single markers are the other training sets. n is the number of test "
+        "images. Bars are 95 % percentile bootstrap intervals over test images; for several seeds, "
+        "accuracy and bounds are averaged over seeds."
     ),
 )

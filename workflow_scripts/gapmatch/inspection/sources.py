@@ -13,11 +13,12 @@ from tqdm import tqdm
 from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.imagefolder import without_border
-from gapmatch.data.labelled_shards import list_shards, packed_samples
+from gapmatch.data.labelled_shards import list_shards, packed_samples, read_samples
+from gapmatch.data.labels import LabelledShards
 from gapmatch.data.links import collected, link_files, read_links
 from gapmatch.data.samples import Use
 from gapmatch.data.shard_samples import ShardSample, located_samples, shard_samples
-from gapmatch.download.source import LabelledShards, Listing, SourceSettings, sources
+from gapmatch.download.source import Listing, SourceSettings, sources
 from gapmatch.download.sources.shards import ShardsSource
 from gapmatch.download.sources.urls import UrlsSource
 from gapmatch.inspection.findings import Look, spread
@@ -210,18 +211,23 @@ def look_at_labelled(dataset: str, source: SourceSettings) -> Look:
 
 def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
     """Look at labelled images in shards."""
-    _, samples = list_shards(found.tars, found.classes, found.named_by)
-    _look_at_classes(look, found.classes, [sample.label for sample in samples])
+    _, samples = list_shards(found)
+    if found.images_have == "class":
+        _look_at_classes(look, found.classes, [sample.label for sample in samples])
     look.facts["shards"] = f"{len(found.tars):,}"
     look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
     chosen = spread(samples, IMAGES)
-    packed = packed_samples(chosen, found.tars, found.classes, "{class}")
+    if found.images_have == "class":
+        packed = packed_samples(chosen, found.tars, found.classes, "{class}")
+        read: Iterator[ShardSample] = (ShardSample(key, members, None) for key, members in packed)
+    else:
+        read = read_samples(chosen, found.tars)
 
     def shown() -> Iterator[tuple[str, ShardSample]]:
-        for sample, (key, members) in zip(
-            tqdm(chosen, unit="image", mininterval=5, desc=look.dataset), packed, strict=True
+        for sample, one in zip(
+            tqdm(chosen, unit="image", mininterval=5, desc=look.dataset), read, strict=True
         ):
-            yield f"{found.tars[sample.shard].name}/{key}", ShardSample(key, members, None)
+            yield f"{found.tars[sample.shard].name}/{one.key}", one
 
     tell(look, count(shown(), Use.TEST, PICTURES))
 

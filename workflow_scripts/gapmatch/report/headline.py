@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from gapmatch.evaluate import metrics
 from gapmatch.results.summaries import Subset
 from gapmatch.results.table_files import percent
 from gapmatch.subset.method import methods
@@ -102,7 +103,7 @@ def _unpruned(shown: _Shown, place: str) -> list[str]:
     """Tell of the whole pool, and of nothing of it."""
     sentences = [
         f"{place}, {shown.baseline} (trained on the whole pool and the reference) reaches "
-        f"{shown.told(shown.baseline)} top-1 accuracy."
+        f"{shown.told(shown.baseline)} {_judged_by(shown.means[shown.baseline]['metric'])}."
     ]
     alone = next((one.subset for one in shown.subsets if one.method == "none"), None)
     if alone is not None:
@@ -233,8 +234,14 @@ def _remaining(row: Difference | None, baseline: str) -> str:
     )
 
 
+def _judged_by(metric: str) -> str:
+    """Return what people call a score."""
+    name = metrics.NAMES[metric]
+    return name if metric == metrics.PRECISION else f"{name} accuracy"
+
+
 def _cell(mean: dict[str, Any]) -> str:
     """Accuracy of one row of ``over_seeds`` as text with its interval, in percent."""
-    text = with_interval(mean["top1"], mean["top1_low"], mean["top1_high"], mean["spread"])
+    text = with_interval(mean["score"], mean["score_low"], mean["score_high"], mean["spread"])
     number, _, interval = text.partition(" ")
     return f"{number} % {interval}"

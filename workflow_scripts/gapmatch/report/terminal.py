@@ -38,7 +38,7 @@ def print_headline(
         *headline_sentences(accuracy, subsets, read_differences(tables / "differences.csv"), sets),
     ]
     align = ["left", *["right"] * (matrix.width - 1)]
-    print("Zero-shot top-1 accuracy, % (95 % bootstrap interval over test images)\n")
+    print("Zero-shot accuracy, % (95 % bootstrap interval over test images)\n")
     print(tabulate(matrix.rows(), matrix.columns, disable_numparse=True, colalign=align))
     print("\n" + "\n".join(fill(text, WIDTH, subsequent_indent="  ") for text in sentences))
     print(f"\nReport: {report}")

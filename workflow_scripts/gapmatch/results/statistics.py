@@ -3,14 +3,12 @@
 scipy.stats takes longer to import than most programs take to compute: what needs it imports it.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-REPLICATES = 10_000
 
 
 def bootstrap_interval(correct: NDArray[np.bool_], level: float = LEVEL) -> tuple[float, float]:
@@ -61,34 +59,21 @@ def seed_interval(correct: NDArray[np.bool_], level: float = LEVEL) -> tuple[flo
     return float(low), float(high)
 
 
-def paired_bootstrap(
-    correct: Sequence[NDArray[np.bool_]], replicates: int = REPLICATES
-) -> NDArray[np.float64]:
-    """Bootstrap replicates of the accuracies of several training sets on the same images.
+def drawn_seeds(models: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return replicates over images and seeds from those over images.
 
-    Each replicate draws the images with replacement, the same for all training sets, and of each
-    training set its seeds; a training set with one seed shows no variation over seeds. Images on
-    which all models do alike are interchangeable: their numbers are drawn instead of them
-    (multinomial), which is the same and bounded in memory.
+    Of each replicate the seeds are drawn with replacement; a training set with one seed shows no
+    variation over seeds.
 
     Args:
-        correct: For each training set (images, seeds); all of the same images.
-        replicates: How many to draw; the generator's seed is fixed.
+        models: (replicates, seeds): of each model of a training set, on the same drawn images.
+        name: Of the training set: another one's seeds are drawn independently.
 
     Returns:
-        (replicates, training sets) fractions.
+        (replicates,): the mean over drawn seeds.
     """
-    rng = np.random.default_rng(0)
-    images = len(correct[0])
-    patterns, numbers = np.unique(np.hstack(correct), axis=0, return_counts=True)
-    drawn = rng.multinomial(images, numbers / images, size=replicates)
-    models = drawn @ patterns.astype(np.float64) / images
-    last = np.cumsum([columns.shape[1] for columns in correct])
-    means = []
-    for columns in np.split(models, last[:-1], axis=1):
-        seeds = rng.integers(columns.shape[1], size=columns.shape)
-        means.append(np.take_along_axis(columns, seeds, axis=1).mean(axis=1))
-    return np.column_stack(means)
+    seeds = np.random.default_rng(list(name.encode())).integers(models.shape[1], size=models.shape)
+    return np.asarray(np.take_along_axis(models, seeds, axis=1).mean(axis=1))
 
 
 def percentile_interval(

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gapmatch.results.evaluations import Evaluation, evaluations_of
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import AccuracyBin, binned_accuracy, mean_correlation, spearman
-from gapmatch.results.summaries import Evaluation, evaluations_of, read_nearest
+from gapmatch.results.summaries import read_nearest
 from gapmatch.running.atomic import write_text
 from gapmatch.running.errors import InputError
 
@@ -109,7 +110,7 @@ def needs(results: Results, _: str) -> Needs:
     """Return the evaluations of the baseline and of the gap-matched subsets, and similarities."""
     models, nearest = results.models(results.shown_subsets()), results.nearest(results.baseline)
     return Needs(
-        inputs=[*results.evaluated(models), nearest],
+        inputs=[*results.evaluated(models, results.classified), nearest],
         arguments={
             "evaluations": results.evaluations,
             "models": models,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gapmatch.evaluate import metrics
+from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
 from gapmatch.results.shown import Needs, Table
-from gapmatch.results.statistics import paired_bootstrap, percentile_interval
-from gapmatch.results.summaries import Evaluation, evaluations_of
+from gapmatch.results.statistics import drawn_seeds, percentile_interval
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
+from gapmatch.tables.accuracy import described
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMA = {
     "training_set": pl.String,
     "test_set": pl.String,
+    "metric": pl.String,
     "difference": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -42,7 +45,8 @@ class Difference:
     Attributes:
         training_set: The training set.
         test_set: The test set.
-        difference: Its accuracy minus the baseline's, means over seeds, fractions.
+        metric: What it is judged by.
+        difference: Its score minus the baseline's, means over seeds, fractions.
         low: Lower bound of its 95 % interval (paired bootstrap over images, and over seeds).
         high: Upper bound.
         distinguishable: Whether the interval leaves out zero.
@@ -56,6 +60,7 @@ class Difference:
 
     training_set: str
     test_set: str
+    metric: str
     difference: float
     low: float
     high: float
@@ -68,14 +73,14 @@ class Difference:
 
     @property
     def identical(self) -> bool:
-        """Whether the models are right on the same images: then there is no interval to tell."""
+        """Whether the models do the same on all images: then there is no interval to tell."""
         return self.low == self.high == 0
 
     @property
     def text(self) -> str:
         """The difference in points with its interval, for people."""
         if self.identical:
-            return "none: right on the same images"
+            return "none: the same on all images"
         interval = f"{signed(self.low)} to {signed(self.high)}"
         told = f"{signed(self.difference)} ({interval})"
         return told if self.distinguishable else f"{told}, not distinguishable"
@@ -87,81 +92,101 @@ def signed(fraction: float) -> str:
 
 
 def differences(
-    evaluations: Sequence[Evaluation], baseline: str, alone: str | None
+    evaluations: Sequence[Evaluation],
+    baseline: str,
+    alone: str | None,
+    per_class: Collection[str] = (),
 ) -> list[Difference]:
-    """Compare each training set with the baseline on each test set.
+    """Compare each training set with the baseline by each metric of each test set.
 
     Args:
         evaluations: One per model and test set.
         baseline: Name of the baseline.
         alone: Name of the training set that is the reference alone; None where there is none.
+        per_class: Test sets that are judged by the mean accuracy of their classes.
 
     Raises:
         InputError: The baseline was not evaluated, or models of one test set saw other images.
     """
     rows = []
-    for test_set in dict.fromkeys(one.test_set for one in evaluations):
-        correct = _by_training_set(evaluations, test_set)
-        if baseline not in correct:
+    for test_set, models in by_test_set(evaluations).items():
+        if baseline not in {one.training_set for one in models}:
             raise InputError(f"{baseline}, the baseline, was not evaluated on {test_set}")
-        gains = False
-        if alone in correct and alone is not None:
-            reference = _compared(correct, alone, test_set, baseline)
-            gains = reference.high < 0
-        for name in correct:
-            if name != baseline:
-                shared = alone if gains and name != alone else None
-                rows.append(_compared(correct, name, test_set, baseline, shared))
+        for metric in _metrics(models[0], test_set in per_class):
+            judged = _judged(models, metric)
+            gains = False
+            if alone is not None and alone in judged.values:
+                gains = _compared(judged, alone, baseline).high < 0
+            for name in judged.values:
+                if name != baseline:
+                    shared = alone if gains and name != alone else None
+                    rows.append(_compared(judged, name, baseline, shared))
     return rows
 
 
-def _by_training_set(
-    evaluations: Sequence[Evaluation], test_set: str
-) -> dict[str, NDArray[np.bool_]]:
-    """Return whether each image was right, (images, seeds), of each training set."""
-    models: dict[str, list[NDArray[np.bool_]]] = {}
-    rows: pl.Series | None = None
-    for one in evaluations:
-        if one.test_set != test_set:
-            continue
-        if rows is not None and not one.images["test_row"].equals(rows):
-            raise InputError(
-                f"{one.training_set}, seed {one.seed}, was evaluated on other images of "
-                f"{test_set} than the models before it: evaluate all again"
-            )
-        rows = one.images["test_row"]
-        correct = one.images["correct_top1"].to_numpy().astype(np.bool_)
-        models.setdefault(one.training_set, []).append(correct)
-    return {name: np.column_stack(columns) for name, columns in models.items()}
+def _metrics(model: Evaluation, per_class: bool) -> list[str]:
+    """Return what a test set is judged by: one metric, or recall at 1 in both directions."""
+    if metrics.has_captions(model.images):
+        return [f"{direction}_1" for direction in metrics.DIRECTIONS]
+    return [metrics.headline(model.images, per_class)]
 
 
-def _compared(
-    correct: dict[str, NDArray[np.bool_]],
-    name: str,
-    test_set: str,
-    baseline: str,
-    alone: str | None = None,
-) -> Difference:
+@dataclass(frozen=True)
+class _Judged:
+    """All models on one test set, judged by one metric.
+
+    Attributes:
+        test_set: The test set.
+        metric: The metric.
+        n: Images.
+        values: Its values by training set, (seeds,).
+        replicates: By training set, over drawn images and seeds, (replicates,).
+    """
+
+    test_set: str
+    metric: str
+    n: int
+    values: dict[str, NDArray[np.float64]]
+    replicates: dict[str, NDArray[np.float64]]
+
+
+def _judged(models: Sequence[Evaluation], metric: str) -> _Judged:
+    """Judge all models by one metric; the images are drawn once for all of them."""
+    images = [one.images for one in models]
+    values, replicates = metrics.values(metric, images), metrics.replicates(metric, images)
+    names = np.array([one.training_set for one in models])
+    places = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+    return _Judged(
+        models[0].test_set,
+        metric,
+        len(images[0]),
+        {name: values[place] for name, place in places.items()},
+        {name: drawn_seeds(replicates[:, place], name) for name, place in places.items()},
+    )
+
+
+def _compared(judged: _Judged, name: str, baseline: str, alone: str | None = None) -> Difference:
     """Compare a training set with the baseline; with ``alone``, by what it shares of the gain."""
-    compared = [baseline, name, *([alone] if alone else [])]
-    means = [float(correct[one].mean()) for one in compared]
-    replicates = paired_bootstrap([correct[one] for one in compared])
-    low, high = percentile_interval(replicates[:, 1] - replicates[:, 0])
+    means = {one: float(values.mean()) for one, values in judged.values.items()}
+    drawn = judged.replicates
+    low, high = percentile_interval(drawn[name] - drawn[baseline])
     share: tuple[float | None, float | None, float | None] = (None, None, None)
     if alone:
-        gain = replicates[:, 0] - replicates[:, 2]
+        gain = drawn[baseline] - drawn[alone]
         # A replicate without gain has no share; where the gain is distinguishable they are few.
-        kept = (replicates[:, 1] - replicates[:, 2])[gain > 0] / gain[gain > 0]
-        share = ((means[1] - means[2]) / (means[0] - means[2]), *percentile_interval(kept))
+        kept = (drawn[name] - drawn[alone])[gain > 0] / gain[gain > 0]
+        of_gain = (means[name] - means[alone]) / (means[baseline] - means[alone])
+        share = (of_gain, *percentile_interval(kept))
     return Difference(
         name,
-        test_set,
-        means[1] - means[0],
+        judged.test_set,
+        judged.metric,
+        means[name] - means[baseline],
         low,
         high,
         low > 0 or high < 0,
-        len(correct[name]),
-        correct[name].shape[1],
+        judged.n,
+        len(judged.values[name]),
         *share,
     )
 
@@ -184,12 +209,11 @@ def shown(rows: Sequence[Difference]) -> pl.DataFrame:
     """Training sets x test sets as text, in points."""
     names = list(dict.fromkeys(row.training_set for row in rows))
     columns: dict[str, list[str]] = {"training set": names}
-    for test_set in dict.fromkeys(row.test_set for row in rows):
-        here = {row.training_set: row for row in rows if row.test_set == test_set}
-        n = next(iter(here.values())).n
-        columns[f"{test_set} (n = {n:,})"] = [
-            here[name].text if name in here else "" for name in names
-        ]
+    for judged in dict.fromkeys((row.test_set, row.n, row.metric) for row in rows):
+        here = {
+            row.training_set: row for row in rows if (row.test_set, row.n, row.metric) == judged
+        }
+        columns[described(*judged)] = [here[name].text if name in here else "" for name in names]
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
@@ -198,6 +222,7 @@ def tabulate(
     evaluations: Path,
     models: list[str],
     test_sets: list[str],
+    per_class: list[str] | None = None,
     baseline: str,
     reference_only: str | None = None,
     out: Path,
@@ -208,11 +233,13 @@ def tabulate(
         evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.
         models: Folders below it, such as baseline/seed0, in the order of the table.
         test_sets: Their test sets, in the order of the table.
+        per_class: Those that are judged by the mean accuracy of their classes.
         baseline: Training set to compare with.
         reference_only: Training set that is the reference alone.
         out: Path of the table without suffix.
     """
-    rows = differences(evaluations_of(evaluations, models, test_sets), baseline, reference_only)
+    found = evaluations_of(evaluations, models, test_sets)
+    rows = differences(found, baseline, reference_only, per_class or ())
     write_table(differences_table(rows), out, TABLE.caption, shown=shown(rows))
 
 
@@ -221,13 +248,17 @@ def needs(results: Results, _: str) -> Needs:
     models = results.models(results.subsets)
     figures = results.study.figures
     return Needs(
-        inputs=results.evaluated(models),
+        inputs=results.evaluated(models, results.test_sets),
         arguments={
             "evaluations": results.evaluations,
             "models": models,
-            "test_sets": results.classified,
+            "test_sets": results.test_sets,
         },
-        settings={"baseline": figures.baseline, "reference_only": figures.reference_only},
+        settings={
+            "baseline": figures.baseline,
+            "reference_only": figures.reference_only,
+            "per_class": results.per_class,
+        },
     )
 
 
@@ -236,13 +267,14 @@ TABLE = Table(
     needs=needs,
     place=30,
     caption=(
-        "Top-1 accuracy of each training set minus that of the baseline, in points, on the same "
-        "images. In parentheses the 95 % interval of a paired bootstrap: images are drawn with "
-        "replacement, the same for both training sets, and of each training set its seeds. A "
-        "difference whose interval holds zero is not distinguishable from none. With one seed the "
-        "interval tells nothing about what another seed would give. No correction is made for the "
-        "number of comparisons: of twenty without any difference, one is expected to look "
-        "distinguishable. The CSV beside this table has n, seeds, and the share of the baseline's "
-        "gain over the reference alone that remains, with its interval."
+        "Accuracy of each training set minus that of the baseline, in points, on the same images: "
+        "top-1, or what the head of the column names. In parentheses the 95 % interval of a paired "
+        "bootstrap: images are drawn with replacement, the same for both training sets, and of "
+        "each training set its seeds. A difference whose interval holds zero is not "
+        "distinguishable from none. With one seed the interval tells nothing about what another "
+        "seed would give. No correction is made for the number of comparisons: of twenty without "
+        "any difference, one is expected to look distinguishable. The CSV beside this table has n, "
+        "seeds, and the share of the baseline's gain over the reference alone that remains, with "
+        "its interval."
     ),
 )

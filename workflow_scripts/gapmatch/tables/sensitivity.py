@@ -40,9 +40,14 @@ if TYPE_CHECKING:
     from gapmatch.config.results import Results
 
 
-def class_counts(total: int) -> list[int]:
-    """Return the numbers of other classes to try: none, an eighth, a quarter, half, all."""
-    return sorted({0, total // 8, total // 4, total // 2, total})
+def class_counts(total: int, alone: bool) -> list[int]:
+    """Return the numbers of other classes to try: none, an eighth, a quarter, half, all.
+
+    Args:
+        total: Number of other classes.
+        alone: Whether the reference holds no other than these: then one at least is left.
+    """
+    return sorted({max(alone, total // part) for part in (total + 1, 8, 4, 2, 1)})
 
 
 def nested_classes(classes: Sequence[str], seed: int) -> list[str]:
@@ -142,8 +147,9 @@ def tabulate(
     tested = set(read_columns(test_metadata, ["class_name"])["class_name"].drop_nulls())
     chunks = embedded_chunks(reference, reference_chunks)
     names = [read_columns(chunk.metadata, ["class_name"])["class_name"] for chunk in chunks]
-    others = nested_classes(sorted(set(pl.concat(names)) - tested), seed)
-    counts = class_counts(len(others))
+    referenced = set(pl.concat(names))
+    others = nested_classes(sorted(referenced - tested), seed)
+    counts = class_counts(len(others), alone=not referenced & tested)
     parts = [
         [np.flatnonzero(name.is_in([*tested, *others[:count]]).to_numpy()) for name in names]
         for count in counts

@@ -11,7 +11,7 @@ import polars as pl
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
-from gapmatch.tables.accuracy import over_seeds, read_accuracy, with_interval
+from gapmatch.tables.accuracy import described, over_seeds, read_accuracy, with_interval
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def headline_table(
     """One row per training set and test set, in the order of both.
 
     Returns:
-        training_set, size, test_set, seeds, n, top1, top1_low, top1_high, spread, published,
-        source (null where nothing was published).
+        training_set, size, test_set, metric, seeds, n, score, score_low, score_high, spread,
+        published, source (null where nothing was published).
     """
     sizes = pl.DataFrame(
         {"training_set": [one.subset for one in subsets], "size": [one.size for one in subsets]},
@@ -56,8 +56,8 @@ def headline_table(
         .join(sizes, on="training_set", how="left", maintain_order="left")
         .join(named, on=["training_set", "test_set"], how="left", maintain_order="left")
         .select(
-            "training_set", "size", "test_set", "seeds", "n", "top1", "top1_low", "top1_high",
-            "spread", "published", "source",
+            "training_set", "size", "test_set", "metric", "seeds", "n", "score", "score_low",
+            "score_high", "spread", "published", "source",
         )
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
     for (test_set,), rows in table.group_by("test_set", maintain_order=True):
         cells = {row["training_set"]: row for row in rows.iter_rows(named=True)}
         ours = [_cell(cells[name]) if name in cells else "" for name in names]
-        columns[f"{test_set} (n = {rows['n'][0]:,})"] = ours
+        columns[described(str(test_set), rows["n"][0], rows["metric"][0])] = ours
         if rows["published"].count():
             columns[f"{test_set}, published"] = [
                 published_cell(cells.get(name, {}).get("published")) for name in names
@@ -82,7 +82,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cell(row: dict[str, float]) -> str:
-    return with_interval(row["top1"], row["top1_low"], row["top1_high"], row["spread"])
+    return with_interval(row["score"], row["score_low"], row["score_high"], row["spread"])
 
 
 def published_cell(fraction: float | None) -> str:
@@ -123,10 +123,11 @@ TABLE = Table(
     place=10,
     paper=("table1",),
     caption=(
-        "Training sets, the number of images in them, and zero-shot top-1 accuracy in percent on "
-        "each test set with its n images. In parentheses the 95 % percentile bootstrap interval "
-        "over test images; for several seeds, accuracy and bounds are averaged over seeds and the "
-        "number after the plus-minus sign is the standard deviation over seeds. Columns of "
-        "published values hold what could be verified, and nothing else."
+        "Training sets, the number of images in them, and zero-shot accuracy in percent on each "
+        "test set with its n images: top-1, where no other metric is named. In parentheses the 95 "
+        "% percentile bootstrap interval over test images; for several seeds, accuracy and bounds "
+        "are averaged over seeds and the number after the plus-minus sign is the standard "
+        "deviation over seeds. Columns of published values hold what could be verified, and "
+        "nothing else."
     ),
 )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from gapmatch.download.source import LabelledShards, Source, SourceSettings
+from gapmatch.data.labels import LabelledShards, Labels
+from gapmatch.download.source import Source, SourceSettings
 from gapmatch.running.errors import InputError
 from gapmatch.running.unicode_text import is_text
 
@@ -19,6 +20,12 @@ CLASS_NAMES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
 TYPE = "dataset_type.txt"
 NUMBER = "nshards.txt"
+IMAGES_HAVE: dict[str, Labels] = {
+    "classification": "class",
+    "multilabel": "classes",
+    "retrieval": "captions",
+}
+"""By the task of a data set."""
 CLASS = "{c}"
 """What stands for the class name in the templates."""
 
@@ -31,9 +38,10 @@ class ClipBenchmarkSource(SourceSettings):
     )
     root: Path = Field(description="Its folder, which holds classnames.txt and the splits.")
     split: str = Field("test", description="The folder of its shards: test, train or another.")
-    task: Literal["classification", "retrieval"] = Field(
+    task: Literal["classification", "multilabel", "retrieval"] = Field(
         "classification",
-        description="What it is for: images with classes, or with captions.",
+        description="What it is for, as its dataset_type.txt says: images with a class each "
+        "(cls), with several (npy), or with captions (txt).",
     )
 
     @field_validator("split")
@@ -44,23 +52,23 @@ class ClipBenchmarkSource(SourceSettings):
         return value
 
     @property
-    def has_captions(self) -> bool:
-        """Whether its images have captions instead of labels."""
-        return self.task == "retrieval"
+    def images_have(self) -> Labels:
+        """What lies beside each image."""
+        return IMAGES_HAVE[self.task]
 
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the folder; where it is there, the files that name classes and shards."""
         if not self.root.is_dir():
             yield "root", self.root
             return
-        if not self.has_captions:
+        if self.task != "retrieval":
             yield "root", self.root / CLASS_NAMES
         if self.split in splits(self.root):
             yield "split", self.root / self.split / NUMBER
 
     def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
-        """Yield that images with captions are no reference."""
-        if key == "reference" and self.has_captions:
+        """Yield that the images of a reference have one class each."""
+        if key == "reference" and self.images_have != "class":
             yield f"{key}.source.task", self.task, "classification"
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -97,9 +105,10 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
             f"{folder / NUMBER} says {len(tars)} shards, of which {', '.join(missing[:5])}"
             f"{' ...' if len(missing) > 5 else ''} are missing: fetch them"
         )
-    if source.has_captions:
-        return LabelledShards(tars, (), named_by)
-    return LabelledShards(tars, _class_names(named_by), named_by, _templates(source.root))
+    if source.task == "retrieval":
+        return LabelledShards(tars, (), named_by, images_have=source.images_have)
+    names, templates = _class_names(named_by), _templates(source.root)
+    return LabelledShards(tars, names, named_by, templates, source.images_have)
 
 
 def _require_type(path: Path, task: str) -> None:
