@@ -47,7 +47,7 @@ def class_counts(total: int, alone: bool) -> list[int]:
         total: Number of other classes.
         alone: Whether the reference holds no other than these: then one at least is left.
     """
-    return sorted({max(alone, total // part) for part in (total + 1, 8, 4, 2, 1)})
+    return sorted({max(int(alone), total // part) for part in (total + 1, 8, 4, 2, 1)})
 
 
 def nested_classes(classes: Sequence[str], seed: int) -> list[str]:
