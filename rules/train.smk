@@ -180,7 +180,9 @@ rule train_classifier:
         workers=COMPUTE.embedding_workers,
     params:
         settings=lambda wildcards: options(
-            STUDY.classifiers[wildcards.classifier].model_dump(exclude={"kind"})
+            STUDY.classifiers[wildcards.classifier].model_dump(
+                exclude={"kind", "test_sets"}
+            )
         ),
         state=lambda wildcards: f"{RESULTS}/state/train_classifier/{wildcards.classifier}",
     message:

@@ -23,6 +23,7 @@ STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
 def values() -> dict[str, Any]:
     """The smoke study, to be spoilt."""
     loaded: dict[str, Any] = yaml.safe_load(SMOKE.read_text(encoding="utf-8"))
+    loaded["test_sets"]["other"] = {"source": {"kind": "emoji", "part": "other"}}
     return loaded
 
 
@@ -157,6 +158,34 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "expected brace notation",
         ),
         ("compute.engine", "gpu", "compute.engine", "'gpu'", "'fused'"),
+        (
+            "test_sets.captioned",
+            {"source": {"kind": "emoji", "part": "captioned"}, "metric": "mean_per_class"},
+            "test_sets.captioned.metric",
+            "'mean_per_class'",
+            "no key: its images have no class each",
+        ),
+        (
+            "test_sets.val.source.part",
+            "captioned",
+            "figures.id_test_set",
+            "'val'",
+            "a test set whose images have one class each",
+        ),
+        (
+            "classifiers",
+            {"small": {"kind": "trained", "test_sets": ["val", "flickr"]}},
+            "classifiers.small.test_sets",
+            "'flickr'",
+            "test_sets whose images have classes: val, sketch, other",
+        ),
+        (
+            "emoji.pool_classes",
+            16,
+            "emoji.pool_classes",
+            "16",
+            "more than test_classes + drawing_classes, 16: test_sets.other holds the others",
+        ),
         (
             "subsets.baseline.method",
             "gapmatch",

@@ -203,6 +203,29 @@ def test_an_inspection_looks_at_every_label_and_some_images(root):
     assert "are missing" in str(look_at_labelled("eurosat", source).findings[0])
 
 
+@pytest.mark.parametrize(
+    ("task", "write"),
+    [("retrieval", miniatures.retrieval), ("multilabel", miniatures.multilabel)],
+)
+def test_an_inspection_looks_at_images_without_a_class_each(task, write, root):
+    made = write(root)
+    source = sources()["clip_benchmark"].settings(root=root, task=task)
+    look = look_at_labelled("shared", source)
+    assert not look.findings
+    assert look.images == len(made)
+
+
+def test_images_without_a_class_each_are_no_reference(root):
+    miniatures.multilabel(root)
+    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    source = {"kind": "clip_benchmark", "root": str(root), "task": "multilabel"}
+    values["reference"]["source"] = source
+    with pytest.raises(
+        InputError, match=r"reference\.source\.task: got 'multilabel', expected cla"
+    ):
+        load_study(values, [])
+
+
 def spoiled(root: Path, fault: str) -> None:
     """Make a hole in a data set."""
     shards = root / "test/nshards.txt"

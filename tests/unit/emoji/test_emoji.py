@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from programs import emoji_list, program
 
-from gapmatch.emoji import folders
+from gapmatch.data.labelled_shards import list_shards
+from gapmatch.data.shards import read_samples
+from gapmatch.download.sources.clip_benchmark import ClipBenchmarkSource, find_shards
+from gapmatch.emoji import folders, shared_layout
 from gapmatch.emoji.artwork import STYLES, Emoji, list_emoji, rasterise, without_paint
 from gapmatch.emoji.captions import caption
 from gapmatch.emoji.classes import ClassChoice, choose_classes, generator
@@ -247,3 +250,30 @@ def test_styles_differ_and_classes_added_change_no_image_of_a_plain_part(tmp_pat
         # Clutter is taken from the other test classes, so there an added class may show.
         assert set(found[0]) < set(found[1])
         assert (found[0].items() <= found[1].items()) == (variation.clutter[1] == 0)
+
+
+def test_parts_in_the_shared_layout_are_what_its_reader_expects(tmp_path: Path) -> None:
+    choice = ClassChoice(pool=(DOG, CAT, BANANA), test=(DOG, CAT), drawing=())
+    for part in ("other", "captioned"):
+        (tmp_path / part).mkdir()
+    other = shared_layout.other_requests(choice, 0, 32, 3)
+    shared_layout.write_labelled(other, tmp_path / "other")
+    found = find_shards(ClipBenchmarkSource(root=tmp_path / "other"))
+    assert found.classes == (BANANA.name,)
+    assert found.templates == tuple(one.replace("{c}", "{}") for one in shared_layout.TEMPLATES)
+    _, samples = list_shards(found)
+    assert [sample.label for sample in samples] == [0, 0, 0]
+    captioned = shared_layout.captioned_requests(choice, 0, 32)
+    shared_layout.write_captioned(captioned, tmp_path / "captioned")
+    found = find_shards(ClipBenchmarkSource(root=tmp_path / "captioned", task="retrieval"))
+    _, samples = list_shards(found)
+    assert len(samples) == 2 * len(STYLES)
+    told = [members["txt"].decode().split("\n") for _, members in read_samples(found.tars[0])]
+    assert all(
+        request.emoji.name in line
+        for request, lines in zip(captioned, told, strict=True)
+        for line in lines
+    )
+    assert len({line for lines in told for line in lines}) == sum(map(len, told))
+    images = [members["jpg"] for _, members in read_samples(found.tars[0])]
+    assert len(set(images)) == len(images)

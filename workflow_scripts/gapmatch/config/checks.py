@@ -21,6 +21,7 @@ def problems_across_sections(study: Study) -> list[str]:
         *_name_problems(study),
         *_source_problems(study),
         *_embedder_problems(study),
+        *_classifier_problems(study),
         *_rank_problems(study),
         *_figure_problems(study),
     ]
@@ -94,6 +95,17 @@ def _embedder_problems(study: Study) -> list[str]:
             expected = f"one of classifiers of kind trained: {_listed(trained) or 'there is none'}"
             problems.append(_problem(key, embedder.classifier, expected))
     return problems
+
+
+def _classifier_problems(study: Study) -> list[str]:
+    known = [name for name, one in study.test_sets.items() if one.source.images_have != "captions"]
+    expected = f"test_sets whose images have classes: {_listed(known)}"
+    return [
+        _problem(f"classifiers.{name}.test_sets", test_set, expected)
+        for name, one in study.classifiers.items()
+        for test_set in ([] if one.test_sets == "all" else one.test_sets)
+        if test_set not in known
+    ]
 
 
 def _rank_problems(study: Study) -> list[str]:

@@ -158,8 +158,12 @@ class Results:
         return [f"{subset}/seed{seed}" for subset in subsets for seed in self.study.training.seeds]
 
     def classifiers(self) -> list[str]:
-        """Return the folders of the evaluations of the classifiers."""
-        return [f"{classifier}/pretrained" for classifier in self.study.classifiers]
+        """Return the evaluations of the classifiers, below the folder of all, without suffix."""
+        return [
+            f"{name}/pretrained/{test_set}"
+            for name, one in self.study.classifiers.items()
+            for test_set in (self.labelled if one.test_sets == "all" else one.test_sets)
+        ]
 
     def evaluated(self, models: Sequence[str], test_sets: Sequence[str] | None = None) -> list[str]:
         """Return the evaluations of models on test sets: summaries, then predictions.
@@ -190,6 +194,17 @@ class Results:
         """
         same = [n for n in self.gap_matched if self.study.subset_embedder(n) == self.embedder]
         return [self.baseline, *same]
+
+    def as_paper(self) -> list[str]:
+        """Return the subsets that are gap-matched as the paper's.
+
+        That is with rank 1, without offset, and with the whole reference in the training set.
+        """
+        return [
+            name
+            for name, one in self.gap_matched.items()
+            if (one.rank, one.offset, one.reference) == (1, 0, 1)
+        ]
 
     def certified(self) -> list[str]:
         """Return the subsets that get a certificate: the baseline and what is gap-matched."""

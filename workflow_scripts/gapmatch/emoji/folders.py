@@ -42,10 +42,10 @@ def reference_requests(
 ) -> list[Request]:
     """Plan the reference: Twemoji of the test classes, both drawings of the drawing classes."""
     twemoji = [
-        _request("reference", e, "twemoji", PLAIN, variants, seed, size) for e in choice.test
+        requested("reference", e, "twemoji", PLAIN, variants, seed, size) for e in choice.test
     ]
     drawings = [
-        _request("reference", emoji, style, PLAIN, drawing_variants, seed, size)
+        requested("reference", emoji, style, PLAIN, drawing_variants, seed, size)
         for emoji in choice.drawing
         for style in ("colour", "line")
     ]
@@ -59,7 +59,7 @@ def test_set_requests(
     style, variation = TEST_PARTS[part]
     others = choice.test if variation.clutter[1] else ()
     return [
-        _request(part, emoji, style, variation, variants, seed, size, others)
+        requested(part, emoji, style, variation, variants, seed, size, others)
         for emoji in choice.test
     ]
 
@@ -85,7 +85,7 @@ def write_folders(requests: list[Request], root: Path, workers: int) -> None:
     table.write_parquet(root / "images.parquet", compression="zstd")
 
 
-def _request(
+def requested(
     part: str,
     emoji: Emoji,
     style: str,
@@ -95,6 +95,7 @@ def _request(
     size: int,
     others: tuple[Emoji, ...] = (),
 ) -> Request:
+    """Plan the images of one emoji in one style in a part of the study."""
     paths = tuple(f"{slug(emoji)}/{style}_{number:04d}.jpg" for number in range(variants))
     others = tuple(other for other in others if other != emoji)
     return Request(emoji, style, part, variation, others, paths, seed, size)

@@ -9,6 +9,14 @@ from gapmatch.emoji.artwork import Emoji
 from gapmatch.emoji.classes import choose_classes
 from gapmatch.emoji.crawl import CrawlSettings, write_crawl
 from gapmatch.emoji.folders import reference_requests, test_set_requests, write_folders
+from gapmatch.emoji.shared_layout import (
+    CAPTIONED,
+    OTHER,
+    captioned_requests,
+    other_requests,
+    write_captioned,
+    write_labelled,
+)
 from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.errors import InputError
 
@@ -70,9 +78,16 @@ def render_emoji(
             return
         if part == "reference":
             requests = reference_requests(choice, seed, size, variants, drawn)
+            write_folders(requests, folder, workers)
+        elif part == OTHER:
+            requests = other_requests(choice, seed, size, variants)
+            write_labelled(requests, folder)
+        elif part == CAPTIONED:
+            requests = captioned_requests(choice, seed, size)
+            write_captioned(requests, folder)
         else:
             requests = test_set_requests(part, choice, seed, size, variants)
-        write_folders(requests, folder, workers)
+            write_folders(requests, folder, workers)
         logger.info("%s: %d images", out, sum(len(request.paths) for request in requests))
 
 

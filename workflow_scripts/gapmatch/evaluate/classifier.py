@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 from gapmatch.kinds.discovery import found, require_tag
 from gapmatch.kinds.section import Section
@@ -15,10 +18,16 @@ class ClassifierSettings(Section):
     Attributes:
         kind: Name of the kind.
         model: Model name of timm.
+        test_sets: What it is evaluated on.
     """
 
     kind: str
     model: str
+    test_sets: Literal["all"] | list[str] = Field(
+        "all",
+        description="Test sets that it is evaluated on; their classes must be the reference's. all "
+        "is every test set whose images have classes.",
+    )
 
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the key and the path of each file that must exist when a run starts."""

@@ -214,6 +214,9 @@ def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
     _, samples = list_shards(found)
     if found.images_have == "class":
         _look_at_classes(look, found.classes, [sample.label for sample in samples])
+    else:
+        look.images, look.classes = len(samples), found.classes
+        look.facts["images in all"] = f"{len(samples):,}, with {found.images_have}"
     look.facts["shards"] = f"{len(found.tars):,}"
     look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
     chosen = spread(samples, IMAGES)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.evaluate import metrics
-from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
+from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of, read_evaluations
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import bootstrap_interval, mean_and_spread, percentile_interval
 from gapmatch.results.table_files import percent, read_csv, write_table
@@ -216,6 +216,7 @@ def tabulate(
     evaluations: Path,
     models: list[str],
     test_sets: list[str],
+    classifiers: list[str] | None = None,
     per_class: list[str] | None = None,
     out: Path,
 ) -> None:
@@ -225,22 +226,30 @@ def tabulate(
         evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.
         models: Folders below it, such as baseline/seed0, in the order of the table.
         test_sets: Their test sets, in the order of the table.
+        classifiers: Further evaluations, of classifiers, such as resnet/pretrained/val.
         per_class: Those that are judged by the mean accuracy of their classes.
         out: Path of the table without suffix.
     """
-    table = accuracy_table(evaluations_of(evaluations, models, test_sets), per_class or ())
+    found = evaluations_of(evaluations, models, test_sets)
+    found += read_evaluations([evaluations / f"{name}.json" for name in classifiers or ()])
+    table = accuracy_table(found, per_class or ())
     write_table(table, out, TABLE.caption, shown=accuracy_matrix(table))
 
 
 def needs(results: Results, _: str) -> Needs:
     """Return the evaluations of all models and classifiers."""
-    models = [*results.models(results.subsets), *results.classifiers()]
+    models, classifiers = results.models(results.subsets), results.classifiers()
     return Needs(
-        inputs=results.evaluated(models),
+        inputs=[
+            *results.evaluated(models),
+            *(f"{results.evaluations}/{name}.json" for name in classifiers),
+            *(f"{results.evaluations}/{name}.parquet" for name in classifiers),
+        ],
         arguments={
             "evaluations": results.evaluations,
             "models": models,
             "test_sets": results.labelled,
+            "classifiers": classifiers,
         },
         settings={"per_class": results.per_class},
     )

@@ -196,9 +196,8 @@ def audited(results: Results) -> list[str]:
     """
     return [
         name
-        for name, subset in results.gap_matched.items()
-        if (subset.rank, subset.offset, subset.reference) == (1, 0, 1)
-        and set(results.study.subset_test_sets(name)) & set(results.classified)
+        for name in results.as_paper()
+        if set(results.study.subset_test_sets(name)) & set(results.classified)
     ]
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from gapmatch.data.labels import Labels
 from gapmatch.download.source import Source, SourceSettings
+from gapmatch.download.sources.clip_benchmark import ClipBenchmarkSource
 from gapmatch.download.sources.imagefolder import ImageFolderSource
 from gapmatch.download.sources.urls import UrlsSource
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 TRAINING = ("pool", "reference")
 STYLES_PER_CLASS = 3  # twemoji, colour, line
 
-EmojiPart = Literal["pool", "reference", "val", "v2", "rendition", "sketch", "hard", "clutter"]
+EmojiPart = Literal[
+    "pool", "reference", "val", "v2", "rendition", "sketch", "hard", "clutter", "other", "captioned"
+]
 
 
 class EmojiSource(SourceSettings):
@@ -28,6 +32,11 @@ class EmojiSource(SourceSettings):
     part: EmojiPart = Field(description="Which part of the emoji study to render.")
 
     styled: ClassVar[bool] = True
+
+    @property
+    def images_have(self) -> Labels:
+        """What lies beside each image."""
+        return "captions" if self.part == "captioned" else "class"
 
     def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
         """Yield that the part is that of another dataset, or that there are too few classes."""
@@ -39,6 +48,9 @@ class EmojiSource(SourceSettings):
         least = emoji.test_classes + emoji.drawing_classes
         if least > emoji.pool_classes:
             expected = f"at least test_classes + drawing_classes, {least}"
+            yield "emoji.pool_classes", emoji.pool_classes, expected
+        elif self.part == "other" and least == emoji.pool_classes:
+            expected = f"more than test_classes + drawing_classes, {least}: {key} holds the others"
             yield "emoji.pool_classes", emoji.pool_classes, expected
 
     def most_samples(self, study: Study) -> int:
@@ -52,6 +64,10 @@ class EmojiSource(SourceSettings):
     def within(self, rendered: Path) -> SourceSettings:
         """Return the list of links of the pool, or the folder of another part."""
         folder = rendered / self.part
+        if self.part == "captioned":
+            return ClipBenchmarkSource(kind="clip_benchmark", root=folder, task="retrieval")
+        if self.part == "other":
+            return ClipBenchmarkSource(kind="clip_benchmark", root=folder)
         if self.part == "pool":
             return UrlsSource(kind="urls", path=folder)
         return ImageFolderSource(kind="imagefolder", root=folder)
