@@ -17,7 +17,7 @@ from untrained_models import untrained_clip
 from gapmatch.evaluate import retrieval
 from gapmatch.evaluate.metrics import DIRECTIONS
 from gapmatch.results.evaluations import Evaluation, evaluations_of
-from gapmatch.tables.retrieval import retrieval_table
+from gapmatch.tables.retrieval import retrieval_table, shown_matrix
 
 
 def direct_ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -124,6 +124,31 @@ def test_intervals_draw_the_captions_of_an_image_together():
     assert row["captions"] == 1500
     half = 1.96 * np.sqrt(row["recall"] * (1 - row["recall"]) / 300)
     assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1)
+
+
+def test_people_see_recalls_averaged_over_seeds():
+    models = [
+        Evaluation(
+            "baseline",
+            seed,
+            "flickr",
+            pl.DataFrame(
+                {"test_row": [0, 1], "caption_rank": ranks, "image_ranks": [[1, 2], [ranks[1]]]}
+            ),
+        )
+        for seed, ranks in enumerate([[1, 2], [1, 7]])
+    ]
+    shown = shown_matrix(retrieval_table(models))
+    assert shown.columns == [
+        "training set",
+        "flickr, image to text (n = 2; 3 captions)",
+        "flickr, text to image (n = 2; 3 captions)",
+    ]
+    name, images, texts = shown.row(0)
+    assert name == "baseline"
+    assert [part.split()[0] for part in images.split(" / ")] == ["50.0", "75.0", "100.0"]
+    assert [part.split()[0] for part in texts.split(" / ")] == ["33.3", "83.3", "100.0"]
+    assert shown.row(1) == ("(chance)", "50.0 / 100.0 / 100.0", "50.0 / 100.0 / 100.0")
 
 
 def test_an_image_without_captions_is_refused(tmp_path, capsys):

@@ -15,6 +15,7 @@ from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import percentile_interval
 from gapmatch.results.table_files import percent, write_table
+from gapmatch.tables.accuracy import CHANCE
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -82,17 +83,22 @@ def _chance(captions: metrics.Counts, direction: str, k: int) -> float:
 def shown_matrix(table: pl.DataFrame) -> pl.DataFrame:
     """Training sets x test set and direction, recall at 1, 5 and 10 in percent, for people."""
     cells: dict[str, dict[str, str]] = {}
+    chance: dict[str, str] = {}
     keys = ("training_set", "test_set", "direction", "n", "captions")
     for key, group in table.group_by(keys, maintain_order=True):
         name, test_set, direction, n, captions = key
         head = f"{test_set}, {str(direction).replace('_', ' ')} (n = {n:,}; {captions:,} captions)"
-        means = group.group_by("k", maintain_order=True).mean()
+        numbers = pl.col("recall", "low", "high").mean()
+        means = group.group_by("k", maintain_order=True).agg(numbers)
         texts = [
             f"{percent(row['recall'])} ({percent(row['low'])}\N{EN DASH}{percent(row['high'])})"
             for row in means.iter_rows(named=True)
         ]
         cells.setdefault(str(name), {})[head] = " / ".join(texts)
-    heads = list(dict.fromkeys(head for row in cells.values() for head in row))
+        chances = group.group_by("k", maintain_order=True).agg(pl.col("chance").first())
+        chance[head] = " / ".join(map(percent, chances["chance"]))
+    cells[CHANCE] = chance
+    heads = list(chance)
     columns: dict[str, list[str]] = {"training set": list(cells)}
     for head in heads:
         columns[head] = [row.get(head, "") for row in cells.values()]
@@ -135,7 +141,7 @@ TABLE = Table(
         "set is found if one of its captions is among the first K of all captions; text to image: "
         "a caption, if its image is. In parentheses the 95 % percentile bootstrap interval over "
         "the n images, whose captions are drawn together; for several seeds, recall and bounds are "
-        "averaged over seeds. The CSV beside this table has one row per seed, and what guessing "
-        "reaches."
+        "averaged over seeds. Chance is that of a random order. The CSV beside this table has one "
+        "row per seed."
     ),
 )
