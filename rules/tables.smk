@@ -14,6 +14,7 @@ for table in shown.tables().values():
             logged(f"table_{table.name}", table.wildcard),
         benchmark:
             benchmarked(f"table_{table.name}", table.wildcard)
+        priority: BEFORE_TRAINING if table.early else 0
         conda:
             f"../envs/{SEARCH_ENVIRONMENT if table.searches else table.environment}.yaml"
         resources:

@@ -27,6 +27,10 @@ PACKAGES = (
 )  # fmt: skip
 
 
+FIRST = ("duplicates",)
+"""Tables that the report begins with."""
+
+
 def table_context(stem: Path) -> dict[str, Any]:
     """Name, caption, heads and rows of the table STEM.json, and for each column if it is text.
 
@@ -163,6 +167,7 @@ def render(
         InputError: The template is missing.
     """
     matrix = accuracy_matrix(select_sets(accuracy, sets))
+    first = [table for table in tables if table["name"] in FIRST]
     return load_template(template).render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
@@ -173,7 +178,8 @@ def render(
         certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),
         subsets=subset_rows(subsets),
-        tables=tables,
+        first=first,
+        tables=[table for table in tables if table not in first],
         figures=figures,
         versions=versions(),
     )

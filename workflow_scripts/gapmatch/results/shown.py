@@ -133,6 +133,7 @@ class Table(_Shown):
             draws.
         environment: Conda environment in ``envs/``.
         searches: Whether it computes similarities: it then gets the options of the engine.
+        early: Whether it is made as soon as it can be: it tells what to know before training.
     """
 
     folder = "tables"
@@ -140,6 +141,7 @@ class Table(_Shown):
     suffixes: Sequence[str] = ("csv", "md", "tex", "json")
     environment: str = "report"
     searches: bool = False
+    early: bool = False
 
     @property
     def passed(self) -> set[str]:
