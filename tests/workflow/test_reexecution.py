@@ -167,6 +167,19 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"test_sets.v2": V2, "subsets.sketch_pruned.test_sets": ["sketch", "v2"]},
         f"{NEW_TEST_SET} {SKETCH_PRUNED} {AUDIT}",
     ),
+    "test set of retrieval added": (
+        {"test_sets.captioned": {"source": {"kind": "emoji", "part": "captioned"}}},
+        f"""render_emoji/captioned ingest_clip_benchmark/captioned/00000
+            embed_chunk/trained/captioned/00000 search_reference/trained/captioned
+            search_pool/trained/captioned/{CHUNKS} merge_neighbours/trained/captioned
+            certify_subset/baseline evaluate_retrieval/{ALL}/seed0/captioned table_retrieval
+            table_differences write_report {SIMILARITY} {GAP} {BINNED}
+            table_neighbours/captioned figure_neighbours/captioned""",
+    ),
+    "metric of a test set": (
+        {"test_sets.val.metric": "mean_per_class"},
+        f"{OF_ALL_MODELS} {TRANSFER}",
+    ),
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
         f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
