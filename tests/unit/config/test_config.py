@@ -163,7 +163,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             {"source": {"kind": "emoji", "part": "captioned"}, "metric": "mean_per_class"},
             "test_sets.captioned.metric",
             "'mean_per_class'",
-            "no key: its images have no class each",
+            "no metric: only images with one class each have a choice",
         ),
         (
             "test_sets.val.source.part",

@@ -67,7 +67,11 @@ def _source_problems(study: Study) -> list[str]:
         for problem in source.problems(key, study)
     ]
     problems += [
-        _problem(f"test_sets.{name}.metric", test.metric, "no key: its images have no class each")
+        _problem(
+            f"test_sets.{name}.metric",
+            test.metric,
+            "no metric: only images with one class each have a choice",
+        )
         for name, test in study.test_sets.items()
         if test.source.images_have != "class" and test.metric != "top1"
     ]

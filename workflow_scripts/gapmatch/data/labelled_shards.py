@@ -88,8 +88,8 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledSha
     extension = EXTENSIONS[found.images_have]
     if extension not in located.places:
         raise InputError(
-            f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): expected them "
-            "beside each image"
+            f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): each image "
+            "needs a file with them beside it"
         )
     if found.images_have == "captions":
         return NO_LABEL

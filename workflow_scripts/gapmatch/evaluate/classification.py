@@ -64,7 +64,7 @@ def _matched(
         raise InputError(
             f"the reference lacks {len(missing)} of the {len(found)} classes of {test.dataset}: "
             f"{_some(missing)}. A classifier of the reference's classes cannot tell them: give "
-            "both the same class names, or leave it out of test_sets of the classifier"
+            f"both the same class names, or leave {test.dataset} out of the classifier's test_sets"
         )
     uses = Counter(output for of in found for output in of)
     shared = [

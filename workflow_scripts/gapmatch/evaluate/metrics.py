@@ -155,11 +155,11 @@ def _weighted(metric: str, models: Sequence[pl.DataFrame]) -> Callable[[Fraction
     told = rates(metric, models)
     order = np.argsort(told.groups, kind="stable")
     starts = np.flatnonzero(np.diff(told.groups[order], prepend=-1))
-    hits, queries = told.hits[order].astype(np.float64), told.queries[order]
+    hits, queries = told.hits[order].astype(np.float64), told.queries[order].astype(np.float64)
 
     def mean_rates(weights: Fractions) -> Fractions:
         if len(starts) == 1:
-            return np.asarray(weights @ told.hits / (weights @ told.queries)[:, None])
+            return np.asarray(weights @ hits / (weights @ queries)[:, None])
         sorted_weights = weights[:, order]
         of_all = np.add.reduceat(sorted_weights * queries, starts, axis=1)
         of_all = np.where(of_all > 0, of_all, np.nan)

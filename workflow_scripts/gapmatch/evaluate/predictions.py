@@ -64,12 +64,13 @@ def through_images(
                 computed.append(compute(pixels))
             samples += [sample for sample in batch if sample.reason is None]
             bar.update(len(batch))
+    if not samples:
+        raise InputError(f"{chunk.dataset}: no image could be read; a test set needs one at least")
     lacking = [missing for missing in map(lacks, samples) if missing]
-    if lacking or not samples:
+    if lacking:
         raise InputError(
-            f"{chunk.dataset}: {len(lacking)} of {len(samples)} images have no "
-            f"{lacking[0] if lacking else 'label'}; a test set needs one image at least, and that "
-            "for each"
+            f"{chunk.dataset}: {len(lacking)} of {len(samples)} images have no {lacking[0]}; each "
+            "image of a test set needs one"
         )
     return samples, torch.cat(computed)
 

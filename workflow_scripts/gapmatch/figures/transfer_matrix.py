@@ -176,13 +176,12 @@ FIGURE = shown.Figure(
     items=lambda results: [""] if len(matched_subsets(results)) > 1 else [],
     place=62,
     caption=(
-        "The transfer matrix: what gap matching to the test set of a row costs on the test set of "
-        "a column, as the difference to the baseline in points (top-1 accuracy where no other "
-        "metric is named; of retrieval recall at 1, from image to text and from text to image). "
-        "Rows name the subsets with the number of images pruned; framed cells are the test sets "
-        "that a subset is matched to. Differences whose 95 % interval (paired bootstrap over "
-        "images and seeds; n and bounds are in the CSV and in the table of differences) leaves out "
-        "zero are bold, others pale and in italics, without a colour: those are not "
-        "distinguishable from none. No correction is made for the number of cells."
+        "The transfer matrix. Each row is a subset that is gap-matched to the framed test sets, "
+        "with the number of images pruned; each column is a test set. Cells are differences from "
+        "the baseline in points: below zero (red) is worse, above (blue) better. The metric is "
+        "top-1 accuracy where no other is named; of retrieval it is recall at 1, from image to "
+        "text and from text to image. Bold: the 95 % interval (paired bootstrap over images and "
+        "seeds) leaves out zero. Grey italics without a colour: it does not. n and bounds are in "
+        "the CSV. No correction is made for the number of cells."
     ),
 )

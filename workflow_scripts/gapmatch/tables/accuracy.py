@@ -43,7 +43,7 @@ def accuracy_table(
     score is what the test set is judged by: the metric that the row names. NAME_low and NAME_high
     bound the 95 % bootstrap interval over test images; what a test set does not have is null.
     chance is the score without looking at the images: of naming the most frequent class for each
-    (top1), of naming any class (mean_per_class), or of any order of the images
+    (top1), of naming one class for all (mean_per_class), or of the same score for all images
     (mean_average_precision). one_class is the share of images for which the model gives its most
     frequent answer. Training sets and test sets keep the order in which they first occur; seeds
     ascend.
@@ -267,8 +267,8 @@ TABLE = Table(
         "the study names some. In parentheses the 95 % percentile bootstrap interval over test "
         "images; for several seeds, accuracy and bounds are averaged over seeds and the number "
         "after the plus-minus sign is the standard deviation over seeds. Chance is the accuracy of "
-        "always naming the most frequent class (mAP: of any order). The CSV beside this table has "
-        "one row per seed, with n, and top-1, top-5 and mean per-class accuracy with their "
-        "intervals."
+        "always naming the most frequent class (mean per class: one over the number of classes; "
+        "mAP: the mean share of images that show a class). The CSV beside this table has one row "
+        "per seed, with n and all metrics of the test set with their intervals."
     ),
 )

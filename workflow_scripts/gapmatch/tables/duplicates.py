@@ -78,7 +78,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
     """The table for people: shares in percent with their intervals, and classes of classes."""
     columns: dict[str, list[str]] = {
         "test set": table["test_set"].to_list(),
-        "images": [f"{n:,}" for n in table["n"]],
+        "n": [f"{n:,}" for n in table["n"]],
     }
     for side in SIDES:
         bounds = table.select(side, f"{side}_low", f"{side}_high").iter_rows()
@@ -137,9 +137,9 @@ TABLE = Table(
     caption=(
         "What each test set shares with the training sets, before anything is trained: the share "
         "of its images that have a near duplicate in the pool (after deduplication) or in the "
-        "reference, that is, an image more similar than the threshold in the CSV beside this "
-        "table (figures.duplicate_similarity); in parentheses the 95 % percentile bootstrap "
-        "interval over test images. And how many of its classes the reference has too, by name: "
-        "synonyms are not found."
+        "reference, that is, an image more similar than the threshold in the CSV beside this table "
+        "(figures.duplicate_similarity); in parentheses the 95 % percentile bootstrap interval "
+        "over the n test images. The last column counts the classes of the test set that the "
+        "reference has too, by name; synonyms do not count."
     ),
 )

@@ -114,10 +114,11 @@ TABLE = Table(
     items=lambda results: [""] if is_steered(results) else [],
     place=35,
     caption=(
-        "What pruning towards the images of retrieval costs retrieval, and what it costs "
-        "classification: difference to the baseline in points, of recall at 1 and of accuracy "
-        "(top-1, where no other metric is named). Columns are the subsets that only test sets "
-        "with captions steer, and random subsets of the same size. In parentheses the 95 % "
-        "interval of a paired bootstrap over images and seeds, as in the table of differences."
+        "What pruning for test sets with captions costs retrieval and classification. Each column "
+        "is a subset that only test sets with captions steer, or a random subset of the same size. "
+        "Cells are its difference from the baseline in points; below zero is worse. Retrieval is "
+        "recall at 1, classification top-1 accuracy where no other metric is named; n is the "
+        "number of test images. In parentheses the 95 % interval of a paired bootstrap over images "
+        "and seeds."
     ),
 )
