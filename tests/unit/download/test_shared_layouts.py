@@ -18,6 +18,7 @@ from untrained_models import untrained_clip
 
 from gapmatch.config import load_study
 from gapmatch.data.chunks import read_chunk, require_unchanged
+from gapmatch.data.samples import Use, describe_shard
 from gapmatch.data.shards import read_samples
 from gapmatch.download.source import sources
 from gapmatch.inspection.sources import look_at_labelled
@@ -153,6 +154,10 @@ def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_
         (np.array([0, 1, 0.5]), r"no classes \(npy\): expected an array with a 0 or 1 for each"),
         (np.ones((3, 1)), r"no classes \(npy\)"),
         (b"PK", r"no classes \(npy\)"),
+        (b"PK\x03\x04", r"no classes \(npy\)"),
+        (b"\x93NUMPY\x01\x00\x04\x00{((\n", r"no classes \(npy\)"),
+        (np.zeros(3, "V4"), r"no classes \(npy\)"),
+        (np.zeros(3, "m8[s]"), r"no classes \(npy\)"),
         (None, r"s0000009 has no classes \(npy\)"),
     ],
 )
@@ -213,6 +218,15 @@ def test_an_inspection_looks_at_images_without_a_class_each(task, write, root):
     look = look_at_labelled("shared", source)
     assert not look.findings
     assert look.images == len(made)
+
+
+@pytest.mark.parametrize("use", list(Use))
+def test_a_strange_file_beside_an_image_stops_nothing(use, tmp_path):
+    """Pools have whatever their makers put there."""
+    with webdataset.TarWriter(str(tmp_path / "0.tar")) as shard:
+        shard.write({"__key__": "a", "jpg": b"x", "txt": b"a cat", "npy": b"PK\x03\x04"})
+    [sample] = describe_shard(tmp_path / "0.tar", use)
+    assert (sample.reason, sample.labels) == (None, None)
 
 
 def test_images_without_a_class_each_are_no_reference(root):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from tokenize import TokenError
 from typing import TypeVar
 
 import numpy as np
@@ -80,13 +81,21 @@ def classes_shown(members: Members) -> npt.NDArray[np.bool_]:
     Raises:
         ValueError: It does not tell, or not by a 0 or 1 for each class.
     """
-    try:
-        told = np.load(io.BytesIO(members["npy"]), allow_pickle=False)
-    except (KeyError, ValueError, OSError, EOFError, MemoryError):
-        told = None
-    if not isinstance(told, np.ndarray) or told.ndim != 1 or not np.isin(told, (0, 1)).all():
+    told = _array(members.get("npy", b""))
+    if told is None or told.ndim != 1 or not np.isin(told, (0, 1)).all():
         raise ValueError("no classes (npy): expected an array with a 0 or 1 for each class")
     return told.astype(np.bool_)
+
+
+def _array(content: bytes) -> npt.NDArray[np.generic] | None:
+    """Return an array of plain numbers; None of what is none, an archive or a pickle among them."""
+    if not content.startswith(np.lib.format.MAGIC_PREFIX):
+        return None
+    try:
+        told = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, TypeError, OSError, EOFError, MemoryError, SyntaxError, TokenError):
+        return None
+    return np.asarray(told) if told.dtype.kind in "biuf" else None
 
 
 def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
@@ -100,7 +109,7 @@ def _describe(raw: ShardSample, shard: str, use: Use) -> Sample:
         class_name=metadata.get("class_name"),
         style=metadata.get("style"),
         reason=_problem(raw, use),
-        labels=_known_classes(raw.members),
+        labels=_known_classes(raw.members) if use is Use.TEST else None,
     )
 
 
