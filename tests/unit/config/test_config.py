@@ -176,8 +176,15 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "classifiers",
             {"small": {"kind": "trained", "test_sets": ["val", "flickr"]}},
             "classifiers.small.test_sets",
-            "'flickr'",
-            "test_sets whose images have classes: val, sketch, other",
+            "['val', 'flickr']",
+            "test_sets whose images have classes, each once: val, sketch, other",
+        ),
+        (
+            "classifiers",
+            {"small": {"kind": "trained", "test_sets": ["val", "val"]}},
+            "classifiers.small.test_sets",
+            "['val', 'val']",
+            "each once",
         ),
         (
             "emoji.pool_classes",

@@ -142,3 +142,15 @@ def test_intervals_cover_the_truth() -> None:
         low, high = np.quantile(metrics.replicates("mean_per_class", [made]), [0.025, 0.975])
         held += low <= truth.mean() <= high
     assert 0.9 <= held / 200 <= 0.99
+
+
+@pytest.mark.parametrize(("images", "shown"), [(1, 1), (20, 1), (20, 7), (200, 10), (20, 20)])
+def test_chance_is_the_mean_of_random_orders(images: int, shown: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(images) < shown)[:, None]
+    tries = [
+        metrics.average_precisions(labels, rng.random((images, 1)), np.ones((1, images)))[0, 0]
+        for _ in range(2_000)
+    ]
+    (chance,) = metrics.chance_precision(np.array([shown]), images)
+    assert chance == pytest.approx(np.mean(tries), abs=4 * np.std(tries) / np.sqrt(2_000) + 1e-9)

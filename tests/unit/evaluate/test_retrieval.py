@@ -151,14 +151,22 @@ def test_people_see_recalls_averaged_over_seeds():
     assert shown.row(1) == ("(chance)", "50.0 / 100.0 / 100.0", "50.0 / 100.0 / 100.0")
 
 
-def test_an_image_without_captions_is_refused(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        (None, "s0000009 has no captions (txt)"),
+        (b" \n\n", "s0000009: its captions (txt) are empty"),
+    ],
+)
+def test_an_image_without_captions_is_refused(captions, message, tmp_path, capsys):
     miniatures.retrieval(tmp_path / "wds")
     with miniatures.webdataset.TarWriter(str(tmp_path / "wds/test/1.tar")) as shard:
-        shard.write({"__key__": "s0000009", "png": b"x"})
+        beside = {} if captions is None else {"txt": captions}
+        shard.write({"__key__": "s0000009", "png": b"x", **beside})
     with pytest.raises(SystemExit):
         run_here(
             *("ingest", "clip_benchmark", "--root", tmp_path / "wds", "--task", "retrieval"),
             *("--dataset", "flickr", "--chunk", "00000", "--chunks", 1),
             *("--out", tmp_path / "chunk", "--caption", "{class}", "--samples-per-shard", 4),
         )
-    assert "s0000009 has no captions (txt)" in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -103,12 +103,16 @@ def _embedder_problems(study: Study) -> list[str]:
 
 def _classifier_problems(study: Study) -> list[str]:
     known = [name for name, one in study.test_sets.items() if one.source.images_have != "captions"]
-    expected = f"test_sets whose images have classes: {_listed(known)}"
+    expected = f"test_sets whose images have classes, each once: {_listed(known)}"
     return [
-        _problem(f"classifiers.{name}.test_sets", test_set, expected)
+        _problem(f"classifiers.{name}.test_sets", one.test_sets, expected)
         for name, one in study.classifiers.items()
-        for test_set in ([] if one.test_sets == "all" else one.test_sets)
-        if test_set not in known
+        if one.test_sets != "all"
+        and (
+            not one.test_sets
+            or not set(one.test_sets) <= set(known)
+            or len(set(one.test_sets)) < len(one.test_sets)
+        )
     ]
 
 

@@ -22,7 +22,7 @@ def read_list(path: Path) -> list[tuple[str, int | None]]:
             stands twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error})") from None
     found: dict[str, int | None] = {}

@@ -91,11 +91,12 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledSha
             f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): each image "
             "needs a file with them beside it"
         )
-    if found.images_have == "captions":
-        return NO_LABEL
     places = {extension: located.places[extension]}
     members = read_located(file, LocatedSample(located.key, places, None)).members
     try:
+        if found.images_have == "captions":
+            _require_text(members[extension])
+            return NO_LABEL
         if found.images_have == "classes":
             _require_as_many(classes_shown(members), found)
             return NO_LABEL
@@ -104,6 +105,11 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledSha
     except ValueError as error:
         raise InputError(f"{tar}: {located.key}: {error}") from None
     return label
+
+
+def _require_text(captions: bytes) -> None:
+    if not captions.strip():
+        raise ValueError("its captions (txt) are empty: expected one in each line")
 
 
 def _require_as_many(shown: npt.NDArray[np.bool_], found: LabelledShards) -> None:

@@ -2,8 +2,11 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from gapmatch.data.chunks import read_chunk, require_unchanged
+import torch
+
+from gapmatch.data.chunks import Chunk, read_chunk, require_unchanged
 from gapmatch.evaluate import retrieval, zero_shot
 from gapmatch.evaluate.predictions import summarise
 from gapmatch.models.clip_models import load_clip
@@ -52,16 +55,8 @@ def evaluate_zero_shot(
         chunk, network, preprocess, tokenizer, chosen, place, workers, several
     )
     write_parquet(predictions, found)
-    result = {
-        "training_set": training_set,
-        "seed": seed,
-        "test_set": chunk.dataset,
-        "rejected": chunk.samples - len(found),
-        "templates": len(chosen),
-        "device": place.type,
-        "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
-    }
-    write_json(summary, result | summarise(found))
+    result = _provenance(training_set, seed, chunk, len(found), place)
+    write_json(summary, result | {"templates": len(chosen)} | summarise(found))
 
 
 def evaluate_retrieval(
@@ -94,12 +89,19 @@ def evaluate_retrieval(
     network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
     found = retrieval.retrieve(chunk, network, preprocess, tokenizer, place, workers)
     write_parquet(ranks, found)
-    result = {
+    result = _provenance(training_set, seed, chunk, len(found), place)
+    write_json(summary, result | retrieval.summarise(found))
+
+
+def _provenance(
+    training_set: str, seed: int, chunk: Chunk, readable: int, place: torch.device
+) -> dict[str, Any]:
+    """Return what was evaluated on what, and how."""
+    return {
         "training_set": training_set,
         "seed": seed,
         "test_set": chunk.dataset,
-        "rejected": chunk.samples - len(found),
+        "rejected": chunk.samples - readable,
         "device": place.type,
         "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
     }
-    write_json(summary, result | retrieval.summarise(found))

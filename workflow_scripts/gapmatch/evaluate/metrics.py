@@ -181,6 +181,22 @@ def _labels_and_scores(images: pl.DataFrame) -> tuple[npt.NDArray[np.bool_], Fra
     return labels, scores
 
 
+def chance_precision(shown: Counts, images: int) -> Fractions:
+    """Return the expected average precision of a random order, (classes,).
+
+    ((R - 1) (N - H_N) / (N - 1) + H_N) / N, of R among N images that show a class, where H_N is the
+    sum of 1 / k up to N: the image at place k shows it with probability R / N, and then so do
+    (R - 1) / (N - 1) of the k - 1 before it.
+
+    Args:
+        shown: (classes,): images that show each class, one at least.
+        images: N.
+    """
+    harmonic = float((1 / np.arange(1, images + 1)).sum())
+    before = (shown - 1) / max(images - 1, 1)
+    return np.asarray((before * (images - harmonic) + harmonic) / images)
+
+
 def average_precisions(
     labels: npt.NDArray[np.bool_], scores: Fractions, weights: Fractions
 ) -> Fractions:

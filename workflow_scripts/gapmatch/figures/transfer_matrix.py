@@ -12,7 +12,7 @@ import polars as pl
 from gapmatch.drawing import style
 from gapmatch.evaluate.metrics import DIRECTIONS, NAMES, TOP1
 from gapmatch.results import shown
-from gapmatch.tables.differences import Difference, read_differences
+from gapmatch.tables.differences import COMPARED, Difference, read_differences
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ SCHEMA = {
     "training_set": pl.String,
     "matched": pl.Boolean,
     "pruned": pl.Int64,
-    "test_set": pl.String,
-    "metric": pl.String,
-    "difference": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "distinguishable": pl.Boolean,
-    "n": pl.Int64,
-    "seeds": pl.Int64,
+    **COMPARED,
 }
 DIRECTION_SIGNS = dict(
     zip(

@@ -43,7 +43,7 @@ def accuracy_table(
     score is what the test set is judged by: the metric that the row names. NAME_low and NAME_high
     bound the 95 % bootstrap interval over test images; what a test set does not have is null.
     chance is the score without looking at the images: of naming the most frequent class for each
-    (top1), of naming one class for all (mean_per_class), or of the same score for all images
+    (top1), of naming one class for all (mean_per_class), or of a random order of the images
     (mean_average_precision). one_class is the share of images for which the model gives its most
     frequent answer. Training sets and test sets keep the order in which they first occur; seeds
     ascend.
@@ -97,7 +97,8 @@ def _beside(images: pl.DataFrame, metric: str) -> dict[str, float | None]:
     """Return chance, and the share of a model's most frequent answer."""
     if metric == metrics.PRECISION:
         shown = images["labels"].explode().drop_nulls().value_counts()["count"]
-        return {"chance": float(shown.to_numpy().mean() / len(images)), "one_class": None}
+        chances = metrics.chance_precision(shown.to_numpy().astype(np.int64), len(images))
+        return {"chance": float(chances.mean()), "one_class": None}
     labels = np.bincount(images["label"].to_numpy())
     answers = np.bincount(images["predicted"].to_numpy())
     per_class = 1 / np.count_nonzero(labels)
@@ -268,7 +269,7 @@ TABLE = Table(
         "images; for several seeds, accuracy and bounds are averaged over seeds and the number "
         "after the plus-minus sign is the standard deviation over seeds. Chance is the accuracy of "
         "always naming the most frequent class (mean per class: one over the number of classes; "
-        "mAP: the mean share of images that show a class). The CSV beside this table has one row "
-        "per seed, with n and all metrics of the test set with their intervals."
+        "mAP: that of a random order). The CSV beside this table has one row per seed, with n and "
+        "all metrics of the test set with their intervals."
     ),
 )

@@ -22,8 +22,7 @@ from gapmatch.tables.accuracy import described
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
 
-SCHEMA = {
-    "training_set": pl.String,
+COMPARED = {
     "test_set": pl.String,
     "metric": pl.String,
     "difference": pl.Float64,
@@ -32,6 +31,11 @@ SCHEMA = {
     "distinguishable": pl.Boolean,
     "n": pl.Int64,
     "seeds": pl.Int64,
+}
+"""Columns that tell of a difference, in this table and in those made of it."""
+SCHEMA = {
+    "training_set": pl.String,
+    **COMPARED,
     "remains": pl.Float64,
     "remains_low": pl.Float64,
     "remains_high": pl.Float64,

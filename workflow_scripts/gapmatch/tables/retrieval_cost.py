@@ -12,7 +12,7 @@ from gapmatch.evaluate.metrics import DIRECTIONS
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import write_table
 from gapmatch.tables.accuracy import described
-from gapmatch.tables.differences import Difference, read_differences
+from gapmatch.tables.differences import COMPARED, Difference, read_differences
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ SCHEMA = {
     "training_set": pl.String,
     "pruned": pl.Int64,
     "task": pl.String,
-    "test_set": pl.String,
-    "metric": pl.String,
-    "difference": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "distinguishable": pl.Boolean,
-    "n": pl.Int64,
-    "seeds": pl.Int64,
+    **COMPARED,
 }
 RETRIEVAL, CLASSIFICATION = "retrieval", "classification"
 

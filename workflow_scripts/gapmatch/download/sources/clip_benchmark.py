@@ -149,7 +149,7 @@ def _templates(root: Path) -> tuple[str, ...]:
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text, without spaces around them and empty ones at its end."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error})") from None
     lines = [line.strip() for line in text.rstrip().split("\n")]
