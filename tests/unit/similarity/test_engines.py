@@ -394,6 +394,8 @@ def test_memory_does_not_grow_with_the_chunk(tmp_path):
         )
         return int(done.stdout)
 
-    small, large = peak(20_000, 4096), peak(300_000, 4096)
+    # Threads may meet at their worst, which adds up to 60 MB now and then. What grows with the
+    # chunk is there each time.
+    small, large = (min(peak(rows, 4096) for _ in range(5)) for rows in (20_000, 300_000))
     assert large - small < 80, "not even the mapped file, of 146 MB, adds up"
     assert peak(300_000, 1280) < 1280
