@@ -22,7 +22,7 @@ from gapmatch.data.chunks import read_chunk, require_unchanged
 from gapmatch.data.samples import Use, describe_shard
 from gapmatch.data.shards import read_samples
 from gapmatch.download.source import sources
-from gapmatch.evaluate import metrics
+from gapmatch.evaluate.average_precision import chance_precision
 from gapmatch.inspection.sources import look_at_labelled
 from gapmatch.results.evaluations import read_evaluations
 from gapmatch.running.errors import InputError
@@ -148,7 +148,7 @@ def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_
     assert row["score"] == pytest.approx(np.mean(precision))
     assert row["top1"] is None
     shown = [sum(place in labels for _, labels in made.values()) for place in range(3)]
-    chances = metrics.chance_precision(np.array(shown), len(made))
+    chances = chance_precision(np.array(shown), len(made))
     assert row["chance"] == pytest.approx(chances.mean())
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gapmatch.evaluate.average_precision import mean_average_precision, rankings
+
 Counts = npt.NDArray[np.int64]
 Fractions = npt.NDArray[np.float64]
 
@@ -145,12 +147,9 @@ def _weighted(metric: str, models: Sequence[pl.DataFrame]) -> Callable[[Fraction
         From (replicates, images) to (replicates, models).
     """
     if metric == PRECISION:
-        known = [_labels_and_scores(images) for images in models]
+        ranked = [rankings(images) for images in models]
         return lambda weights: np.column_stack(
-            [
-                np.nanmean(average_precisions(labels, scores, weights), axis=1)
-                for labels, scores in known
-            ]
+            [mean_average_precision(classes, weights) for classes in ranked]
         )
     told = rates(metric, models)
     order = np.argsort(told.groups, kind="stable")
@@ -170,58 +169,3 @@ def _weighted(metric: str, models: Sequence[pl.DataFrame]) -> Callable[[Fraction
         return np.column_stack(found)
 
     return mean_rates
-
-
-def _labels_and_scores(images: pl.DataFrame) -> tuple[npt.NDArray[np.bool_], Fractions]:
-    """Return whether each image shows each class, and its score, both (images, classes)."""
-    scores = np.stack(images["scores"].to_list()).astype(np.float64)
-    labels = np.zeros(scores.shape, dtype=np.bool_)
-    for row, shown in enumerate(images["labels"].to_list()):
-        labels[row, shown] = True
-    return labels, scores
-
-
-def chance_precision(shown: Counts, images: int) -> Fractions:
-    """Return the expected average precision of a random order, (classes,).
-
-    ((R - 1) (N - H_N) / (N - 1) + H_N) / N, of R among N images that show a class, where H_N is the
-    sum of 1 / k up to N: the image at place k shows it with probability R / N, and then so do
-    (R - 1) / (N - 1) of the k - 1 before it.
-
-    Args:
-        shown: (classes,): images that show each class, one at least.
-        images: N.
-    """
-    harmonic = float((1 / np.arange(1, images + 1)).sum())
-    before = (shown - 1) / max(images - 1, 1)
-    return np.asarray((before * (images - harmonic) + harmonic) / images)
-
-
-def average_precisions(
-    labels: npt.NDArray[np.bool_], scores: Fractions, weights: Fractions
-) -> Fractions:
-    """Return the average precision of each class: sum over k of (R_k - R_k-1) P_k.
-
-    P_k and R_k are precision and recall among the images of the k highest scores; images of equal
-    score count together.
-
-    Args:
-        labels: (images, classes): whether an image shows the class.
-        scores: (images, classes).
-        weights: (replicates, images): how often each image counts.
-
-    Returns:
-        (replicates, classes); NaN for a class that no image shows.
-    """
-    found = np.full((len(weights), labels.shape[1]), np.nan)
-    for place in range(labels.shape[1]):
-        order = np.argsort(-scores[:, place], kind="stable")
-        ends = np.flatnonzero(np.diff(scores[order, place], append=np.inf))
-        drawn = weights[:, order]
-        images = drawn.cumsum(axis=1)[:, ends]
-        hits = (drawn * labels[order, place]).cumsum(axis=1)[:, ends]
-        gained = np.diff(hits, axis=1, prepend=0)
-        precision = np.divide(hits, images, out=np.zeros_like(hits), where=images > 0)
-        shown = np.where(hits[:, -1] > 0, hits[:, -1], np.nan)
-        found[:, place] = (gained * precision).sum(axis=1) / shown
-    return found

@@ -79,9 +79,12 @@ def drawn_seeds(models: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 def percentile_interval(
     replicates: NDArray[np.float64], level: float = LEVEL
 ) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap replicates (Efron & Tibshirani 1993)."""
+    """Return the percentile interval of bootstrap replicates (Efron & Tibshirani 1993).
+
+    Replicates in which there was nothing to measure (NaN) are left out.
+    """
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(replicates, [tail, 1.0 - tail])
+    low, high = np.nanquantile(replicates, [tail, 1.0 - tail])
     return float(low), float(high)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gapmatch.evaluate import metrics
+from gapmatch.evaluate.average_precision import chance_precision
 from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of, read_evaluations
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import bootstrap_interval, mean_and_spread, percentile_interval
@@ -97,7 +98,7 @@ def _beside(images: pl.DataFrame, metric: str) -> dict[str, float | None]:
     """Return chance, and the share of a model's most frequent answer."""
     if metric == metrics.PRECISION:
         shown = images["labels"].explode().drop_nulls().value_counts()["count"]
-        chances = metrics.chance_precision(shown.to_numpy().astype(np.int64), len(images))
+        chances = chance_precision(shown.to_numpy().astype(np.int64), len(images))
         return {"chance": float(chances.mean()), "one_class": None}
     labels = np.bincount(images["label"].to_numpy())
     answers = np.bincount(images["predicted"].to_numpy())
