@@ -39,7 +39,7 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
     for panel, task in zip(axes, tasks, strict=True):
         _draw_task(panel, frame.filter(task=task), subsets, looks)
         panel.set_title(task, loc="left")
-    axes[-1].set_xlabel("difference to the baseline, points")
+    axes[-1].set_xlabel("difference from the baseline, points")
     style.legend_below(figure, list(axes))
     return figure
 

@@ -48,7 +48,7 @@ def transfer(
     """One row per gap-matched subset and score, with the columns of ``SCHEMA``.
 
     Args:
-        differences: To the baseline, of all training sets.
+        differences: From the baseline, of all training sets.
         subsets: The table of subsets.
         rows: The subsets to show, in their order.
     """

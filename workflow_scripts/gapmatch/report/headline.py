@@ -25,7 +25,7 @@ class _Shown:
     Attributes:
         subsets: Subsets whose models were evaluated, in the order of the table.
         means: Rows of ``over_seeds`` by training set.
-        differences: Differences to the baseline by training set.
+        differences: Differences from the baseline by training set.
         baseline: The training set of the whole pool and the reference.
         at_chance: Training sets that are not better than chance.
     """
@@ -37,7 +37,7 @@ class _Shown:
     at_chance: Collection[str]
 
     def told(self, subset: str) -> str:
-        """Return accuracy, difference to the baseline and what remains of its gain.
+        """Return accuracy, difference from the baseline and what remains of its gain.
 
         Between two models that are not better than chance no difference is told.
         """

@@ -231,7 +231,7 @@ def tabulate(
     reference_only: str | None = None,
     out: Path,
 ) -> None:
-    """Write the table of differences to the baseline, judged on the same images.
+    """Write the table of differences from the baseline, judged on the same images.
 
     Args:
         evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.

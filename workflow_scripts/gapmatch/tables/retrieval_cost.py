@@ -41,7 +41,7 @@ def compared_subsets(
 def cost_table(
     differences: Sequence[Difference], subsets: Sequence[TrainingSet], retrieved: Collection[str]
 ) -> pl.DataFrame:
-    """One row per subset and score: its difference to the baseline, columns of ``SCHEMA``.
+    """One row per subset and score: its difference from the baseline, columns of ``SCHEMA``.
 
     Args:
         differences: To the baseline, of all training sets.
