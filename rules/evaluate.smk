@@ -11,7 +11,7 @@ def template_options(wildcards):
         {
             "templates": [templates] if isinstance(templates, str) else templates,
             "own_templates": chosen is None,
-            "several": wildcards.test_set in FILES.multilabel,
+            "multilabel": wildcards.test_set in FILES.multilabel,
         }
     )
 
@@ -109,7 +109,7 @@ rule evaluate_classifier:
             STUDY.classifiers[wildcards.classifier].model_dump(
                 include={"model", "image_size", "seed"}
             )
-            | {"several": wildcards.test_set in FILES.multilabel}
+            | {"multilabel": wildcards.test_set in FILES.multilabel}
         ),
         checkpoint=checkpoint,
     message:

@@ -116,6 +116,23 @@ def test_zero_shot_is_as_open_clip_alone_with_the_templates_that_it_ships(root, 
         assert json.loads((tmp_path / "e.json").read_text())["templates"] == len(templates)
 
 
+def test_a_model_that_computes_no_numbers_classifies_nothing(root, tmp_path, capsys):
+    miniatures.clip_benchmark(root)
+    ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    weights = torch.load(untrained_clip(tmp_path / "clip.pt"), weights_only=True)
+    weights["visual.attnpool.c_proj.bias"][0] = torch.nan
+    torch.save(weights, tmp_path / "clip.pt")
+    with pytest.raises(SystemExit):
+        run_here(
+            *("evaluate_zero_shot", "--training-set", "nan", "--seed", 0, "--model", MODEL),
+            *("--checkpoint", tmp_path / "clip.pt", "--data", tmp_path / "chunk"),
+            *("--templates", "a photo of a {}", "--device", "cpu", "--workers", 0),
+            *("--predictions", tmp_path / "e.parquet", "--summary", tmp_path / "e.json"),
+        )
+    assert "eurosat: the model computes numbers that are not finite" in capsys.readouterr().err
+    assert not (tmp_path / "e.json").exists()
+
+
 def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_path):
     made = miniatures.multilabel(root)
     settings = ("--root", root, "--task", "multilabel")
@@ -125,7 +142,7 @@ def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_
     run_here(
         *("evaluate_zero_shot", "--training-set", "untrained", "--seed", 0, "--model", MODEL),
         *("--checkpoint", clip, "--data", tmp_path / "chunk", "--templates", "a photo of a {}"),
-        *("--several", "--device", "cpu", "--workers", 0),
+        *("--multilabel", "--device", "cpu", "--workers", 0),
         *("--predictions", tmp_path / "voc.parquet", "--summary", tmp_path / "voc.json"),
     )
     predicted = pl.read_parquet(tmp_path / "voc.parquet")
@@ -175,6 +192,24 @@ def test_wrong_classes_of_an_image_are_refused(told, message, root, tmp_path, ca
     refused(capsys, message, "clip_benchmark", tmp_path / "chunk", "voc", *settings)
 
 
+def test_images_that_show_no_class_are_refused(root, tmp_path, capsys):
+    miniatures.multilabel(root)
+    for tar in (root / "test").glob("*.tar"):
+        with webdataset.TarWriter(str(tar)) as shard:
+            shard.write({"__key__": "s0", "png": b"x", "npy": np.zeros(3)})
+    settings = ("--root", root, "--task", "multilabel")
+    message = r"wds_eurosat/test: no image shows any class \(npy\): expected a 1"
+    refused(capsys, message, "clip_benchmark", tmp_path / "chunk", "voc", *settings)
+
+
+def test_odd_classes_are_told_when_they_are_read(root, tmp_path, caplog):
+    miniatures.clip_benchmark(root, labels=(0, 1) * 6)
+    (root / "classnames.txt").write_text("lake\nforest\nlake\n")
+    ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
+    assert "eurosat: 1 class has no image: lake" in caplog.text
+    assert "eurosat: several classes share a name (lake)" in caplog.text
+
+
 @torch.no_grad()
 def open_clip_scores(weights, images, templates) -> np.ndarray:
     model, _, preprocess = open_clip.create_model_and_transforms(MODEL, load_weights=False)
@@ -208,7 +243,7 @@ def test_an_inspection_looks_at_every_label_and_some_images(root):
     assert (look.images, look.classes) == (12, tuple(CLASS_NAMES))
     assert look.facts["prompt templates of its own"] == "2"
     (warning,) = look.findings
-    assert "1 classes have no image: forest" in str(warning)
+    assert "1 class has no image: forest" in str(warning)
     (root / "test/nshards.txt").write_text("4\n")
     assert "are missing" in str(look_at_labelled("eurosat", source).findings[0])
 
@@ -260,8 +295,17 @@ def spoiled(root: Path, fault: str) -> None:
         (root / "zeroshot_classification_templates.txt").write_text("a photo of {}\n")
     elif fault == "empty name":
         (root / "classnames.txt").write_text("a\n\nb\n")
+    elif fault == "more digits than a number has":
+        shards.write_text("1" * 5000)
+    elif fault == "millions":
+        shards.write_text("3000000\n")
+    elif fault == "too few":
+        shards.write_text("2\n")
     elif fault == "type":
         (root / "dataset_type.txt").write_text("captioning\n")
+    elif fault == "task":
+        (root / "dataset_type.txt").write_text("retrieval\n")
+        (root / "classnames.txt").unlink()
 
 
 @pytest.mark.parametrize(
@@ -271,10 +315,14 @@ def spoiled(root: Path, fault: str) -> None:
         ("class names", r"source\.root: .*classnames\.txt does not exist"),
         ("split", r"source\.split: got 'val', expected one of those in .*: test"),
         ("number", r"nshards\.txt says 'three': expected the number of shards"),
+        ("more digits than a number has", r"nshards\.txt says '1{40}': expected the number"),
         ("shards", r"nshards\.txt says 3 shards, of which 1\.tar are missing"),
+        ("millions", r"says 3000000 shards, of which 3\.tar, .*7\.tar \.\.\. are missing"),
+        ("too few", r"nshards\.txt says 2 shards, of which 2\.tar are not: correct"),
         ("templates", r"'a photo of \{\}': expected \{c\} once"),
         ("empty name", r"classnames\.txt: line 2 is empty"),
-        ("type", r"dataset_type\.txt says 'captioning'"),
+        ("type", r"dataset_type\.txt says 'captioning', .*: no such data can be used"),
+        ("task", r"says 'retrieval', but the study's task is 'classification': set task: retrieva"),
     ],
 )
 def test_a_study_names_holes_when_it_starts(fault, message, root):
@@ -294,6 +342,7 @@ def test_a_study_names_holes_when_it_starts(fault, message, root):
     [
         ((0, 1, 3), r"0\.tar: s0000002: its label is 3, but .*classnames\.txt names 3 classes"),
         ((0, -1), r"its label \(cls\) is '-1': expected the number of a class"),
+        ((0, 10**4000), r"its label \(cls\) is '10+': expected the number of a class"),
     ],
 )
 def test_labels_without_a_name_are_refused(labels, message, root, tmp_path, capsys):
@@ -333,6 +382,9 @@ def test_a_domain_is_that_of_its_list(tmp_path):
     [
         ("sketch/zebra/none.jpg 7", r"names 1 files that are no images in .*none\.jpg"),
         ("sketch/zebra/sketch_007_000001.jpg 3", "stands twice"),
+        ("./sketch//zebra/sketch_007_000001.jpg 7", "stands twice"),
+        ("sketch/zebra/other.jpg 5", "zebra has the labels 7 and 5: expected one label for each"),
+        (f"sketch/zebra/other.jpg {'7' * 5000}", "expected DOMAIN/CLASS/FILE and a label"),
         ("sketch/zebra/other.jpg 3", "the label 3 is that of The_Eiffel_Tower and of zebra"),
         ("sketch/zebra/other.jpg", "expected DOMAIN/CLASS/FILE and a label"),
         ("../zebra/other.jpg 7", r"line 10: \.\./zebra/other\.jpg: expected a path relative"),

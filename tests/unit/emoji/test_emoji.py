@@ -262,7 +262,7 @@ def test_parts_in_the_shared_layout_are_what_its_reader_expects(tmp_path: Path) 
     assert found.classes == (BANANA.name,)
     assert found.templates == tuple(one.replace("{c}", "{}") for one in shared_layout.TEMPLATES)
     _, samples = list_shards(found)
-    assert [sample.label for sample in samples] == [0, 0, 0]
+    assert [sample.labels for sample in samples] == [(0,), (0,), (0,)]
     captioned = shared_layout.captioned_requests(choice, 0, 32)
     shared_layout.write_captioned(captioned, tmp_path / "captioned")
     found = find_shards(ClipBenchmarkSource(root=tmp_path / "captioned", task="retrieval"))

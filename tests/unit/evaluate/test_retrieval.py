@@ -83,6 +83,24 @@ def open_clip_scores(weights: Path, made) -> np.ndarray:
     return (images @ model.encode_text(texts, normalize=True).T).numpy()
 
 
+@pytest.mark.parametrize("part", ["visual.attnpool.c_proj.bias", "text_projection"])
+def test_a_model_that_computes_no_numbers_finds_nothing(part, evaluated, tmp_path, capsys):
+    """NaN is below no other score: without a check all would be found."""
+    _, folder, _ = evaluated
+    weights = torch.load(folder / "clip.pt", weights_only=True)
+    weights[part] *= torch.nan
+    torch.save(weights, tmp_path / "clip.pt")
+    with pytest.raises(SystemExit):
+        run_here(
+            *("evaluate_retrieval", "--training-set", "nan", "--seed", 0, "--model", MODEL),
+            *("--checkpoint", tmp_path / "clip.pt", "--data", folder / "chunk"),
+            *("--device", "cpu", "--workers", 0),
+            *("--ranks", tmp_path / "flickr.parquet", "--summary", tmp_path / "flickr.json"),
+        )
+    assert "flickr: the model computes numbers that are not finite" in capsys.readouterr().err
+    assert not (tmp_path / "flickr.json").exists()
+
+
 def test_recalls_are_those_of_numpy(evaluated):
     made, folder, scores = evaluated
     counts = [len(texts) for _, texts in made.values()]
@@ -156,6 +174,7 @@ def test_people_see_recalls_averaged_over_seeds():
     [
         (None, "s0000009 has no captions (txt)"),
         (b" \n\n", "s0000009: its captions (txt) are empty"),
+        ("ein Hügel".encode("latin-1"), "s0000009: its captions (txt) are not UTF-8"),
     ],
 )
 def test_an_image_without_captions_is_refused(captions, message, tmp_path, capsys):

@@ -128,3 +128,8 @@ def test_bins_hold_what_their_edges_say() -> None:
     assert [one.accuracy for one in result] == [0, 0, 1, 1]
     assert result[0].mean_similarity == pytest.approx(similarity[:10].mean())
     assert statistics.binned_accuracy(np.zeros(0), np.zeros((0, 1), bool), 4) == []
+
+
+def test_replicates_with_nothing_to_measure_are_left_out() -> None:
+    replicates = np.array([np.nan, *np.linspace(0, 1, 1001), np.nan])
+    assert statistics.percentile_interval(replicates) == pytest.approx((0.025, 0.975))

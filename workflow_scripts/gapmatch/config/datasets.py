@@ -48,7 +48,7 @@ class Reference(Section):
 
 
 class TestSet(Section):
-    """A labelled test set T."""
+    """A test set T: images with classes, or with captions."""
 
     __test__ = False  # not a pytest class
 

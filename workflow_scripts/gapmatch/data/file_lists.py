@@ -1,6 +1,5 @@
 """Lists of image files, as data sets ship them: a path in each line, and maybe a label."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +8,8 @@ from gapmatch.running.errors import InputError
 from gapmatch.running.unicode_text import escaped
 
 SHOWN = 3
+DIGITS = 9
+"""Of the largest label that is believed."""
 
 
 def read_list(path: Path) -> list[tuple[str, int | None]]:
@@ -36,9 +37,9 @@ def read_list(path: Path) -> list[tuple[str, int | None]]:
                 f"{path}, line {number}: {escaped(name)}: expected a path relative to the data "
                 "set's folder"
             )
-        if name in found:
+        if str(inside) in found:
             raise InputError(f"{path}, line {number}: {escaped(name)} stands twice")
-        found[name] = label
+        found[str(inside)] = label
     if not found:
         raise InputError(f"{path} is empty: expected the path of an image in each line")
     return list(found.items())
@@ -47,7 +48,7 @@ def read_list(path: Path) -> list[tuple[str, int | None]]:
 def _parts(line: str) -> tuple[str, int | None]:
     """Split a line into a path and the label behind it, if there is one."""
     name, space, last = line.rpartition(" ")
-    if space and last.isascii() and last.isdigit():
+    if space and last.isascii() and last.isdigit() and len(last) <= DIGITS:
         return name.strip(), int(last)
     return line, None
 
@@ -63,7 +64,7 @@ def only_listed(images: Sequence[LabelledImage], root: Path, listed: Path) -> li
     Raises:
         InputError: See ``read_list``, or the folder has no such image.
     """
-    names = {os.path.normpath(name) for name, _ in read_list(listed)}
+    names = {name for name, _ in read_list(listed)}
     chosen = [image for image in images if str(image.path.relative_to(root)) in names]
     _require_all(listed, root, names - {str(image.path.relative_to(root)) for image in chosen})
     return chosen
@@ -89,10 +90,11 @@ def images_by_label(listed: Path, root: Path) -> tuple[list[LabelledImage], list
         their labels; the images' labels are positions in them.
 
     Raises:
-        InputError: See ``read_list``; or a line has no label, a label has two folders, or a file
-            is missing.
+        InputError: See ``read_list``; or a line has no label, a label has two folders or a folder
+            two labels, or a file is missing.
     """
     folders: dict[int, str] = {}
+    labels_of: dict[str, int] = {}
     found = read_list(listed)
     for name, label in found:
         folder = PurePosixPath(name).parent.name
@@ -102,6 +104,11 @@ def images_by_label(listed: Path, root: Path) -> tuple[list[LabelledImage], list
             raise InputError(
                 f"{listed}: the label {label} is that of {escaped(folders[label])} and of "
                 f"{escaped(folder)}: expected one folder for each label"
+            )
+        if labels_of.setdefault(folder, label) != label:
+            raise InputError(
+                f"{listed}: {escaped(folder)} has the labels {labels_of[folder]} and {label}: "
+                "expected one label for each folder"
             )
     labels = sorted(folders)
     classes = [folders[label].replace("_", " ") for label in labels]

@@ -4,8 +4,6 @@ A sample is an image and its label (cls), the position of its class; or an image
 it shows (npy); or an image and its captions (txt), one in each line.
 """
 
-import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +11,6 @@ from tarfile import TarError
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from gapmatch.data.chunks import Shard
@@ -30,13 +27,9 @@ from gapmatch.data.shard_samples import (
 from gapmatch.data.shards import Members
 from gapmatch.running.errors import InputError
 
-logger = logging.getLogger(__name__)
-
 EXTENSIONS: dict[Labels, str] = {"class": "cls", "classes": "npy", "captions": "txt"}
 """Of the file beside an image that tells what it shows."""
 NAMES: dict[Labels, str] = {"class": "label", "classes": "classes", "captions": "captions"}
-NO_LABEL = -1
-SHOWN = 5
 
 
 class LabelledSample(NamedTuple):
@@ -45,12 +38,13 @@ class LabelledSample(NamedTuple):
     Attributes:
         shard: Position of the shard.
         located: Where the sample lies in it.
-        label: Position of its class; -1 of an image with several, or with captions.
+        labels: Positions of the classes that its image shows: one, or any number in a multilabel
+            data set; none of an image with captions.
     """
 
     shard: int
     located: LocatedSample
-    label: int
+    labels: tuple[int, ...]
 
 
 def list_shards(found: LabelledShards) -> tuple[list[Shard], list[LabelledSample]]:
@@ -66,25 +60,33 @@ def list_shards(found: LabelledShards) -> tuple[list[Shard], list[LabelledSample
 
     Raises:
         InputError: A shard cannot be read to its end or is empty, or a sample has no label, one
-            without a name, or no captions.
+            without a name, or no captions; or no image shows any class.
     """
-    shards, samples = [], []
+    shards: list[Shard] = []
+    samples: list[LabelledSample] = []
     for position, tar in enumerate(tqdm(found.tars, unit="shard", mininterval=5)):
         number = 0
         with tar.open("rb") as file:
             for located in located_samples(tar):
                 number += 1
                 if located.reason is None:
-                    label = _label(file, tar, located, found)
-                    samples.append(LabelledSample(position, located, label))
+                    labels = _labels(file, tar, located, found)
+                    samples.append(LabelledSample(position, located, labels))
         if not number:
             raise InputError(f"{tar} holds no sample: fetch it again")
         shards.append(Shard(tar, number, tar.stat().st_size))
+    if found.images_have == "classes" and not any(sample.labels for sample in samples):
+        raise InputError(
+            f"{found.tars[0].parent}: no image shows any class (npy): expected a 1 for each class "
+            "that it shows"
+        )
     return shards, samples
 
 
-def _label(file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledShards) -> int:
-    """Read what lies beside an image, and nothing else of its sample; return its one label."""
+def _labels(
+    file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledShards
+) -> tuple[int, ...]:
+    """Read what lies beside an image, and nothing else of its sample; return its labels."""
     extension = EXTENSIONS[found.images_have]
     if extension not in located.places:
         raise InputError(
@@ -96,45 +98,41 @@ def _label(file: BinaryIO, tar: Path, located: LocatedSample, found: LabelledSha
     try:
         if found.images_have == "captions":
             _require_text(members[extension])
-            return NO_LABEL
+            return ()
         if found.images_have == "classes":
-            _require_as_many(classes_shown(members), found)
-            return NO_LABEL
-        label = label_of(members)
-        _require_name(label, found)
+            return _shown(members, found)
+        return (_named_label(members, found),)
     except ValueError as error:
         raise InputError(f"{tar}: {located.key}: {error}") from None
-    return label
 
 
 def _require_text(captions: bytes) -> None:
-    if not captions.strip():
+    try:
+        text = captions.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("its captions (txt) are not UTF-8: convert them") from None
+    if not text.strip():
         raise ValueError("its captions (txt) are empty: expected one in each line")
 
 
-def _require_as_many(shown: npt.NDArray[np.bool_], found: LabelledShards) -> None:
+def _shown(members: Members, found: LabelledShards) -> tuple[int, ...]:
+    shown = classes_shown(members)
     if len(shown) != len(found.classes):
         raise ValueError(
             f"it tells of {len(shown)} classes (npy), but {found.named_by} names "
             f"{len(found.classes)}: one of the two is of another data set"
         )
+    return tuple(np.flatnonzero(shown).tolist())
 
 
-def _require_name(label: int, found: LabelledShards) -> None:
+def _named_label(members: Members, found: LabelledShards) -> int:
+    label = label_of(members)
     if label >= len(found.classes):
         raise ValueError(
             f"its label is {label}, but {found.named_by} names {len(found.classes)} classes "
             f"(labels 0 to {len(found.classes) - 1}): one of the two is of another data set"
         )
-
-
-def warn_of_empty_classes(samples: Sequence[LabelledSample], classes: Sequence[str]) -> None:
-    """Log which classes have no image."""
-    numbers = Counter(sample.label for sample in samples)
-    empty = [name for label, name in enumerate(classes) if not numbers[label]]
-    if empty:
-        more = " ..." if len(empty) > SHOWN else ""
-        logger.warning("%d classes have no image: %s", len(empty), ", ".join(empty[:SHOWN]) + more)
+    return label
 
 
 def packed_samples(
@@ -143,7 +141,7 @@ def packed_samples(
     """Yield samples with their images unchanged, a caption, a label, metadata.
 
     Args:
-        samples: The samples.
+        samples: The samples, of one class each.
         tars: Their shards.
         classes: Names of the classes by label.
         caption: Text in which {class} stands for the class name.
@@ -152,12 +150,12 @@ def packed_samples(
         InputError: A shard cannot be read, or a sample has no image.
     """
     for number, (sample, read) in enumerate(zip(samples, read_samples(samples, tars), strict=True)):
-        tar, name = tars[sample.shard], classes[sample.label]
+        tar, (label,) = tars[sample.shard], sample.labels
         try:
             extension, image = image_of(read.members)
         except ValueError as error:
             raise InputError(f"{tar}: {read.key}: {error}") from error
-        beside = label_members(f"{tar.name}/{read.key}", name, sample.label, caption)
+        beside = label_members(f"{tar.name}/{read.key}", classes[label], label, caption)
         yield f"{number:09d}", {extension: image, **beside}
 
 

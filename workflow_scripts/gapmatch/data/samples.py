@@ -70,7 +70,7 @@ def label_of(members: Members) -> int:
     if "cls" not in members:
         raise ValueError("no label (cls): expected one beside each image")
     text = members["cls"].decode("utf-8", errors="replace").strip()
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LABEL):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_LABEL):
         raise ValueError(f"its label (cls) is {text[:40]!r}: expected the number of a class")
     return int(text)
 

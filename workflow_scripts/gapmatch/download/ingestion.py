@@ -1,19 +1,19 @@
 """Making a chunk of a dataset from its source."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from gapmatch.data.chunks import Chunk, write_chunk
+from gapmatch.data.class_names import class_problems
 from gapmatch.data.imagefolder import chunk_images, pack_chunk, samples
-from gapmatch.data.labelled_shards import (
-    list_shards,
-    packed_samples,
-    warn_of_empty_classes,
-)
+from gapmatch.data.labelled_shards import list_shards, packed_samples
 from gapmatch.data.labels import LabelledShards
 from gapmatch.download.source import ChunkJob, Listing, Source
 from gapmatch.running.atomic import atomic_directory
 from gapmatch.running.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 REFERENCE = "reference"
 """The dataset that is trained on, so that its samples have captions."""
@@ -65,6 +65,7 @@ def pack(listing: Listing, job: ChunkJob, caption: str, samples_per_shard: int) 
         caption: Caption with {class}.
         samples_per_shard: Images per shard.
     """
+    _warn(job, listing.classes, (image.label for image in listing.images))
     images = chunk_images(listing.images, int(job.chunk), job.chunks)
     packed = samples(images, listing.root, caption, dict(listing.styles), border=listing.border)
     chunk = Chunk(
@@ -83,7 +84,7 @@ def repack(found: LabelledShards, job: ChunkJob, caption: str, samples_per_shard
         samples_per_shard: Images per shard.
     """
     _, all_samples = list_shards(found)
-    warn_of_empty_classes(all_samples, found.classes)
+    _warn(job, found.classes, (label for sample in all_samples for label in sample.labels))
     chosen = chunk_images(all_samples, int(job.chunk), job.chunks)
     packed = packed_samples(chosen, found.tars, found.classes, caption)
     chunk = Chunk(job.dataset, job.chunk, (), len(chosen), found.classes)
@@ -98,11 +99,17 @@ def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
         job: Its chunk.
     """
     shards, samples_in_them = list_shards(found)
-    if found.images_have == "class":
-        warn_of_empty_classes(samples_in_them, found.classes)
+    if found.images_have != "captions":
+        _warn(job, found.classes, (label for sample in samples_in_them for label in sample.labels))
     number = sum(shard.samples for shard in shards)
     chunk = Chunk(
         job.dataset, job.chunk, tuple(shards), number, found.classes, templates=found.templates
     )
     with atomic_directory(job.out) as folder:
         write_chunk(folder, chunk)
+
+
+def _warn(job: ChunkJob, classes: Sequence[str], labels: Iterable[int]) -> None:
+    """Log what is odd about the classes of a dataset."""
+    for problem in class_problems(classes, labels):
+        logger.warning("%s: %s", job.dataset, problem)

@@ -112,7 +112,7 @@ def mean_average_precision(classes: Sequence[Ranking], weights: Fractions) -> Fr
         found = average_precision(ranking, drawn)
         total += np.nan_to_num(found)
         occurs += ~np.isnan(found)
-    return np.divide(total, occurs, out=np.full(len(weights), np.nan), where=occurs > 0)
+    return np.asarray(np.divide(total, occurs, out=np.full_like(total, np.nan), where=occurs > 0))
 
 
 def chance_precision(shown: Counts, images: int) -> Fractions:

@@ -111,7 +111,7 @@ def classify(
     outputs: Sequence[Sequence[int]],
     device: torch.device,
     workers: int,
-    several: bool = False,
+    multilabel: bool = False,
 ) -> pl.DataFrame:
     """Classify the images of a test set among its own classes.
 
@@ -122,7 +122,7 @@ def classify(
         outputs: By class of the test set, the outputs that mean it (``class_outputs``).
         device: Where the network is.
         workers: Processes that decode images.
-        several: Whether its images show several classes each.
+        multilabel: Whether its images show several classes each.
 
     Returns:
         The predictions, see ``predictions.predict``, or ``predictions.score_classes``.
@@ -138,5 +138,5 @@ def classify(
         logits = network.forward_head(features.float())  # type: ignore[operator]
         return class_scores(logits, outputs)
 
-    predicted = score_classes if several else predict
+    predicted = score_classes if multilabel else predict
     return predicted(chunk, preprocess, score, workers)

@@ -24,7 +24,7 @@ def evaluate_zero_shot(
     data: Path,
     templates: list[str],
     own_templates: bool = False,
-    several: bool = False,
+    multilabel: bool = False,
     device: Device = "auto",
     workers: int = 1,
     predictions: Path,
@@ -40,7 +40,7 @@ def evaluate_zero_shot(
         data: Folder of the test set's chunk.
         templates: openai, simple, or templates with {}.
         own_templates: Take those that the test set ships instead, where it ships some.
-        several: Whether its images show several classes each.
+        multilabel: Whether its images show several classes each.
         device: auto takes a GPU where there is one.
         workers: Processes that decode images.
         predictions: Output (.parquet).
@@ -52,7 +52,7 @@ def evaluate_zero_shot(
     chosen = shipped or zero_shot.choose_templates(templates)
     network, preprocess, tokenizer = load_clip(model, place, checkpoint=checkpoint)
     found = zero_shot.classify(
-        chunk, network, preprocess, tokenizer, chosen, place, workers, several
+        chunk, network, preprocess, tokenizer, chosen, place, workers, multilabel
     )
     write_parquet(predictions, found)
     result = _provenance(training_set, seed, chunk, len(found), place)

@@ -51,7 +51,7 @@ class Rates(NamedTuple):
     groups: Counts
 
 
-def has_many_labels(images: pl.DataFrame) -> bool:
+def is_multilabel(images: pl.DataFrame) -> bool:
     """Return whether the images of an evaluation have several classes each."""
     return "scores" in images.columns
 
@@ -68,7 +68,7 @@ def headline(images: pl.DataFrame, per_class: bool) -> str:
         images: Of an evaluation.
         per_class: Whether it is the mean over classes, by the convention of that test set.
     """
-    if has_many_labels(images):
+    if is_multilabel(images):
         return PRECISION
     return PER_CLASS if per_class else TOP1
 

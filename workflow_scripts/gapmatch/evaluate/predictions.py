@@ -75,6 +75,20 @@ def through_images(
     return samples, torch.cat(computed)
 
 
+def require_finite(computed: torch.Tensor, chunk: Chunk) -> torch.Tensor:
+    """Return what a model computed of a test set.
+
+    Raises:
+        InputError: Some of it is NaN or infinite, which would rank anywhere.
+    """
+    if not computed.isfinite().all():
+        raise InputError(
+            f"{chunk.dataset}: the model computes numbers that are not finite (NaN or infinite): "
+            "its weights are damaged, or its training diverged; train it again"
+        )
+    return computed
+
+
 def predict(
     chunk: Chunk,
     preprocess: Preprocess,
@@ -94,12 +108,12 @@ def predict(
         (int32), predicted (int32), correct_top1, correct_top5 (bool).
 
     Raises:
-        InputError: There is no image, or one has no label.
+        InputError: There is no image, one has no label, or a score is not finite.
     """
     samples, ranked = through_images(
         chunk,
         preprocess,
-        lambda pixels: _best(score(pixels)),
+        lambda pixels: _best(require_finite(score(pixels), chunk)),
         workers,
         lambda sample: "label" if sample.label is None else None,
     )
@@ -135,15 +149,18 @@ def score_classes(
         of int32: the classes that it shows), scores (list of float32: of each class).
 
     Raises:
-        InputError: There is no image, or one does not tell what it shows.
+        InputError: There is no image, one does not tell what it shows, none shows any class, or a
+            score is not finite.
     """
     samples, scores = through_images(
         chunk,
         preprocess,
-        lambda pixels: score(pixels).cpu(),
+        lambda pixels: require_finite(score(pixels), chunk).cpu(),
         workers,
         lambda sample: "classes" if sample.labels is None else None,
     )
+    if not any(sample.labels for sample in samples):
+        raise InputError(f"{chunk.dataset}: no image that could be read shows any class")
     return pl.DataFrame(
         {
             **_rows(samples),
@@ -167,7 +184,7 @@ def _rows(samples: list[Sample]) -> dict[str, object]:
 
 def summarise(predictions: pl.DataFrame) -> dict[str, Any]:
     """Return n, the number of classes that images show, and the metrics (fractions) of a model."""
-    many = metrics.has_many_labels(predictions)
+    many = metrics.is_multilabel(predictions)
     shown = predictions["labels"].explode() if many else predictions["label"]
     names = (metrics.PRECISION,) if many else (metrics.TOP1, metrics.TOP5, metrics.PER_CLASS)
     return {

@@ -11,7 +11,7 @@ import torch
 from gapmatch.data.chunks import Chunk
 from gapmatch.data.samples import Sample
 from gapmatch.evaluate import metrics
-from gapmatch.evaluate.predictions import BATCH_SIZE, through_images
+from gapmatch.evaluate.predictions import BATCH_SIZE, require_finite, through_images
 from gapmatch.models.clip_models import Preprocess
 from gapmatch.models.weights import autocast
 
@@ -49,13 +49,13 @@ def retrieve(
         comes first.
 
     Raises:
-        InputError: There is no image, or one has no caption.
+        InputError: There is no image, one has no caption, or a feature is not finite.
     """
 
     def encode(pixels: torch.Tensor) -> torch.Tensor:
         with autocast(device):
             features: torch.Tensor = network.encode_image(pixels.to(device), normalize=True)  # type: ignore[operator]
-        return features.float()
+        return require_finite(features.float(), chunk)
 
     samples, images = through_images(
         chunk,
@@ -67,7 +67,7 @@ def retrieve(
     captions = [captions_of(sample) for sample in samples]
     texts = [caption for found in captions for caption in found]
     image_of_text = np.repeat(np.arange(len(samples)), [len(found) for found in captions])
-    encoded = _encode_texts(network, tokenizer, texts, device)
+    encoded = require_finite(_encode_texts(network, tokenizer, texts, device), chunk)
     caption_rank, image_rank = ranks(images, encoded, image_of_text)
     ends = np.cumsum([len(found) for found in captions])[:-1]
     return pl.DataFrame(

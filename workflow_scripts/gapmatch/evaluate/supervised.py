@@ -21,7 +21,7 @@ def evaluate_classifier(
     seed: int = 0,
     data: Path,
     reference: Path,
-    several: bool = False,
+    multilabel: bool = False,
     device: Device = "auto",
     workers: int = 1,
     predictions: Path,
@@ -37,7 +37,7 @@ def evaluate_classifier(
         seed: Seed of its training, where that is known.
         data: Folder of the test set's chunk.
         reference: Folder of one of the reference's chunks, for its classes.
-        several: Whether its images show several classes each.
+        multilabel: Whether its images show several classes each.
         device: auto takes a GPU where there is one.
         workers: Processes that decode images.
         predictions: Output (.parquet).
@@ -48,7 +48,7 @@ def evaluate_classifier(
     network, preprocess = load_classifier(model, place, checkpoint, image_size)
     answers = int(network.num_classes)  # type: ignore[arg-type]
     outputs = class_outputs(answers, chunk, read_chunk(reference))
-    found = classify(chunk, network, preprocess, outputs, place, workers, several)
+    found = classify(chunk, network, preprocess, outputs, place, workers, multilabel)
     write_parquet(predictions, found)
     result = {
         "kind": "classifier",

@@ -43,7 +43,7 @@ def classify(
     templates: Sequence[str | Callable[[str], str]],
     device: torch.device,
     workers: int,
-    several: bool = False,
+    multilabel: bool = False,
 ) -> pl.DataFrame:
     """Classify the images of a test set among its own classes.
 
@@ -58,7 +58,7 @@ def classify(
         templates: Prompt templates.
         device: Where the network is.
         workers: Processes that decode images; the result does not depend on it.
-        several: Whether its images show several classes each.
+        multilabel: Whether its images show several classes each.
 
     Returns:
         The predictions, see ``predictions.predict``, or ``predictions.score_classes``.
@@ -76,5 +76,5 @@ def classify(
         scores: torch.Tensor = features.float() @ weights.float()
         return scores
 
-    predicted = score_classes if several else predict
+    predicted = score_classes if multilabel else predict
     return predicted(chunk, preprocess, score, workers)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from gapmatch.data.class_names import class_problems
 from gapmatch.data.existing_shards import all_tars, tars_of_chunk, told_samples
 from gapmatch.data.image_extensions import IMAGE_EXTENSIONS
 from gapmatch.data.imagefolder import without_border
@@ -212,11 +213,13 @@ def look_at_labelled(dataset: str, source: SourceSettings) -> Look:
 def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
     """Look at labelled images in shards."""
     _, samples = list_shards(found)
-    if found.images_have == "class":
-        _look_at_classes(look, found.classes, [sample.label for sample in samples])
+    look.images, look.classes = len(samples), found.classes
+    look.facts["images in all"] = f"{len(samples):,}"
+    if found.images_have == "captions":
+        look.facts["images in all"] += ", with captions"
     else:
-        look.images, look.classes = len(samples), found.classes
-        look.facts["images in all"] = f"{len(samples):,}, with {found.images_have}"
+        labels = [label for sample in samples for label in sample.labels]
+        _look_at_classes(look, found.classes, labels)
     look.facts["shards"] = f"{len(found.tars):,}"
     look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
     chosen = spread(samples, IMAGES)
@@ -255,6 +258,8 @@ def _warnings_of_readers(look: Look) -> Iterator[None]:
 def _look_at_images(look: Look, listing: Listing) -> None:
     """Look at the images of classes; those with a border must be larger than it."""
     images = listing.images
+    look.images, look.classes = len(images), listing.classes
+    look.facts["images in all"] = f"{len(images):,}"
     _look_at_classes(look, listing.classes, [image.label for image in images])
     chosen = spread(images, IMAGES)
     shown = {image.path for image in spread(chosen, PICTURES)}
@@ -278,21 +283,9 @@ def _look_at_images(look: Look, listing: Listing) -> None:
 
 def _look_at_classes(look: Look, names: Sequence[str], labels: Sequence[int]) -> None:
     """Tell the classes of labelled images, and what is odd about them."""
-    look.images = len(labels)
-    look.classes = tuple(names)
     per_class = Counter(dict.fromkeys(range(len(names)), 0))
     per_class.update(labels)
     smallest, largest = min(per_class.values()), max(per_class.values())
-    look.facts["images in all"] = f"{len(labels):,}"
     look.facts["classes"] = f"{len(names):,}, of {_range(smallest, largest)} images"
-    empty = [names[label] for label, number in per_class.items() if not number]
-    if empty:
-        look.warning(f"{len(empty)} classes have no image: {', '.join(empty[:SHOWN])}")
-    if len(names) == 1:
-        look.warning("it has only one class, so every answer of a model is right")
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
-    if repeated:
-        look.warning(
-            f"several classes share a name ({', '.join(repeated[:SHOWN])}): zero-shot "
-            "classification cannot tell them apart"
-        )
+    for problem in class_problems(names, labels):
+        look.warning(problem)

@@ -81,7 +81,7 @@ def accuracy_table(
 
 def _measured(models: Sequence[pl.DataFrame]) -> list[dict[str, float]]:
     """Return all metrics of each model on one test set, with their bounds."""
-    names = METRICS[-1:] if metrics.has_many_labels(models[0]) else METRICS[:-1]
+    names = METRICS[-1:] if metrics.is_multilabel(models[0]) else METRICS[:-1]
     measured: list[dict[str, float]] = [{} for _ in models]
     for name in names:
         values = metrics.values(name, models)

@@ -26,6 +26,9 @@ IMAGES_HAVE: dict[str, Labels] = {
     "retrieval": "captions",
 }
 """By the task of a data set."""
+DIGITS = 7
+"""Of the largest number of shards that is believed."""
+SHOWN = 5
 CLASS = "{c}"
 """What stands for the class name in the templates."""
 
@@ -36,12 +39,14 @@ class ClipBenchmarkSource(SourceSettings):
     kind: Literal["clip_benchmark"] = Field(
         "clip_benchmark", description="Read a data set in the layout of CLIP_benchmark."
     )
-    root: Path = Field(description="Its folder, which holds classnames.txt and the splits.")
+    root: Path = Field(
+        description="Its folder, which holds the splits and, but for retrieval, classnames.txt."
+    )
     split: str = Field("test", description="The folder of its shards: test, train or another.")
     task: Literal["classification", "multilabel", "retrieval"] = Field(
         "classification",
-        description="What it is for, as its dataset_type.txt says: images with a class each "
-        "(cls), with several (npy), or with captions (txt).",
+        description="What it is for, as its dataset_type.txt says if there is one: images with one "
+        "class each (cls), with any number of classes (npy), or with captions (txt).",
     )
 
     @field_validator("split")
@@ -57,14 +62,8 @@ class ClipBenchmarkSource(SourceSettings):
         return IMAGES_HAVE[self.task]
 
     def paths(self) -> Iterator[tuple[str, Path]]:
-        """Yield the folder; where it is there, the files that name classes and shards."""
-        if not self.root.is_dir():
-            yield "root", self.root
-            return
-        if self.task != "retrieval":
-            yield "root", self.root / CLASS_NAMES
-        if self.split in splits(self.root):
-            yield "split", self.root / self.split / NUMBER
+        """Yield the folder; ``faults`` looks at what it holds."""
+        yield "root", self.root
 
     def problems(self, key: str, study: Study) -> Iterator[tuple[str, object, str]]:
         """Yield that the images of a reference have one class each."""
@@ -97,14 +96,7 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
     """
     _require_type(source.root / TYPE, source.task)
     named_by = source.root / CLASS_NAMES
-    folder = source.root / source.split
-    tars = tuple(folder.absolute() / f"{number}.tar" for number in range(_number(folder / NUMBER)))
-    missing = [tar.name for tar in tars if not tar.is_file()]
-    if missing:
-        raise InputError(
-            f"{folder / NUMBER} says {len(tars)} shards, of which {', '.join(missing[:5])}"
-            f"{' ...' if len(missing) > 5 else ''} are missing: fetch them"
-        )
+    tars = _shards(source.root / source.split)
     if source.task == "retrieval":
         return LabelledShards(tars, (), named_by, images_have=source.images_have)
     names, templates = _class_names(named_by), _templates(source.root)
@@ -113,19 +105,40 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
 
 def _require_type(path: Path, task: str) -> None:
     """Raise InputError where a data set says that it is for another task; some say nothing."""
-    told = (" ".join(_lines(path)) if path.exists() else "") or "classification"
-    if told != task:
-        raise InputError(f"{path} says {told!r}, and the study's task is {task!r}")
+    told = " ".join(_lines(path)) if path.exists() else ""
+    if told and told != task:
+        advice = f"set task: {told}" if told in IMAGES_HAVE else "no such data can be used"
+        raise InputError(f"{path} says {told[:40]!r}, but the study's task is {task!r}: {advice}")
+
+
+def _shards(folder: Path) -> tuple[Path, ...]:
+    """Return the shards of a split: those of its number, and no others lie there."""
+    number = _number(folder / NUMBER)
+    there = {path.name for path in folder.glob("*.tar") if path.is_file()}
+    names = [f"{position}.tar" for position in range(number)]
+    for what, wrong in (
+        ("are missing: fetch them", [name for name in names if name not in there]),
+        ("are not: correct the number, or move them", sorted(there.difference(names))),
+    ):
+        if wrong:
+            some = ", ".join(wrong[:SHOWN]) + (" ..." if len(wrong) > SHOWN else "")
+            raise InputError(f"{folder / NUMBER} says {number} shards, of which {some} {what}")
+    return tuple(folder.absolute() / name for name in names)
 
 
 def _number(path: Path) -> int:
     text = " ".join(_lines(path))
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS and int(text)):
         raise InputError(f"{path} says {text[:40]!r}: expected the number of shards")
     return int(text)
 
 
 def _class_names(path: Path) -> tuple[str, ...]:
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist: expected a class name in each line (for images with captions "
+            "set task: retrieval)"
+        )
     names = _lines(path)
     if not names:
         raise InputError(f"{path} is empty: expected a class name in each line")
