@@ -54,6 +54,8 @@ def test_a_test_set_is_read_in_place(root, tmp_path):
     made = miniatures.clip_benchmark(root)
     for path in root.glob("*.txt"):  # as some editors write them
         path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    (root / "test/._0.tar").write_bytes(b"left there by a file manager")
+    (root / "dataset_type.txt").write_bytes(b"Classification\r\n")
     found = ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
     assert [shard.path for shard in found.shards] == [root / f"test/{n}.tar" for n in range(3)]
     assert [shard.samples for shard in found.shards] == [5, 5, 2]
@@ -208,6 +210,17 @@ def test_odd_classes_are_told_when_they_are_read(root, tmp_path, caplog):
     ingest("clip_benchmark", tmp_path / "chunk", "eurosat", "--root", root)
     assert "eurosat: 1 class has no image: lake" in caplog.text
     assert "eurosat: several classes share a name (lake)" in caplog.text
+    miniatures.multilabel(root.with_name("wds_voc"))
+    settings = ("--root", root.with_name("wds_voc"), "--task", "multilabel")
+    ingest("clip_benchmark", tmp_path / "voc", "voc", *settings)
+    assert "voc: 3 classes have fewer than 10 images: annual crop land, forest" in caplog.text
+
+
+def test_a_wrong_task_is_told_by_what_lies_beside_the_images(root, tmp_path, capsys):
+    miniatures.multilabel(root)
+    (root / "dataset_type.txt").unlink()
+    asked = ("clip_benchmark", tmp_path / "chunk", "voc", "--root", root)
+    refused(capsys, r"s0000000 has no label \(cls\): .*; or set task: multilabel", *asked)
 
 
 @torch.no_grad()
@@ -256,7 +269,10 @@ def test_an_inspection_looks_at_images_without_a_class_each(task, write, root):
     made = write(root)
     source = sources()["clip_benchmark"].settings(root=root, task=task)
     look = look_at_labelled("shared", source)
-    assert not look.findings
+    findings = [str(finding) for finding in look.findings]
+    few = "3 classes have fewer than 10 images"
+    assert len(findings) == (task == "multilabel")
+    assert all(few in finding for finding in findings)
     assert look.images == len(made)
 
 
@@ -384,9 +400,10 @@ def test_a_domain_is_that_of_its_list(tmp_path):
         ("sketch/zebra/sketch_007_000001.jpg 3", "stands twice"),
         ("./sketch//zebra/sketch_007_000001.jpg 7", "stands twice"),
         ("sketch/zebra/other.jpg 5", "zebra has the labels 7 and 5: expected one label for each"),
-        (f"sketch/zebra/other.jpg {'7' * 5000}", "expected DOMAIN/CLASS/FILE and a label"),
+        (f"sketch/zebra/other.jpg {'7' * 5000}", "expected sketch/CLASS/FILE, a space and a label"),
         ("sketch/zebra/other.jpg 3", "the label 3 is that of The_Eiffel_Tower and of zebra"),
-        ("sketch/zebra/other.jpg", "expected DOMAIN/CLASS/FILE and a label"),
+        ("sketch/zebra/other.jpg", "expected sketch/CLASS/FILE, a space and a label"),
+        ("real/zebra/other.jpg 7", r"real/zebra/other\.jpg: expected sketch/CLASS/FILE"),
         ("../zebra/other.jpg 7", r"line 10: \.\./zebra/other\.jpg: expected a path relative"),
     ],
 )

@@ -174,6 +174,7 @@ def test_people_see_recalls_averaged_over_seeds():
     [
         (None, "s0000009 has no captions (txt)"),
         (b" \n\n", "s0000009: its captions (txt) are empty"),
+        (b"\xef\xbb\xbf\n", "s0000009: its captions (txt) are empty"),
         ("ein Hügel".encode("latin-1"), "s0000009: its captions (txt) are not UTF-8"),
     ],
 )

@@ -78,12 +78,13 @@ def _require_all(listed: Path, root: Path, missing: set[str]) -> None:
         )
 
 
-def images_by_label(listed: Path, root: Path) -> tuple[list[LabelledImage], list[str]]:
+def images_by_label(listed: Path, root: Path, folder: str) -> tuple[list[LabelledImage], list[str]]:
     """List the images of a list that tells labels; classes are named by the images' folders.
 
     Args:
-        listed: The list: DOMAIN/CLASS/FILE and a label in each line.
+        listed: The list: FOLDER/CLASS/FILE and a label in each line.
         root: The folder that its paths are relative to.
+        folder: The folder in root that all paths begin with.
 
     Returns:
         The images by label and name, and the names of the classes that occur, in the order of
@@ -97,17 +98,20 @@ def images_by_label(listed: Path, root: Path) -> tuple[list[LabelledImage], list
     labels_of: dict[str, int] = {}
     found = read_list(listed)
     for name, label in found:
-        folder = PurePosixPath(name).parent.name
-        if label is None or not folder:
-            raise InputError(f"{listed}: {escaped(name)}: expected DOMAIN/CLASS/FILE and a label")
-        if folders.setdefault(label, folder) != folder:
+        parts = PurePosixPath(name).parts
+        if label is None or len(parts) != 3 or parts[0] != folder:
+            raise InputError(
+                f"{listed}: {escaped(name)}: expected {folder}/CLASS/FILE, a space and a label"
+            )
+        of_class = parts[1]
+        if folders.setdefault(label, of_class) != of_class:
             raise InputError(
                 f"{listed}: the label {label} is that of {escaped(folders[label])} and of "
-                f"{escaped(folder)}: expected one folder for each label"
+                f"{escaped(of_class)}: expected one folder for each label"
             )
-        if labels_of.setdefault(folder, label) != label:
+        if labels_of.setdefault(of_class, label) != label:
             raise InputError(
-                f"{listed}: {escaped(folder)} has the labels {labels_of[folder]} and {label}: "
+                f"{listed}: {escaped(of_class)} has the labels {labels_of[of_class]} and {label}: "
                 "expected one label for each folder"
             )
     labels = sorted(folders)

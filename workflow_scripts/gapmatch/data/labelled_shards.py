@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from gapmatch.data.chunks import Shard
 from gapmatch.data.imagefolder import label_members
-from gapmatch.data.labels import LabelledShards, Labels
+from gapmatch.data.labels import TASKS, LabelledShards, Labels
 from gapmatch.data.samples import classes_shown, label_of
 from gapmatch.data.shard_samples import (
     LocatedSample,
@@ -89,9 +89,11 @@ def _labels(
     """Read what lies beside an image, and nothing else of its sample; return its labels."""
     extension = EXTENSIONS[found.images_have]
     if extension not in located.places:
+        others = [task for task, has in TASKS.items() if EXTENSIONS[has] in located.places]
+        advice = f"; or set task: {others[0]}" if others else ""
         raise InputError(
             f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): each image "
-            "needs a file with them beside it"
+            f"needs a file with them beside it{advice}"
         )
     places = {extension: located.places[extension]}
     members = read_located(file, LocatedSample(located.key, places, None)).members
@@ -108,7 +110,7 @@ def _labels(
 
 def _require_text(captions: bytes) -> None:
     try:
-        text = captions.decode("utf-8")
+        text = captions.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("its captions (txt) are not UTF-8: convert them") from None
     if not text.strip():

@@ -7,6 +7,13 @@ from typing import Literal, TypeAlias
 Labels: TypeAlias = Literal["class", "classes", "captions"]
 """What a labelled image has: one class, several, or captions."""
 
+TASKS: dict[str, Labels] = {
+    "classification": "class",
+    "multilabel": "classes",
+    "retrieval": "captions",
+}
+"""What the images of a data set have, by its task in CLIP_benchmark."""
+
 
 @dataclass(frozen=True)
 class LabelledShards:

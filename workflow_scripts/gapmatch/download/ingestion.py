@@ -100,7 +100,8 @@ def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
     """
     shards, samples_in_them = list_shards(found)
     if found.images_have != "captions":
-        _warn(job, found.classes, (label for sample in samples_in_them for label in sample.labels))
+        labels = [label for sample in samples_in_them for label in sample.labels]
+        _warn(job, found.classes, labels, found.images_have == "classes")
     number = sum(shard.samples for shard in shards)
     chunk = Chunk(
         job.dataset, job.chunk, tuple(shards), number, found.classes, templates=found.templates
@@ -109,7 +110,9 @@ def list_in_place(found: LabelledShards, job: ChunkJob) -> None:
         write_chunk(folder, chunk)
 
 
-def _warn(job: ChunkJob, classes: Sequence[str], labels: Iterable[int]) -> None:
+def _warn(
+    job: ChunkJob, classes: Sequence[str], labels: Iterable[int], multilabel: bool = False
+) -> None:
     """Log what is odd about the classes of a dataset."""
-    for problem in class_problems(classes, labels):
+    for problem in class_problems(classes, labels, multilabel):
         logger.warning("%s: %s", job.dataset, problem)

@@ -219,7 +219,7 @@ def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
         look.facts["images in all"] += ", with captions"
     else:
         labels = [label for sample in samples for label in sample.labels]
-        _look_at_classes(look, found.classes, labels)
+        _look_at_classes(look, found.classes, labels, found.images_have == "classes")
     look.facts["shards"] = f"{len(found.tars):,}"
     look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
     chosen = spread(samples, IMAGES)
@@ -281,11 +281,13 @@ def _look_at_images(look: Look, listing: Listing) -> None:
     tell(look, count(samples(), Use.TEST, PICTURES))
 
 
-def _look_at_classes(look: Look, names: Sequence[str], labels: Sequence[int]) -> None:
+def _look_at_classes(
+    look: Look, names: Sequence[str], labels: Sequence[int], multilabel: bool = False
+) -> None:
     """Tell the classes of labelled images, and what is odd about them."""
     per_class = Counter(dict.fromkeys(range(len(names)), 0))
     per_class.update(labels)
     smallest, largest = min(per_class.values()), max(per_class.values())
     look.facts["classes"] = f"{len(names):,}, of {_range(smallest, largest)} images"
-    for problem in class_problems(names, labels):
+    for problem in class_problems(names, labels, multilabel):
         look.warning(problem)

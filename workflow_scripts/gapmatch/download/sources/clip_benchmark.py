@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from gapmatch.data.labels import LabelledShards, Labels
+from gapmatch.data.labels import TASKS, LabelledShards, Labels
 from gapmatch.download.source import Source, SourceSettings
 from gapmatch.running.errors import InputError
 from gapmatch.running.unicode_text import is_text
@@ -20,15 +21,10 @@ CLASS_NAMES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
 TYPE = "dataset_type.txt"
 NUMBER = "nshards.txt"
-IMAGES_HAVE: dict[str, Labels] = {
-    "classification": "class",
-    "multilabel": "classes",
-    "retrieval": "captions",
-}
-"""By the task of a data set."""
 DIGITS = 7
 """Of the largest number of shards that is believed."""
 SHOWN = 5
+SHARD = re.compile(r"[0-9]+\.tar")
 CLASS = "{c}"
 """What stands for the class name in the templates."""
 
@@ -59,7 +55,7 @@ class ClipBenchmarkSource(SourceSettings):
     @property
     def images_have(self) -> Labels:
         """What lies beside each image."""
-        return IMAGES_HAVE[self.task]
+        return TASKS[self.task]
 
     def paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the folder; ``faults`` looks at what it holds."""
@@ -105,20 +101,24 @@ def find_shards(source: ClipBenchmarkSource) -> LabelledShards:
 
 def _require_type(path: Path, task: str) -> None:
     """Raise InputError where a data set says that it is for another task; some say nothing."""
-    told = " ".join(_lines(path)) if path.exists() else ""
+    told = " ".join(_lines(path)).lower() if path.exists() else ""
     if told and told != task:
-        advice = f"set task: {told}" if told in IMAGES_HAVE else "no such data can be used"
+        advice = f"set task: {told}" if told in TASKS else "no such data can be used"
         raise InputError(f"{path} says {told[:40]!r}, but the study's task is {task!r}: {advice}")
 
 
 def _shards(folder: Path) -> tuple[Path, ...]:
-    """Return the shards of a split: those of its number, and no others lie there."""
+    """Return the shards of a split: those of its number, and no others are numbered there."""
     number = _number(folder / NUMBER)
     there = {path.name for path in folder.glob("*.tar") if path.is_file()}
+    numbered = {name for name in there if SHARD.fullmatch(name)}
     names = [f"{position}.tar" for position in range(number)]
     for what, wrong in (
-        ("are missing: fetch them", [name for name in names if name not in there]),
-        ("are not: correct the number, or move them", sorted(there.difference(names))),
+        (
+            "are missing: fetch them, or name them so",
+            [name for name in names if name not in there],
+        ),
+        ("are not: correct the number, or move them", sorted(numbered.difference(names))),
     ):
         if wrong:
             some = ", ".join(wrong[:SHOWN]) + (" ..." if len(wrong) > SHOWN else "")
@@ -127,7 +127,7 @@ def _shards(folder: Path) -> tuple[Path, ...]:
 
 
 def _number(path: Path) -> int:
-    text = " ".join(_lines(path))
+    text = " ".join(_lines(path)).strip()
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS and int(text)):
         raise InputError(f"{path} says {text[:40]!r}: expected the number of shards")
     return int(text)

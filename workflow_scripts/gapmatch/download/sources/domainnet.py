@@ -38,7 +38,7 @@ class DomainNetSource(SourceSettings):
 
 def listing(source: DomainNetSource) -> Listing:
     """List the images of a split; classes that it does not hold are none of its classes."""
-    images, classes = images_by_label(source.listed, source.root)
+    images, classes = images_by_label(source.listed, source.root, source.domain)
     return Listing(source.root, images, tuple(classes))
 
 
