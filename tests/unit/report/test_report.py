@@ -144,7 +144,9 @@ def hand_made(
 def difference(name: str, low: float, high: float, remains: float | None = None) -> Difference:
     share = (remains, remains, remains)
     told = low > 0 or high < 0
-    return Difference(name, "sketch", "top1", (low + high) / 2, low, high, told, 500, 1, *share)
+    return Difference(
+        name, "sketch", "top1", (low + high) / 2, low, high, told, False, 500, 1, *share
+    )
 
 
 def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
@@ -168,7 +170,9 @@ def test_headline_gives_the_share_that_remains(subsets: list[Subset]) -> None:
 def test_headline_says_that_a_share_may_be_none(subsets: list[Subset]) -> None:
     table = hand_made({"baseline": 0.6, "reference_only": 0.1, "sketch_pruned": 0.14})
     share = (0.09, 0.0, 0.19)
-    row = Difference("sketch_pruned", "sketch", "top1", -0.46, -0.5, -0.4, True, 500, 1, *share)
+    row = Difference(
+        "sketch_pruned", "sketch", "top1", -0.46, -0.5, -0.4, True, False, 500, 1, *share
+    )
     assert headline_sentences(table, subsets, [row])[-1].endswith(
         "; 9 % (0 to 19) of baseline's gain over the reference alone remains, which is not "
         "distinguishable from zero."
@@ -202,7 +206,7 @@ def test_equal_models_are_not_told_as_a_measured_difference_of_zero(
     subsets: list[Subset],
 ) -> None:
     none = (None, None, None)
-    row = Difference("sketch_pruned", "sketch", "top1", 0.0, 0.0, 0.0, False, 500, 1, *none)
+    row = Difference("sketch_pruned", "sketch", "top1", 0.0, 0.0, 0.0, False, False, 500, 1, *none)
     told = headline_sentences(hand_made({"baseline": 0.5, "sketch_pruned": 0.5}), subsets, [row])
     assert told[-1].endswith(
         "reaches 50.0 % (46.0\N{EN DASH}54.0), right on the same images as baseline."
@@ -220,10 +224,34 @@ def test_cautions_name_what_is_not_better_than_chance() -> None:
         {"baseline": 0.6, "reference_only": 0.29, "sketch_pruned": 0.1}, chance=0.27, seeds=2
     )
     assert caution_sentences(table, embedders(0.5, 0.4), []) == [
-        "reference_only and sketch_pruned are not better than naming the most frequent class for "
-        "every image of sketch (27.0 %): gains and losses there mean nothing."
+        "reference_only and sketch_pruned are not better than chance on sketch (27.0 %): gains and "
+        "losses there mean nothing."
     ]
     assert caution_sentences(table, embedders(0.5, 0.4), [], ["baseline"]) == []
+
+
+def recalls(low: float) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "training_set": ["baseline", "sketch_pruned"], "test_set": "captioned",
+            "direction": "image_to_text", "n": 180, "recall": [0.4, 0.3], "low": [0.3, low],
+            "high": [0.5, 0.4], "chance": 0.1,
+        }
+    )  # fmt: skip
+
+
+def test_retrieval_is_told_and_judged_by_chance(subsets: list[Subset]) -> None:
+    table = hand_made({"baseline": 0.6, "sketch_pruned": 0.5}, seeds=2)
+    told = headline_sentences(table, subsets, [], recalls=recalls(0.2))
+    assert told[-1] == (
+        "On captioned (n = 180 images with captions), baseline reaches a recall at 1 of 40.0 % "
+        "(30.0\N{EN DASH}50.0) from image to text."
+    )
+    assert caution_sentences(table, embedders(0.5, 0.4), [], recalls=recalls(0.2)) == []
+    assert caution_sentences(table, embedders(0.5, 0.4), [], recalls=recalls(0.1)) == [
+        "sketch_pruned is not better than chance on captioned, image to text, recall at 1 "
+        "(10.0 %): gains and losses there mean nothing."
+    ]
 
 
 def test_no_difference_is_told_between_models_at_chance(subsets: list[Subset]) -> None:
@@ -237,7 +265,7 @@ def test_no_difference_is_told_between_models_at_chance(subsets: list[Subset]) -
 def test_cautions_name_models_that_answer_with_one_class() -> None:
     table = hand_made({"baseline": 0.6}, one_class=0.95, seeds=2)
     (told,) = caution_sentences(table, embedders(0.5, 0.4), [])
-    assert told.startswith("baseline names one class for 95.0 % of the images of sketch")
+    assert told.startswith("baseline gives one answer for more than 90.0 % of the images of sket")
     assert not caution_sentences(hand_made({"a": 1.0}, 0.95, 0.95, 2), embedders(0.5, 0.4), [])
 
 

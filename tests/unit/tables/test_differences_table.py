@@ -1,5 +1,6 @@
 """Differences between training sets: paired, with intervals that hold what they promise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from scipy import stats
 
 from gapmatch.results.evaluations import Evaluation
 from gapmatch.running.errors import InputError
-from gapmatch.tables.differences import differences, differences_table, read_differences, shown
+from gapmatch.tables.accuracy import accuracy_table
+from gapmatch.tables.differences import (
+    differences,
+    differences_table,
+    read_differences,
+    scores_near_chance,
+    shown,
+)
 
 
 def evaluation(name: str, correct: np.ndarray, seed: int = 0, first: int = 0) -> Evaluation:
@@ -78,6 +86,35 @@ def test_chance_is_not_told_as_a_difference() -> None:
     assert not pruned.distinguishable
     assert pruned.remains is None
     assert shown([pruned])["sketch (n = 400)"][0].endswith("not distinguishable")
+
+
+def test_between_two_models_at_chance_no_difference_is_told() -> None:
+    """With four classes all of one answer, 30 of 100 right is not above chance; nor is 20."""
+    correct = {name: np.zeros(400, dtype=bool) for name in ("b", "p", "q")}
+    for name, right in (("b", 110), ("p", 60), ("q", 300)):
+        correct[name][:right] = True
+    evaluations = [evaluation(name, one) for name, one in correct.items()]
+    accuracy = accuracy_table(
+        [
+            replace(one, images=one.images.with_columns(correct_top5="correct_top1"))
+            for one in evaluations
+        ]
+    )
+    near = scores_near_chance(accuracy, None)
+    assert near == {("b", "sketch", "top1"), ("p", "sketch", "top1")}
+    worse, better = differences(evaluations, "b", None, near_chance=near)
+    assert worse.distinguishable
+    assert worse.at_chance
+    assert shown([worse])["sketch (n = 400)"][0].endswith("both at chance")
+    assert (better.distinguishable, better.at_chance) == (True, False)
+    recalls = pl.DataFrame(
+        {
+            "training_set": ["b", "p"], "test_set": "flickr", "direction": "text_to_image",
+            "n": 10, "recall": [0.3, 0.5], "low": [0.1, 0.4], "high": [0.5, 0.6], "chance": 0.2,
+        }
+    )  # fmt: skip
+    found = scores_near_chance(accuracy, recalls) - near
+    assert found == {("b", "flickr", "text_to_image_1")}
 
 
 def test_what_remains_of_the_gain() -> None:

@@ -50,7 +50,9 @@ def differences() -> list[Difference]:
                 bounds = (value - 0.05, value + 0.05)
                 none = (None, None, None)
                 found.append(
-                    Difference(subset.subset, test_set, metric, value, *bounds, told, 50, 2, *none)
+                    Difference(
+                        subset.subset, test_set, metric, value, *bounds, told, False, 50, 2, *none
+                    )
                 )
     return found
 
@@ -141,6 +143,8 @@ def test_matrix_has_a_cell_for_each_subset_and_score(
     assert texts[1, 0].get_fontweight() == "normal"
     coloured = ~np.ma.getmaskarray(panel.images[0].get_array())
     assert coloured.sum() == frame["distinguishable"].sum(), "only what is told has a colour"
+    none = transfer_matrix.draw(frame.with_columns(at_chance=True)).axes[0]
+    assert np.ma.getmaskarray(none.images[0].get_array()).all(), "at chance nothing is told"
     assert len(panel.patches) == frame["matched"].sum()
 
 
@@ -150,7 +154,7 @@ def test_labels_of_twenty_test_sets_do_not_meet() -> None:
     none = (None, None, None)
     subsets = [training_set(f"{name}_pruned", "gap_match", (name,), 10**8) for name in names]
     differences = [
-        Difference(one.subset, name, "top1", -0.123, -0.2, -0.1, True, 50000, 3, *none)
+        Difference(one.subset, name, "top1", -0.123, -0.2, -0.1, True, False, 50000, 3, *none)
         for one in subsets
         for name in names
     ]

@@ -50,23 +50,26 @@ def _draw_task(
     scores = list(rows.select("test_set", "n", "metric").unique(maintain_order=True).iter_rows())
     panel.axvline(0, color="#999999", linewidth=1)
     for place, subset in enumerate(subsets):
-        own = rows.filter(training_set=subset)
-        at = [scores.index(score) for score in own.select("test_set", "n", "metric").iter_rows()]
-        middle = 100 * own["difference"].to_numpy()
-        bounds = [middle - 100 * own["low"].to_numpy(), 100 * own["high"].to_numpy() - middle]
         look = style.look_of(dict(looks), subset)
         offset = (place - (len(subsets) - 1) / 2) / (len(subsets) + 1)
-        panel.errorbar(
-            middle,
-            np.array(at) + offset,
-            xerr=np.maximum(bounds, 0),
-            color=look.colour,
-            marker=look.marker,
-            markersize=4.5,
-            linestyle="none",
-            elinewidth=0.9,
-            label=subset,
-        )
+        for at_chance in (False, True):
+            own = rows.filter(training_set=subset, at_chance=at_chance)
+            keys = own.select("test_set", "n", "metric").iter_rows()
+            at = np.array([scores.index(score) for score in keys], dtype=np.float64)
+            middle = 100 * own["difference"].to_numpy()
+            bounds = [middle - 100 * own["low"].to_numpy(), 100 * own["high"].to_numpy() - middle]
+            panel.errorbar(
+                middle,
+                at + offset,
+                xerr=np.maximum(bounds, 0),
+                color=look.colour,
+                marker=look.marker,
+                markerfacecolor="none" if at_chance else look.colour,
+                markersize=4.5,
+                linestyle="none",
+                elinewidth=0.9,
+                label=None if at_chance else subset,
+            )
     panel.set_yticks(range(len(scores)), [described(*score) for score in scores])
     panel.set_ylim(len(scores) - 0.5, -0.5)
     panel.grid(visible=False, axis="y")
@@ -98,9 +101,9 @@ FIGURE = shown.Figure(
     caption=(
         "What pruning for test sets with captions costs retrieval and classification. Each marker "
         "is a subset's difference from the baseline in points; below zero is worse. Retrieval is "
-        "recall at 1, classification top-1 accuracy where no other metric is named. Shown are the "
-        "subsets that only test sets with captions steer, and random subsets of the same size. n "
-        "is the number of test images. Bars are 95 % intervals of a paired bootstrap over images "
-        "and seeds."
+        "recall at 1, classification top-1 accuracy where no other metric is named. Hollow "
+        "markers: neither it nor the baseline is better than chance. Shown are the subsets that "
+        "only test sets with captions steer, and random subsets of the same size. n is the number "
+        "of test images. Bars are 95 % intervals of a paired bootstrap over images and seeds."
     ),
 )

@@ -86,7 +86,7 @@ def draw(frame: pl.DataFrame) -> Figure:
     values = np.full((len(names), len(heads)), np.nan)
     for row in frame.iter_rows(named=True):
         place = places[row["training_set"]], scores.index((row["test_set"], row["metric"]))
-        values[place] = 100 * row["difference"] if row["distinguishable"] else np.nan
+        values[place] = 100 * row["difference"] if _is_told(row) else np.nan
     largest = float(np.nanmax(np.abs(values), initial=1))
     for row in frame.iter_rows(named=True):
         place = places[row["training_set"]], scores.index((row["test_set"], row["metric"]))
@@ -97,8 +97,13 @@ def draw(frame: pl.DataFrame) -> Figure:
     panel.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     panel.grid(visible=False)
     bar = figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02)
-    bar.set_label("points against the baseline")
+    bar.set_label("points")
     return figure
+
+
+def _is_told(row: Mapping[str, object]) -> bool:
+    """Return whether a difference is one: between two models at chance it means nothing."""
+    return bool(row["distinguishable"]) and not row["at_chance"]
 
 
 def _head(test_set: str, metric: str) -> str:
@@ -111,7 +116,7 @@ def _write(panel: Axes, place: tuple[int, int], row: Mapping[str, object], dark:
     """Write the number of a cell, pale where it is not told from none; frame what was matched."""
     from matplotlib.patches import Rectangle
 
-    told = bool(row["distinguishable"])
+    told = _is_told(row)
     panel.text(
         place[1],
         place[0],
@@ -174,7 +179,8 @@ FIGURE = shown.Figure(
         "the baseline in points: below zero (red) is worse, above (blue) better. The metric is "
         "top-1 accuracy where no other is named; of retrieval it is recall at 1, from image to "
         "text and from text to image. Bold: the 95 % interval (paired bootstrap over images and "
-        "seeds) leaves out zero. Grey italics without a colour: it does not. n and bounds are in "
-        "the CSV. No correction is made for the number of cells."
+        "seeds) leaves out zero. Grey italics without a colour: it does not, or both models are no "
+        "better than chance. n and bounds are in the CSV. No correction is made for the number of "
+        "cells."
     ),
 )

@@ -53,6 +53,7 @@ def headline_sentences(
     subsets: Sequence[Subset],
     differences: Sequence[Difference],
     sets: Sequence[str] | None = None,
+    recalls: pl.DataFrame | None = None,
 ) -> list[str]:
     """For the most telling test set: accuracy of the baseline, the reference alone and the pruned.
 
@@ -67,6 +68,7 @@ def headline_sentences(
         subsets: Summaries, for methods and counts.
         differences: ``differences.differences``.
         sets: Training sets to speak of, in this order; all for None.
+        recalls: ``retrieval.first_recalls``; None without retrieval.
 
     Returns:
         Plain sentences; none when no baseline (method "all") was evaluated.
@@ -96,7 +98,16 @@ def headline_sentences(
     )
     why = f", which {matched[test_set]} is matched to" if test_set in matched else ""
     place = f"On {test_set} (n = {shown.means[baseline]['n']:,}){why}"
-    return [*_unpruned(shown, place), *_pruned(shown)]
+    sentences = [*_unpruned(shown, place), *_pruned(shown)]
+    number = means["test_set"].n_unique()
+    if number > 1:
+        sentences.append(
+            f"{test_set} is one of {number} test sets of classes: the tables accuracy and "
+            "differences show all."
+        )
+    if recalls is not None:
+        sentences += _retrieval_sentences(recalls, baseline, matched)
+    return sentences
 
 
 def _unpruned(shown: _Shown, place: str) -> list[str]:
@@ -122,11 +133,38 @@ def _pruned(shown: _Shown) -> list[str]:
     ]
 
 
+def _retrieval_sentences(
+    recalls: pl.DataFrame, baseline: str, matched: Mapping[str, str]
+) -> list[str]:
+    """Tell recall at 1 on each test set with captions: of the baseline, and of what is matched."""
+    sentences = []
+    for (test_set,), rows in recalls.group_by("test_set", maintain_order=True):
+        names = [baseline, *([matched[str(test_set)]] if test_set in matched else [])]
+        told = [
+            f"{name} reaches a recall at 1 of "
+            + " and ".join(
+                f"{_share(row['recall'], row['low'], row['high'])} from "
+                f"{row['direction'].replace('_', ' ')}"
+                for row in rows.filter(training_set=name).iter_rows(named=True)
+            )
+            for name in names
+        ]
+        why = f", which {names[1]} is matched to" if len(names) > 1 else ""
+        place = f"On {test_set} (n = {rows['n'][0]:,} images with captions){why}"
+        sentences.append(f"{place}, {'; '.join(told)}.")
+    return sentences
+
+
+def _share(value: float, low: float, high: float) -> str:
+    return f"{percent(value)} % ({percent(low)}\N{EN DASH}{percent(high)})"
+
+
 def caution_sentences(
     accuracy: pl.DataFrame,
     embedders: pl.DataFrame,
     subsets: Sequence[Subset],
     sets: Sequence[str] | None = None,
+    recalls: pl.DataFrame | None = None,
 ) -> list[str]:
     """What a reader must know before he believes the numbers; nothing where all is well.
 
@@ -135,6 +173,7 @@ def caution_sentences(
         embedders: ``embedder_table.embedder_table``.
         subsets: Summaries, for the duplicates.
         sets: Training sets to speak of; all for None.
+        recalls: ``retrieval.first_recalls``; None without retrieval.
 
     Returns:
         A sentence for models that are not better than chance or answer with one class, for each
@@ -142,7 +181,7 @@ def caution_sentences(
         which deduplication left little, and for a study of one seed.
     """
     shown = select_sets(accuracy, sets)
-    sentences = [*_chance_sentences(shown), *_one_class_sentences(shown)]
+    sentences = [*_chance_sentences(shown, sets, recalls), *_one_class_sentences(shown)]
     sentences += [
         _embedder_sentence(row)
         for row in embedders.iter_rows(named=True)
@@ -162,17 +201,34 @@ def caution_sentences(
     return sentences
 
 
-def _chance_sentences(accuracy: pl.DataFrame) -> list[str]:
-    """Name the models that are not better than chance, those of the same test sets together."""
+def _chance_sentences(
+    accuracy: pl.DataFrame, sets: Sequence[str] | None, recalls: pl.DataFrame | None
+) -> list[str]:
+    """Name the models that are not better than chance, those of the same scores together."""
     chance = dict(accuracy.select("test_set", "chance").iter_rows())
-    places: dict[tuple[str, ...], list[str]] = {}
-    for test_set, names in near_chance(accuracy).items():
-        places.setdefault(tuple(names), []).append(f"{test_set} ({percent(chance[test_set])} %)")
+    near = {
+        f"{test_set} ({percent(chance[test_set])} %)": names
+        for test_set, names in near_chance(accuracy).items()
+    }
+    if recalls is not None:
+        for row in recalls.filter(pl.col("low") <= pl.col("chance")).iter_rows(named=True):
+            if sets is None or row["training_set"] in sets:
+                score = f"{row['test_set']}, {metrics.NAMES[row['direction'] + '_1']}"
+                where = f"{score} ({percent(row['chance'])} %)"
+                near.setdefault(where, []).append(row["training_set"])
     return [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not better than naming the most "
-        f"frequent class for every image of {listed(tests)}: gains and losses there mean nothing."
-        for names, tests in places.items()
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not better than chance on "
+        f"{listed(scores)}: gains and losses there mean nothing."
+        for names, scores in _together(near)
     ]
+
+
+def _together(near: Mapping[str, Sequence[str]]) -> list[tuple[list[str], list[str]]]:
+    """Return the lists of names that several keys share, each once with its keys."""
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for key, names in near.items():
+        shared.setdefault(tuple(names), []).append(key)
+    return [(list(names), keys) for names, keys in shared.items()]
 
 
 def _one_class_sentences(accuracy: pl.DataFrame) -> list[str]:
@@ -180,10 +236,14 @@ def _one_class_sentences(accuracy: pl.DataFrame) -> list[str]:
     means = over_seeds(accuracy).filter(
         (pl.col("one_class") > ONE_CLASS) & (pl.col("chance") < ONE_CLASS)
     )
+    found: dict[str, list[str]] = {}
+    for row in means.iter_rows(named=True):
+        found.setdefault(row["test_set"], []).append(row["training_set"])
     return [
-        f"{row['training_set']} names one class for {percent(row['one_class'])} % of the images of "
-        f"{row['test_set']}: it has learned nothing that lists them apart."
-        for row in means.iter_rows(named=True)
+        f"{listed(names)} {'gives' if len(names) == 1 else 'give'} one answer for more than "
+        f"{percent(ONE_CLASS)} % of the images of {listed(tests)}: nothing was learned that tells "
+        "their classes apart."
+        for names, tests in _together(found)
     ]
 
 

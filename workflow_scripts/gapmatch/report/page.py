@@ -10,6 +10,7 @@ from gapmatch.running.result_files import read_object
 from gapmatch.tables.accuracy import read_accuracy
 from gapmatch.tables.differences import read_differences
 from gapmatch.tables.embedders import read_embedder_table
+from gapmatch.tables.retrieval import first_recalls, read_retrieval
 
 
 def write_report(
@@ -47,6 +48,9 @@ def write_report(
         template: Jinja2 template of the report.
         out: HTML file to write.
     """
+    recalls = None
+    if "retrieval" in table_names:
+        recalls = first_recalls(read_retrieval(tables / "retrieval.csv"))
     text = report.render(
         template,
         study=study,
@@ -61,5 +65,6 @@ def write_report(
         datasets=count_datasets(chunks, dict(embeddings)),
         tables=[report.table_context(tables / name) for name in table_names],
         figures=[report.figure_context(figures / name) for name in figure_names],
+        recalls=recalls,
     )
     write_text(out, text)

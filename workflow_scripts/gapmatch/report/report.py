@@ -145,6 +145,7 @@ def render(
     datasets: Sequence[DatasetCounts],
     tables: Sequence[Mapping[str, Any]],
     figures: Sequence[Mapping[str, str]],
+    recalls: pl.DataFrame | None = None,
 ) -> str:
     """Fill the template; every name and text is escaped. Equal arguments give equal text.
 
@@ -162,6 +163,7 @@ def render(
         datasets: Counts by dataset.
         tables: ``table_context`` of each table.
         figures: ``figure_context`` of each figure.
+        recalls: ``retrieval.first_recalls``; None without retrieval.
 
     Raises:
         InputError: The template is missing.
@@ -172,8 +174,8 @@ def render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,
-        sentences=headline_sentences(accuracy, subsets, differences, sets),
-        cautions=caution_sentences(accuracy, embedders, subsets, sets),
+        sentences=headline_sentences(accuracy, subsets, differences, sets, recalls),
+        cautions=caution_sentences(accuracy, embedders, subsets, sets, recalls),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
         certificate=certificate_sentence(subsets, certificates),
         datasets=dataset_rows(datasets),

@@ -10,6 +10,7 @@ from gapmatch.results.summaries import read_subsets
 from gapmatch.tables.accuracy import accuracy_matrix, read_accuracy, select_sets
 from gapmatch.tables.differences import read_differences
 from gapmatch.tables.embedders import read_embedder_table
+from gapmatch.tables.retrieval import first_recalls, read_retrieval
 
 WIDTH = 100
 
@@ -33,9 +34,12 @@ def print_headline(
     matrix = accuracy_matrix(select_sets(accuracy, sets))
     subsets = read_subsets(summaries)
     embedders = read_embedder_table(tables / "embedders.csv")
+    retrieval = tables / "retrieval.csv"
+    recalls = first_recalls(read_retrieval(retrieval)) if retrieval.exists() else None
+    differences = read_differences(tables / "differences.csv")
     sentences = [
-        *caution_sentences(accuracy, embedders, subsets, sets),
-        *headline_sentences(accuracy, subsets, read_differences(tables / "differences.csv"), sets),
+        *caution_sentences(accuracy, embedders, subsets, sets, recalls),
+        *headline_sentences(accuracy, subsets, differences, sets, recalls),
     ]
     align = ["left", *["right"] * (matrix.width - 1)]
     print("Zero-shot accuracy, % (95 % bootstrap interval over test images)\n")

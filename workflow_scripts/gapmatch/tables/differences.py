@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,11 +17,14 @@ from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import drawn_seeds, percentile_interval
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
-from gapmatch.tables.accuracy import described
+from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
+from gapmatch.tables.retrieval import first_recalls, read_retrieval
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
 
+Score: TypeAlias = tuple[str, str, str]
+"""Training set, test set and metric."""
 COMPARED = {
     "test_set": pl.String,
     "metric": pl.String,
@@ -29,6 +32,7 @@ COMPARED = {
     "low": pl.Float64,
     "high": pl.Float64,
     "distinguishable": pl.Boolean,
+    "at_chance": pl.Boolean,
     "n": pl.Int64,
     "seeds": pl.Int64,
 }
@@ -54,6 +58,7 @@ class Difference:
         low: Lower bound of its 95 % interval (paired bootstrap over images, and over seeds).
         high: Upper bound.
         distinguishable: Whether the interval leaves out zero.
+        at_chance: Whether neither it nor the baseline is surely better than chance.
         n: Images.
         seeds: Models of the training set.
         remains: Of what the baseline has above the reference alone, the share that the training
@@ -69,6 +74,7 @@ class Difference:
     low: float
     high: float
     distinguishable: bool
+    at_chance: bool
     n: int
     seeds: int
     remains: float | None
@@ -87,6 +93,8 @@ class Difference:
             return "none: the same on all images"
         interval = f"{signed(self.low)} to {signed(self.high)}"
         told = f"{signed(self.difference)} ({interval})"
+        if self.at_chance:
+            return f"{told}, both at chance"
         return told if self.distinguishable else f"{told}, not distinguishable"
 
 
@@ -100,6 +108,7 @@ def differences(
     baseline: str,
     alone: str | None,
     per_class: Collection[str] = (),
+    near_chance: Collection[Score] = (),
 ) -> list[Difference]:
     """Compare each training set with the baseline by each metric of each test set.
 
@@ -108,6 +117,7 @@ def differences(
         baseline: Name of the baseline.
         alone: Name of the training set that is the reference alone; None where there is none.
         per_class: Test sets that are judged by the mean accuracy of their classes.
+        near_chance: Scores that are not surely above chance.
 
     Raises:
         InputError: The baseline was not evaluated, or models of one test set saw other images.
@@ -125,7 +135,28 @@ def differences(
                 if name != baseline:
                     shared = alone if gains and name != alone else None
                     rows.append(_compared(judged, name, baseline, shared))
-    return rows
+    return [replace(row, at_chance=_at_chance(row, baseline, near_chance)) for row in rows]
+
+
+def _at_chance(row: Difference, baseline: str, near_chance: Collection[Score]) -> bool:
+    scores = [(name, row.test_set, row.metric) for name in (row.training_set, baseline)]
+    return all(score in near_chance for score in scores)
+
+
+def scores_near_chance(accuracy: pl.DataFrame, recalls: pl.DataFrame | None) -> set[Score]:
+    """Return the scores, means over seeds, whose interval does not lie above chance.
+
+    Args:
+        accuracy: ``accuracy.accuracy_table``.
+        recalls: ``retrieval.first_recalls``; None without retrieval.
+    """
+    means = over_seeds(accuracy).filter(pl.col("score_low") <= pl.col("chance"))
+    near = set(means.select("training_set", "test_set", "metric").iter_rows())
+    if recalls is not None:
+        means = recalls.filter(pl.col("low") <= pl.col("chance"))
+        named = means.select("training_set", "test_set", pl.col("direction") + "_1")
+        near |= set(named.iter_rows())
+    return near
 
 
 def _metrics(model: Evaluation, per_class: bool) -> list[str]:
@@ -189,6 +220,7 @@ def _compared(judged: _Judged, name: str, baseline: str, alone: str | None = Non
         low,
         high,
         low > 0 or high < 0,
+        False,
         judged.n,
         len(judged.values[name]),
         *share,
@@ -229,6 +261,8 @@ def tabulate(
     per_class: list[str] | None = None,
     baseline: str,
     reference_only: str | None = None,
+    accuracy: Path,
+    retrieval: Path | None = None,
     out: Path,
 ) -> None:
     """Write the table of differences from the baseline, judged on the same images.
@@ -240,20 +274,28 @@ def tabulate(
         per_class: Those that are judged by the mean accuracy of their classes.
         baseline: Training set to compare with.
         reference_only: Training set that is the reference alone.
+        accuracy: CSV of the table of accuracies.
+        retrieval: CSV of the table of retrieval.
         out: Path of the table without suffix.
     """
     found = evaluations_of(evaluations, models, test_sets)
-    rows = differences(found, baseline, reference_only, per_class or ())
+    recalls = first_recalls(read_retrieval(retrieval)) if retrieval else None
+    near = scores_near_chance(read_accuracy(accuracy), recalls)
+    rows = differences(found, baseline, reference_only, per_class or (), near)
     write_table(differences_table(rows), out, TABLE.caption, shown=shown(rows))
 
 
 def needs(results: Results, _: str) -> Needs:
-    """Return the evaluations of all models."""
+    """Return the evaluations of all models, and the tables that tell which are near chance."""
     models = results.models(results.subsets)
     figures = results.study.figures
+    tables = {"accuracy": results.table("accuracy")}
+    if results.retrieved:
+        tables["retrieval"] = results.table("retrieval")
     return Needs(
-        inputs=results.evaluated(models, results.test_sets),
+        inputs=[*results.evaluated(models, results.test_sets), *tables.values()],
         arguments={
+            **tables,
             "evaluations": results.evaluations,
             "models": models,
             "test_sets": results.test_sets,
@@ -275,9 +317,10 @@ TABLE = Table(
         "top-1, or what the head of the column names. In parentheses the 95 % interval of a paired "
         "bootstrap: images are drawn with replacement, the same for both training sets, and of "
         "each training set its seeds. A difference whose interval holds zero is not "
-        "distinguishable from none. With one seed the interval tells nothing about what another "
-        "seed would give. No correction is made for the number of comparisons: of twenty without "
-        "any difference, one is expected to look distinguishable. The CSV beside this table has n, "
+        "distinguishable from none; between two training sets at chance it means nothing, whatever "
+        "its interval. With one seed the interval tells nothing about what another seed would "
+        "give. No correction is made for the number of comparisons: of twenty without any "
+        "difference, one is expected to look distinguishable. The CSV beside this table has n, "
         "seeds, and the share of the baseline's gain over the reference alone that remains, with "
         "its interval."
     ),

@@ -14,7 +14,7 @@ from gapmatch.evaluate import metrics
 from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import percentile_interval
-from gapmatch.results.table_files import percent, write_table
+from gapmatch.results.table_files import percent, read_csv, write_table
 from gapmatch.tables.accuracy import CHANCE
 
 if TYPE_CHECKING:
@@ -78,6 +78,28 @@ def _chance(captions: metrics.Counts, direction: str, k: int) -> float:
         np.clip((total - captions[:, None] - places) / (total - places), 0, None), axis=1
     )
     return float(1 - missed.mean())
+
+
+def read_retrieval(path: Path) -> pl.DataFrame:
+    """Read the CSV of ``retrieval_table``.
+
+    Raises:
+        InputError: The file is missing or has other columns.
+    """
+    return read_csv(path, SCHEMA)
+
+
+def first_recalls(table: pl.DataFrame) -> pl.DataFrame:
+    """Return recall at 1, means over seeds.
+
+    Returns:
+        training_set, test_set, direction, n, recall, low, high, chance; in the order of the table.
+    """
+    return (
+        table.filter(k=1)
+        .group_by("training_set", "test_set", "direction", maintain_order=True)
+        .agg(pl.col("n").first(), pl.col("recall", "low", "high").mean(), pl.col("chance").first())
+    )
 
 
 def shown_matrix(table: pl.DataFrame) -> pl.DataFrame:

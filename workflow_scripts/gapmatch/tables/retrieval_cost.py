@@ -44,7 +44,7 @@ def cost_table(
     """One row per subset and score: its difference from the baseline, columns of ``SCHEMA``.
 
     Args:
-        differences: To the baseline, of all training sets.
+        differences: From the baseline, of all training sets.
         subsets: The table of subsets.
         retrieved: The test sets with captions.
     """
