@@ -166,6 +166,20 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "no metric: only images with one class each have a choice",
         ),
         (
+            "test_sets.captioned",
+            {"source": {"kind": "emoji", "part": "captioned"}, "metric": "top1"},
+            "test_sets.captioned.metric",
+            "'top1'",
+            "no metric: only images with one class each have a choice",
+        ),
+        (
+            "test_sets.captioned",
+            {"source": {"kind": "emoji", "part": "captioned"}, "templates": "simple"},
+            "test_sets.captioned.templates",
+            "'simple'",
+            "no templates: its captions are taken as they are",
+        ),
+        (
             "test_sets.val.source.part",
             "captioned",
             "figures.id_test_set",

@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+import runpy
 from pathlib import Path
 
 import benchmark_miniatures as miniatures
@@ -66,6 +67,24 @@ def test_a_test_set_is_read_in_place(root, tmp_path):
     (root / "test/2.tar").write_bytes(b"other")
     with pytest.raises(InputError, match=r"had .* when it was listed"):
         require_unchanged(found)
+
+
+def test_a_test_set_is_packed_as_the_docs_tell(tmp_path):
+    text = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    (code,) = [
+        block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "/wds_" in block
+    ]
+    images = []
+    for number in range(7):
+        path = tmp_path / f"{number}.jpg"
+        miniatures.picture(np.random.default_rng(number)).save(path)
+        images.append((path, number % 2))
+    made = code.replace("/data/wds_mine", str(tmp_path / "wds_mine")).replace("10_000", "3")
+    (tmp_path / "pack.py").write_text(made)
+    runpy.run_path(str(tmp_path / "pack.py"), {"names": ["fox", "hen"], "images": images})
+    found = ingest("clip_benchmark", tmp_path / "chunk", "mine", "--root", tmp_path / "wds_mine")
+    assert [shard.samples for shard in found.shards] == [3, 3, 1]
+    assert (found.classes, found.templates) == (("fox", "hen"), ("a photo of {}.",))
 
 
 def test_a_reference_is_packed_with_captions_and_mixed_classes(root, tmp_path):
@@ -175,13 +194,13 @@ def test_images_with_several_classes_are_scored_as_by_open_clip_alone(root, tmp_
     ("told", "message"),
     [
         (np.ones(2, np.float32), r"tells of 2 classes \(npy\), but .*classnames\.txt names 3"),
-        (np.array([0, 1, 0.5]), r"no classes \(npy\): expected an array with a 0 or 1 for each"),
-        (np.ones((3, 1)), r"no classes \(npy\)"),
-        (b"PK", r"no classes \(npy\)"),
-        (b"PK\x03\x04", r"no classes \(npy\)"),
-        (b"\x93NUMPY\x01\x00\x04\x00{((\n", r"no classes \(npy\)"),
-        (np.zeros(3, "V4"), r"no classes \(npy\)"),
-        (np.zeros(3, "m8[s]"), r"no classes \(npy\)"),
+        (np.array([0, 1, 0.5]), r"its classes \(npy\) are \[0\.0, 1\.0, 0\.5\]: expected an array"),
+        (np.ones((3, 1)), r"its classes \(npy\) are \[\[1\.0\], \[1\.0\], \[1\.0\]\]: expected"),
+        (b"PK", r"its classes \(npy\) are no array of numbers"),
+        (b"PK\x03\x04", r"its classes \(npy\) are no array of numbers"),
+        (b"\x93NUMPY\x01\x00\x04\x00{((\n", r"its classes \(npy\) are no array of numbers"),
+        (np.zeros(3, "V4"), r"its classes \(npy\) are no array of numbers"),
+        (np.zeros(3, "m8[s]"), r"its classes \(npy\) are no array of numbers"),
         (None, r"s0000009 has no classes \(npy\)"),
     ],
 )
@@ -273,6 +292,10 @@ def test_an_inspection_looks_at_images_without_a_class_each(task, write, root):
     few = "3 classes have fewer than 10 images"
     assert len(findings) == (task == "multilabel")
     assert all(few in finding for finding in findings)
+    if task == "multilabel":
+        told = [", ".join(CLASS_NAMES[one] for one in shown) for _, shown in made.values()]
+        expected = [names or "(no class)" for names in told[:8]]
+        assert sorted(picture.caption for picture in look.pictures) == sorted(expected)
     assert look.images == len(made)
 
 
@@ -315,6 +338,8 @@ def spoiled(root: Path, fault: str) -> None:
         shards.write_text("1" * 5000)
     elif fault == "millions":
         shards.write_text("3000000\n")
+    elif fault == "no number":
+        shards.unlink()
     elif fault == "too few":
         shards.write_text("2\n")
     elif fault == "type":
@@ -330,6 +355,10 @@ def spoiled(root: Path, fault: str) -> None:
         ("folder", r"test_sets\.eurosat\.source\.root: .*wds_eurosat does not exist"),
         ("class names", r"source\.root: .*classnames\.txt does not exist"),
         ("split", r"source\.split: got 'val', expected one of those in .*: test"),
+        (
+            "no number",
+            r"source\.split: got 'test', expected .*test/nshards\.txt, a file with the n",
+        ),
         ("number", r"nshards\.txt says 'three': expected the number of shards"),
         ("more digits than a number has", r"nshards\.txt says '1{40}': expected the number"),
         ("shards", r"nshards\.txt says 3 shards, of which 1\.tar are missing"),
@@ -396,7 +425,10 @@ def test_a_domain_is_that_of_its_list(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("sketch/zebra/none.jpg 7", r"names 1 files that are no images in .*none\.jpg"),
+        (
+            "sketch/zebra/none.jpg 7",
+            r"sketch_test\.txt: 1 of its files are no images in .*none\.jpg",
+        ),
         ("sketch/zebra/sketch_007_000001.jpg 3", "stands twice"),
         ("./sketch//zebra/sketch_007_000001.jpg 7", "stands twice"),
         ("sketch/zebra/other.jpg 5", "zebra has the labels 7 and 5: expected one label for each"),

@@ -66,15 +66,13 @@ def _source_problems(study: Study) -> list[str]:
         for key, source in sources.items()
         for problem in source.problems(key, study)
     ]
-    problems += [
-        _problem(
-            f"test_sets.{name}.metric",
-            test.metric,
-            "no metric: only images with one class each have a choice",
-        )
-        for name, test in study.test_sets.items()
-        if test.source.images_have != "class" and test.metric != "top1"
-    ]
+    for name, test in study.test_sets.items():
+        if test.metric and test.source.images_have != "class":
+            expected = "no metric: only images with one class each have a choice"
+            problems.append(_problem(f"test_sets.{name}.metric", test.metric, expected))
+        if test.templates and test.source.images_have == "captions":
+            expected = "no templates: its captions are taken as they are"
+            problems.append(_problem(f"test_sets.{name}.templates", test.templates, expected))
     return list(dict.fromkeys(problems))  # two sources may have one problem
 
 

@@ -53,11 +53,12 @@ class TestSet(Section):
     __test__ = False  # not a pytest class
 
     source: LabelledSource = Field(description="Where the test images come from.")
-    metric: Literal["top1", "mean_per_class"] = Field(
-        "top1",
-        description="What it is judged by: top-1 accuracy, or the mean of its classes' accuracies, "
-        "as is usual for some (pets, flowers, aircraft, Caltech-101). Test sets whose images have "
-        "several classes are judged by the mean average precision.",
+    metric: Literal["top1", "mean_per_class"] | None = Field(
+        None,
+        description="What a test set whose images have one class each is judged by: top-1 accuracy "
+        "(the default), or the mean of its classes' accuracies, as is usual for some (pets, "
+        "flowers, aircraft, Caltech-101). Multilabel ones are judged by the mean average "
+        "precision, those with captions by recall.",
     )
     templates: Templates | None = Field(
         None,

@@ -73,9 +73,7 @@ def only_listed(images: Sequence[LabelledImage], root: Path, listed: Path) -> li
 def _require_all(listed: Path, root: Path, missing: set[str]) -> None:
     if missing:
         some = ", ".join(escaped(name) for name in sorted(missing)[:SHOWN])
-        raise InputError(
-            f"{listed} names {len(missing)} files that are no images in {root}, such as {some}"
-        )
+        raise InputError(f"{listed}: {len(missing)} of its files are no images in {root}: {some}")
 
 
 def images_by_label(listed: Path, root: Path, folder: str) -> tuple[list[LabelledImage], list[str]]:

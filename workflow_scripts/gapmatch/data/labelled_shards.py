@@ -92,8 +92,8 @@ def _labels(
         others = [task for task, has in TASKS.items() if EXTENSIONS[has] in located.places]
         advice = f"; or set task: {others[0]}" if others else ""
         raise InputError(
-            f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): each image "
-            f"needs a file with them beside it{advice}"
+            f"{tar}: {located.key} has no {NAMES[found.images_have]} ({extension}): expected a "
+            f"file of that type beside each image{advice}"
         )
     places = {extension: located.places[extension]}
     members = read_located(file, LocatedSample(located.key, places, None)).members
@@ -132,7 +132,8 @@ def _named_label(members: Members, found: LabelledShards) -> int:
     if label >= len(found.classes):
         raise ValueError(
             f"its label is {label}, but {found.named_by} names {len(found.classes)} classes "
-            f"(labels 0 to {len(found.classes) - 1}): one of the two is of another data set"
+            f"(labels 0 to {len(found.classes) - 1}): it lacks lines, or one of the two is of "
+            "another data set"
         )
     return label
 

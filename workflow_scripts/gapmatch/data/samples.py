@@ -83,7 +83,10 @@ def classes_shown(members: Members) -> npt.NDArray[np.bool_]:
     """
     told = _array(members.get("npy", b""))
     if told is None or told.ndim != 1 or not np.isin(told, (0, 1)).all():
-        raise ValueError("no classes (npy): expected an array with a 0 or 1 for each class")
+        found = "no array of numbers" if told is None else f"{told.tolist()!r:.40}"
+        raise ValueError(
+            f"its classes (npy) are {found}: expected an array with a 0 or 1 for each class"
+        )
     return told.astype(np.bool_)
 
 

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image
 
 from gapmatch.data.decoding import decode_image
 from gapmatch.data.image_extensions import IMAGE_FORMATS
-from gapmatch.data.samples import Use, read_sample
+from gapmatch.data.samples import Sample, Use, read_sample
 from gapmatch.data.shard_samples import ShardSample, image_of
 from gapmatch.inspection.findings import Look, Picture
 
@@ -73,13 +73,19 @@ class SampleCounts:
         return self.reasons.total()
 
 
-def count(samples: Iterable[tuple[str, ShardSample]], use: Use, pictures: int) -> SampleCounts:
+def count(
+    samples: Iterable[tuple[str, ShardSample]],
+    use: Use,
+    pictures: int,
+    classes: Sequence[str] = (),
+) -> SampleCounts:
     """Decode samples as the embedding does, and count what they are.
 
     Args:
         samples: Where it is, for messages, and the sample.
         use: What they are for.
         pictures: Number of pictures to keep.
+        classes: Names of the classes of multilabel images, which stand below these.
     """
     counts = SampleCounts()
     for place, raw in samples:
@@ -96,8 +102,15 @@ def count(samples: Iterable[tuple[str, ShardSample]], use: Use, pictures: int) -
         counts.sizes.append(image.size)
         counts.captions.append(sample.caption)
         if len(counts.pictures) < pictures:
-            counts.pictures.append(Picture(_small(image), sample.caption))
+            counts.pictures.append(Picture(_small(image), _caption(sample, classes)))
     return counts
+
+
+def _caption(sample: Sample, classes: Sequence[str]) -> str:
+    """Return what stands below a picture."""
+    if sample.labels is None or not classes:
+        return sample.caption
+    return ", ".join(classes[label] for label in sample.labels) or "(no class)"
 
 
 def _is_transparent(content: bytes) -> bool:

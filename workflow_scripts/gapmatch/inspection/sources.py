@@ -219,6 +219,9 @@ def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
         look.facts["images in all"] += ", with captions"
     else:
         labels = [label for sample in samples for label in sample.labels]
+        without = sum(not sample.labels for sample in samples)
+        if without:
+            look.facts["images without a class"] = f"{without:,}"
         _look_at_classes(look, found.classes, labels, found.images_have == "classes")
     look.facts["shards"] = f"{len(found.tars):,}"
     look.facts["prompt templates of its own"] = f"{len(found.templates):,}"
@@ -235,7 +238,8 @@ def _look_at_labelled_shards(look: Look, found: LabelledShards) -> None:
         ):
             yield f"{found.tars[sample.shard].name}/{one.key}", one
 
-    tell(look, count(shown(), Use.TEST, PICTURES))
+    classes = found.classes if found.images_have == "classes" else ()
+    tell(look, count(shown(), Use.TEST, PICTURES, classes))
 
 
 @contextmanager

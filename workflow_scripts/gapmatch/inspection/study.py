@@ -65,13 +65,13 @@ def _compare_classes(reference: Look, test_sets: Sequence[Look]) -> None:
             look.warning(
                 "classes that the reference spells differently, so they do not match: "
                 f"{', '.join(spelled[:SHOWN])}{' ...' if len(spelled) > SHOWN else ''}; give both "
-                "the same class_names"
+                "the same names"
             )
         elif not shared:
             look.warning(
-                "shares no class with the reference: a model trained on the reference alone has "
-                "seen none of them, so the share that remains means nothing. Give both the same "
-                "class_names where the classes are the same"
+                "shares no class with the reference, as sets of another field do: a model trained "
+                "on the reference alone has seen none of them, and the table differences tells no "
+                "share of the gain that remains. If the classes are the same, their names must be"
             )
 
 

@@ -70,8 +70,12 @@ class ClipBenchmarkSource(SourceSettings):
         """Yield what the lists of the data set tell is wrong."""
         known = splits(self.root)
         if self.split not in known:
-            expected = ", ".join(known) or f"a folder with {NUMBER}, of which there is none"
-            yield "split", f"got {self.split!r}, expected one of those in {self.root}: {expected}"
+            expected = f"one of those in {self.root}: {', '.join(known) or 'there is none'}"
+            if (self.root / self.split).is_dir():
+                expected = (
+                    f"{self.root / self.split / NUMBER}, a file with the number of its shards"
+                )
+            yield "split", f"got {self.split!r}, expected {expected}"
             return
         try:
             find_shards(self)
