@@ -35,6 +35,8 @@ rule all:
 
 include: "rules/download.smk"
 include: "rules/embed.smk"
+include: "rules/cluster.smk"
+include: "rules/style.smk"
 include: "rules/deduplicate.smk"
 include: "rules/search.smk"
 include: "rules/subset.smk"

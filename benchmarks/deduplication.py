@@ -8,7 +8,7 @@ import torch
 from search import bare_product, embeddings
 from timing import in_turn, machine, table
 
-from gapmatch.deduplicate.clustering import assign_clusters
+from gapmatch.cluster.clustering import assign_clusters
 from gapmatch.deduplicate.deduplication import find_duplicates
 from gapmatch.similarity.engines import make_engine
 

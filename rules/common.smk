@@ -15,7 +15,7 @@ from snakemake.settings.enums import Quietness
 from gapmatch.running.atomic import write_text
 from gapmatch.config import load_study
 from gapmatch.config.search import POOL_NEIGHBOURS
-from gapmatch.config.results import TEST_CHUNK, Results
+from gapmatch.config.results import EXAMPLES, TEST_CHUNK, Results
 from gapmatch.running.errors import InputError
 from gapmatch.download.source import sources
 from gapmatch.results import shown
@@ -54,6 +54,7 @@ REPORT = f"{RESULTS}/report.html"
 SUBSETS = FILES.subsets
 TEST_SETS = FILES.test_sets
 DATASETS = ["pool", "reference", *TEST_SETS]
+HAS_EXAMPLES = bool(STUDY.styles and STUDY.styles.examples)
 EMBEDDER = FILES.embedder
 GAP_MATCHED = FILES.gap_matched
 POOL_CHUNKS = FILES.pool_chunks
@@ -115,12 +116,15 @@ def one_of(names):
 def source(dataset):
     """Return where a dataset comes from."""
     special = {"pool": STUDY.pool.source, "reference": STUDY.reference.source}
+    if HAS_EXAMPLES:
+        special[EXAMPLES] = STUDY.styles.examples
     return special[dataset] if dataset in special else STUDY.test_sets[dataset].source
 
 
 def datasets_of(kind):
     """Return the datasets whose source is of a kind."""
-    return [name for name in DATASETS if source(name).kind == kind]
+    names = [*DATASETS, EXAMPLES] if HAS_EXAMPLES else DATASETS
+    return [name for name in names if source(name).kind == kind]
 
 
 def model_definition(model):
@@ -202,7 +206,7 @@ onsuccess:
 
 wildcard_constraints:
     chunk=r"\d{5}",
-    dataset=one_of(DATASETS),
+    dataset=one_of([*DATASETS, EXAMPLES]),
     test_set=one_of(TEST_SETS),
     subset=one_of(SUBSETS),
     embedder=one_of(STUDY.embedders),

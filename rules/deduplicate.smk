@@ -1,8 +1,7 @@
-# Removal of near duplicates from the pool: k-means, then within a cluster against earlier samples.
+# Removal of near duplicates from the pool: within a cluster, against earlier samples.
 
 DEDUPLICATE = STUDY.deduplicate
 DEDUPLICATION = f"{RESULTS}/deduplication"
-CLUSTERS = f"{DEDUPLICATION}/clusters/clusters_{{chunk}}.parquet"
 DUPLICATES = f"{DEDUPLICATION}/duplicates/duplicates_{{chunk}}.parquet"
 
 
@@ -14,62 +13,13 @@ def duplicates():
 if DEDUPLICATE:
     POOL_EMBEDDINGS = FILES.embedded(DEDUPLICATE.embedder, "pool")
 
-    rule cluster_embeddings:
-        input:
-            FILES.embeddings(DEDUPLICATE.embedder, "pool"),
-        output:
-            f"{DEDUPLICATION}/centroids.npy",
-        log:
-            logged("cluster_embeddings"),
-        benchmark:
-            benchmarked("cluster_embeddings")
-        priority: BEFORE_TRAINING
-        conda:
-            f"../envs/{SEARCH_ENVIRONMENT}.yaml"
-        resources:
-            **SEARCHING,
-        params:
-            embeddings=POOL_EMBEDDINGS,
-            chunks=POOL_CHUNKS,
-            settings=options(
-                DEDUPLICATE.model_dump(exclude={"embedder", "threshold", "parts"})
-            ),
-        message:
-            "Clustering the pool"
-        shell:
-            "python {SCRIPTS}/cluster_embeddings.py --embeddings {params.embeddings} "
-            "--chunks {params.chunks} {params.settings} --out {output} "
-            + ENGINE_OPTIONS
-            + "> {log} 2>&1"
-
-    rule assign_clusters:
-        input:
-            embeddings=FILES.vectors(DEDUPLICATE.embedder, "pool", "{chunk}"),
-            centroids=rules.cluster_embeddings.output,
-        output:
-            CLUSTERS,
-        log:
-            logged("assign_clusters", "{chunk}"),
-        benchmark:
-            benchmarked("assign_clusters", "{chunk}")
-        priority: BEFORE_TRAINING
-        conda:
-            f"../envs/{SEARCH_ENVIRONMENT}.yaml"
-        resources:
-            **SEARCHING,
-        message:
-            "Assigning pool chunk {wildcards.chunk} to clusters"
-        shell:
-            "python {SCRIPTS}/assign_clusters.py --img-emb {input.embeddings} "
-            "--centroids {input.centroids} --out {output} "
-            + ENGINE_OPTIONS
-            + "> {log} 2>&1"
-
     rule drop_duplicates:
         input:
             embeddings=FILES.embeddings(DEDUPLICATE.embedder, "pool"),
-            centroids=rules.cluster_embeddings.output,
-            clusters=expand(CLUSTERS, chunk=POOL_CHUNKS),
+            centroids=f"{DEDUPLICATION}/centroids.npy",
+            clusters=expand(
+                FILES.clusters("deduplication", "{chunk}"), chunk=POOL_CHUNKS
+            ),
         output:
             f"{DEDUPLICATION}/dropped/dropped_{{part}}.parquet",
         log:

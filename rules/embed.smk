@@ -54,7 +54,9 @@ rule embed_chunk:
         workers=COMPUTE.embedding_workers,
     params:
         embedder=embedder_options,
-        use=lambda wildcards: "test" if wildcards.dataset in TEST_SETS else "training",
+        use=lambda wildcards: (
+            "test" if wildcards.dataset in [*TEST_SETS, EXAMPLES] else "training"
+        ),
         checkpoint=checkpoint,
         state=lambda wildcards: (
             f"{RESULTS}/state/embed_chunk/{wildcards.embedder}/{wildcards.dataset}/{wildcards.chunk}"

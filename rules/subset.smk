@@ -16,10 +16,27 @@ def selection_options(wildcards):
     if "test_sets" in chosen:
         chosen["similarity"] = FILES.similarity(STUDY.subset_embedder(name))
         chosen["test_sets"] = STUDY.subset_test_sets(name)
+    if "clusters" in chosen:
+        chosen["assigned"] = f"{FILES.clustering('clustering')}/clusters"
+    if "shares" in chosen:
+        chosen["shares"] = sorted(chosen["shares"].items())
+        chosen["styles"] = f"{RESULTS}/styles"
     if isinstance(chosen.get("keep"), str):
         del chosen["keep"]
         chosen["keep_like"] = selection_size(wildcards)
     return options(chosen)
+
+
+def selection_clusters(wildcards):
+    """Return the clusters that a subset chooses among; nothing for most."""
+    chooses = hasattr(STUDY.subsets[wildcards.subset], "clusters")
+    return FILES.own_clusters() if chooses else []
+
+
+def selection_styles(wildcards):
+    """Return the styles that a subset's shares are of; nothing for most."""
+    mixes = hasattr(STUDY.subsets[wildcards.subset], "shares")
+    return FILES.all_styles() if mixes else []
 
 
 def of_subset(function, *arguments):
@@ -35,6 +52,11 @@ rule select_subset:
         duplicates=duplicates(),
         margins=lambda wildcards: FILES.subset_margins(wildcards.subset),
         same_size=selection_size,
+        clusters=selection_clusters,
+        styles=selection_styles,
+        files=lambda wildcards: [
+            path for _, path in STUDY.subsets[wildcards.subset].paths()
+        ],
     output:
         kept=expand(KEPT, chunk=POOL_CHUNKS, allow_missing=True),
         summary=FILES.summary("{subset}"),
@@ -136,3 +158,34 @@ rule certify_subset:
         "--out {output.certificate} --nearest {output.nearest} --profile {output.profile} "
         "--also {resources.also} --state {params.state} "
         "> {log} 2>&1"
+
+
+rule measure_subset:
+    input:
+        kept=rules.select_subset.output.kept,
+        pool=FILES.embeddings(EMBEDDER, "pool"),
+        clusters=FILES.own_clusters(),
+    output:
+        FILES.diversity("{subset}"),
+    log:
+        logged("measure_subset", "{subset}"),
+    benchmark:
+        benchmarked("measure_subset", "{subset}")
+    priority: BEFORE_TRAINING
+    conda:
+        "../envs/search.yaml"
+    params:
+        kept=lambda wildcards: FILES.kept(wildcards.subset),
+        embeddings=FILES.embedded(EMBEDDER, "pool"),
+        chunks=POOL_CHUNKS,
+        assigned=(
+            f"--assigned {FILES.clustering('clustering')}/clusters"
+            if STUDY.clusters
+            else ""
+        ),
+    message:
+        "Measuring the diversity of the subset {wildcards.subset}"
+    shell:
+        "python {SCRIPTS}/measure_subset.py --subset {wildcards.subset} --kept {params.kept} "
+        "--embeddings {params.embeddings} --chunks {params.chunks} {params.assigned} "
+        "--threads {threads} --out {output} > {log} 2>&1"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from gapmatch.cluster import clustering
+from gapmatch.cluster.cluster_files import write_clusters
 from gapmatch.data.embedding_files import open_embeddings
-from gapmatch.deduplicate import clustering
-from gapmatch.deduplicate.duplicate_files import write_clusters
 from gapmatch.running.command_line import run
 from gapmatch.similarity.engines import EngineSettings
 

@@ -1,11 +1,11 @@
-"""Cluster the pool's embeddings by k-means, as the first step of deduplication."""
+"""Cluster the pool's embeddings by k-means."""
 
 from pathlib import Path
 
 import numpy as np
 
+from gapmatch.cluster.clustering import train_centroids
 from gapmatch.data.embedding_files import embedded_chunks, open_chunks
-from gapmatch.deduplicate.clustering import train_centroids
 from gapmatch.running.atomic import atomic_path
 from gapmatch.running.command_line import run
 from gapmatch.running.option_types import Positive
@@ -23,7 +23,7 @@ def cluster_embeddings(
     engine: EngineSettings,
     out: Path,
 ) -> None:
-    """Cluster the pool's embeddings by k-means, as the first step of deduplication.
+    """Cluster the pool's embeddings by k-means.
 
     Args:
         embeddings: Folder of the pool's embeddings.

@@ -83,13 +83,18 @@ class Study:
                     *("--neighbours", neighbours),
                 )
 
-    def deduplicate(self, parts=1):
-        pool = ("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks)
-        folder = self.root / "deduplication"
+    @property
+    def pool(self):
+        """The pool, as options of programs."""
+        return ("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks)
+
+    def cluster(self, use, clusters):
+        folder = self.root / use
         self.run(
             cluster_embeddings,
-            *(*pool, "--clusters", 3, "--iterations", 5, "--max-training-samples", 50),
-            *("--seed", 0, "--threads", 1, "--out", folder / "centroids.npy"),
+            *(*self.pool, "--clusters", clusters, "--iterations", 5),
+            *("--max-training-samples", 50, "--seed", 0, "--threads", 1),
+            *("--out", folder / "centroids.npy"),
         )
         for chunk in self.chunks:
             self.run(
@@ -98,6 +103,10 @@ class Study:
                 *("--centroids", folder / "centroids.npy", *BLOCK),
                 *("--out", folder / "clusters" / f"clusters_{chunk}.parquet"),
             )
+
+    def deduplicate(self, parts=1):
+        pool, folder = self.pool, self.root / "deduplication"
+        self.cluster("deduplication", 3)
         dropped = [folder / "dropped" / f"dropped_{part}.parquet" for part in range(parts)]
         for part, out in enumerate(dropped):
             self.run(
@@ -121,8 +130,7 @@ class Study:
         self.run(
             select_subset,
             *(method, "--subset", subset, "--embedder", "tiny"),
-            *("--embeddings", self.root / "embeddings/pool", "--chunks", *self.chunks),
-            *(*more, "--out", folder / "kept", "--summary", folder / "summary.json"),
+            *(*self.pool, *more, "--out", folder / "kept", "--summary", folder / "summary.json"),
         )
         return json.loads((folder / "summary.json").read_text())
 

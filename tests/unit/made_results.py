@@ -195,6 +195,7 @@ def _write_subset(root, name, pool, kept, scores, references) -> None:
         "kept": int(kept.sum()),
         "pruned": pruned,
         "pruned_by": {method: pruned} if pruned else {},
+        "settings": {},
     }
     (folder / "summary.json").write_text(json.dumps(summary))
     nearest = pl.concat(

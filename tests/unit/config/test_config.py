@@ -107,13 +107,36 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ("subsets.near_sketch.test_sets", [], "subsets.near_sketch.test_sets", "[]", "all"),
         ("subsets.near_sketch.keep", 433, "subsets.near_sketch.keep", "433", "pool's size, 432"),
         ("subsets.near_sketch.keep", 1.0, "subsets.near_sketch.keep", "1.0", "fraction between"),
+        (
+            "subsets.some",
+            {"method": "diverse", "clusters": 4, "keep": 0.5},
+            "subsets.some.clusters",
+            "4",
+            "a section clusters in the study",
+        ),
+        (
+            "subsets.some",
+            {"method": "style", "shares": {"line": 1.0}},
+            "subsets.some.shares",
+            "{'line': 1.0}",
+            "a section styles in the study",
+        ),
+        (
+            "subsets.some",
+            {"method": "style", "shares": {"line": 0.5}},
+            "subsets.some.shares",
+            "{'line': 0.5}",
+            "a share of each style, together 1",
+        ),
+        ("clusters", {"embedder": "none"}, "clusters.embedder", "'none'", "one of embedders: tr"),
+        ("styles", {"embedder": "none"}, "styles.embedder", "'none'", "one of embedders: tr"),
         ("subsets.near_sketch.keep", 0, "subsets.near_sketch.keep", "0", "number of samples"),
         (
             "subsets.near_sketch.keep",
             "baseline",
             "subsets.near_sketch.keep",
             "'baseline'",
-            "gap_match: sketch_pruned",
+            "has no keep: sketch_pruned",
         ),
         ("search.ranks", [1, 1], "search.ranks", "[1, 1]", "each number once"),
         ("training.seeds", [0, 2, 0], "training.seeds", "[0, 2, 0]", "each number once"),
@@ -317,7 +340,7 @@ def test_a_classifier_cannot_have_the_name_of_a_subset(values: dict[str, Any]) -
 def test_names_of_the_training_data_are_taken(values: dict[str, Any], name: str) -> None:
     (line,) = problems(put(values, f"test_sets.{name}", values["test_sets"]["val"]))
     assert line.startswith(f"test_sets: got {name!r}")
-    assert "both are taken" in line
+    assert "all are taken" in line
 
 
 @pytest.mark.parametrize("name", ["a/b", "../up", "a b", "a{chunk}", ""])

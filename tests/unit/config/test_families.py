@@ -41,6 +41,10 @@ def test_values_are_told_in_names() -> None:
     ]
     assert list(expanded(**{"r{rank}": {"rank": [1, 50]}})) == ["r1", "r50"]
     assert list(expanded(**{"s{seed}": {"seed": [0, 1000, 1500]}})) == ["s0", "s1k", "s1500"]
+    shares = [{"photo": 0.25, "line": 0.75}, {"photo": 0.125, "line": 0.875}]
+    mixed = expanded(**{"m_{shares}": {"shares": shares}})
+    assert list(mixed) == ["m_photo25_line75", "m_photo12p5_line87p5"]
+    assert mixed["m_photo25_line75"] == {"shares": shares[0]}
     # A test set of its own, and all of them together.
     both = expanded(**{"{test_sets}_pruned": {"test_sets": ["val", "all"]}})
     assert both == {"val_pruned": {"test_sets": ["val"]}, "all_pruned": {"test_sets": "all"}}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapmatch.cluster.clustering import assign_clusters
 from gapmatch.data.embedding_files import Samples
 from gapmatch.deduplicate import deduplication
-from gapmatch.deduplicate.clustering import assign_clusters
 from gapmatch.deduplicate.deduplication import find_duplicates, rows_that_fit
 from gapmatch.running.errors import InputError
 from gapmatch.similarity.engines import make_engine

@@ -11,7 +11,8 @@ from made_results import CHUNK_ROWS, FAILED
 from PIL import Image
 
 from gapmatch.report import report
-from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.report.cautions import caution_sentences
+from gapmatch.report.headline import headline_sentences
 from gapmatch.results.counts import DatasetCounts, count_datasets, subset_reconciles
 from gapmatch.results.summaries import Subset, read_certificates
 from gapmatch.results.table_files import write_table

@@ -19,7 +19,7 @@ TRAINING = (
 )
 AMOUNT = ("1200/4683 samples", "230 samples/s")
 K_MEANS = (
-    "2026-11-26 21:22:47,841 INFO gapmatch.deduplicate.clustering: k-means, iteration 3 of "
+    "2026-11-26 21:22:47,841 INFO gapmatch.cluster.clustering: k-means, iteration 3 of "
     "at most 20: 118 assignments changed; 4.0 s/iteration, at most 0:01:08 left"
 )
 

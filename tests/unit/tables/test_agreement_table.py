@@ -31,6 +31,7 @@ def summary(name: str, method: str = "gap_match", rank: int = 1) -> Subset:
         embedder=EMBEDDERS[name],
         **dict.fromkeys(("embedded", "duplicates", "pool", "kept", "pruned"), 0),
         pruned_by={},
+        settings={},
     )
 
 

@@ -26,7 +26,7 @@ METRICS = {
 
 
 def training_set(name: str, method: str, tests: tuple[str, ...], kept: int) -> TrainingSet:
-    return TrainingSet(name, method, tests, 1, 0.0, "e", 100, kept, 100 - kept, 10)
+    return TrainingSet(name, method, tests, 1, 0.0, "e", 100, kept, 100 - kept, 10, {})
 
 
 SUBSETS = [
@@ -63,7 +63,8 @@ def written(folder: Path, differences: list[Difference]) -> dict[str, Path]:
         [
             {
                 "subset": one.subset, "method": one.method, "test_sets": ", ".join(one.test_sets),
-                "rank": one.rank, "offset": one.offset, "embedder": one.embedder, "pool": one.pool,
+                "rank": one.rank, "offset": one.offset, "settings": "{}",
+                "embedder": one.embedder, "pool": one.pool,
                 "kept": one.kept, "pruned": one.pruned, "pruned_fraction": one.pruned / one.pool,
                 "reference": one.reference, "training_set_size": one.size, "violations": 0,
                 "max_excess": 0.0,

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from gapmatch.embed.embedders.classifier import ClassifierEmbedder
 from gapmatch.evaluate.classifiers.trained import TrainedClassifier
 from gapmatch.subset.methods.all import AllSubset
-from gapmatch.subset.methods.gap_match import GapMatchSubset
 from gapmatch.subset.methods.none import NoneSubset
 
 if TYPE_CHECKING:
     from gapmatch.config.study import Study
+
+
+TAKEN = ("pool", "reference", "style_examples")
+"""Names of datasets that no test set may have."""
 
 
 def problems_across_sections(study: Study) -> list[str]:
@@ -40,9 +43,9 @@ def _listed(names: Iterable[object]) -> str:
 
 def _name_problems(study: Study) -> list[str]:
     problems = [
-        _problem("test_sets", name, "a name other than pool and reference (both are taken)")
+        _problem("test_sets", name, f"a name other than {_listed(TAKEN)} (all are taken)")
         for name in study.test_sets
-        if name.lower() in {"pool", "reference"}
+        if name.lower() in TAKEN
     ]
     for section in ("test_sets", "embedders", "subsets", "classifiers"):
         # A classifier stands beside the subsets in the evaluations and in every table of them.
@@ -60,6 +63,8 @@ def _name_problems(study: Study) -> list[str]:
 
 def _source_problems(study: Study) -> list[str]:
     sources = {"pool": study.pool.source, "reference": study.reference.source}
+    if study.styles and study.styles.examples:
+        sources["styles.examples"] = study.styles.examples
     sources |= {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
     problems = [
         _problem(*problem)
@@ -80,6 +85,10 @@ def _embedder_problems(study: Study) -> list[str]:
     used = {"search.embedder": study.search.embedder}
     if study.deduplicate:
         used["deduplicate.embedder"] = study.deduplicate.embedder
+    if study.styles and study.styles.embedder:
+        used["styles.embedder"] = study.styles.embedder
+    if study.clusters and study.clusters.embedder:
+        used["clusters.embedder"] = study.clusters.embedder
     for name, subset in study.subsets.items():
         if own := getattr(subset, "embedder", None):
             used[f"subsets.{name}.embedder"] = own
@@ -179,19 +188,34 @@ def _subset_problems(study: Study, name: str) -> list[str]:
     if rank is not None and rank not in study.search.ranks:
         expected = f"one of search.ranks: {_listed(study.search.ranks)}"
         problems.append(_problem(f"{key}.rank", rank, expected))
+    if clusters := getattr(subset, "clusters", None):
+        problems += _cluster_problems(study, f"{key}.clusters", clusters)
+    if hasattr(subset, "shares") and study.styles is None:
+        expected = "a section styles in the study, to tell them apart"
+        problems.append(_problem(f"{key}.shares", subset.shares, expected))
     if keep := getattr(subset, "keep", None):
         problems += _keep_problems(study, f"{key}.keep", keep)
     return problems
+
+
+def _cluster_problems(study: Study, key: str, clusters: int) -> list[str]:
+    if study.clusters is None:
+        return [_problem(key, clusters, "a section clusters in the study, to choose some of them")]
+    if clusters > study.clusters.number:
+        return [_problem(key, clusters, f"at most clusters.number, {study.clusters.number}")]
+    return []
 
 
 def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]:
     if isinstance(keep, str):
         # The size is that of another selection, never of a subset that itself waits for a third.
         sized = [
-            name for name, subset in study.subsets.items() if isinstance(subset, GapMatchSubset)
+            name
+            for name, subset in study.subsets.items()
+            if not (hasattr(subset, "keep") or isinstance(subset, AllSubset | NoneSubset))
         ]
         if keep not in sized:
-            expected = f"a fraction, a number, or a subset of method gap_match: {_listed(sized)}"
+            expected = f"a fraction, a number, or a subset that has no keep: {_listed(sized)}"
             return [_problem(key, keep, expected)]
     elif isinstance(keep, int):
         largest = study.pool.source.most_samples(study)

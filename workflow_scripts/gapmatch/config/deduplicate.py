@@ -1,5 +1,7 @@
 """Deduplication of the pool."""
 
+from typing import Any
+
 from pydantic import Field
 
 from gapmatch.kinds.section import Name, Section
@@ -29,3 +31,7 @@ class Deduplicate(Section):
         description="Jobs that the clusters are divided among. The duplicates do not depend on it, "
         "but a change repeats all that follows from them.",
     )
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of cluster_embeddings.py."""
+        return self.model_dump(include={"clusters", "iterations", "max_training_samples", "seed"})

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 EACH = "each"
 """As ``test_sets`` of a family: every test set of the study, one after the other."""
-SINGLE = ("keep", "rank", "offset", "embedder", "seed")
+SINGLE = ("keep", "rank", "offset", "embedder", "seed", "clusters", "cap", "shares")
 """Keys of which a subset has one value: several are a family's."""
 
 
@@ -115,9 +115,11 @@ def _values(written: object, test_sets: list[str]) -> list[object]:
 def value_name(key: str, value: object) -> str:
     """Return a value as a part of a name.
 
-    A whole number is 7, 40k or 25m, a fraction its percentage (0.25 is 25, 0.125 is 12p5), and an
-    offset less_05 for -0.05 and more_05 for 0.05.
+    A whole number is 7, 40k or 25m, a fraction its percentage (0.25 is 25, 0.125 is 12p5), an
+    offset less_05 for -0.05 and more_05 for 0.05, and shares photo25_drawing75.
     """
+    if isinstance(value, Mapping):
+        return "_".join(f"{name}{value_name(name, float(part))}" for name, part in value.items())
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if key == "offset":

@@ -74,6 +74,8 @@ def missing_paths(study: Study) -> Iterator[tuple[str, Path]]:
 def _sources(study: Study) -> dict[str, SourceSettings]:
     """Return the sources of a study by their keys."""
     sources = {"pool": study.pool.source, "reference": study.reference.source}
+    if study.styles and study.styles.examples:
+        sources["styles.examples"] = study.styles.examples
     return sources | {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
 
 
@@ -88,6 +90,9 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
         models[f"embedders.{name}.model"] = getattr(embedder, "model", "")
         for key, path in embedder.paths():
             yield f"embedders.{name}.{key}", path
+    for name, subset in study.subsets.items():
+        for key, path in subset.paths():
+            yield f"subsets.{name}.{key}", path
     for name, classifier in study.classifiers.items():
         for key, path in classifier.paths():
             yield f"classifiers.{name}.{key}", path

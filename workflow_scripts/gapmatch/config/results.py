@@ -12,6 +12,10 @@ def chunk_ids(chunks: int) -> list[str]:
     return [f"{chunk:05d}" for chunk in range(chunks)]
 
 
+EXAMPLES = "style_examples"
+"""The dataset of images whose classes are styles."""
+
+
 class Results:
     """The files of a study, as paths relative to the working directory.
 
@@ -120,6 +124,14 @@ class Results:
             for chunk in self.pool_chunks
         ]
 
+    def clustering(self, purpose: str) -> str:
+        """Return the folder of the pool's clusters, those of deduplication or the study's own."""
+        return f"{self.root}/{purpose}"
+
+    def clusters(self, purpose: str, chunk: str) -> str:
+        """Return the clusters of a pool chunk's samples."""
+        return f"{self.clustering(purpose)}/clusters/clusters_{chunk}.parquet"
+
     def subset(self, subset: str) -> str:
         """Return the folder of a subset."""
         return f"{self.root}/subsets/{subset}"
@@ -135,6 +147,30 @@ class Results:
     def summary(self, subset: str) -> str:
         """Return the summary of a subset."""
         return f"{self.subset(subset)}/summary.json"
+
+    @property
+    def learned_styles(self) -> str:
+        """What the classifier of styles learned, and how it does on unseen examples."""
+        return f"{self.root}/styles/learned.json"
+
+    def styles(self, chunk: str) -> str:
+        """Return the styles of a pool chunk's samples."""
+        return f"{self.root}/styles/styles_{chunk}.parquet"
+
+    def all_styles(self) -> list[str]:
+        """Return the styles of the pool's samples; nothing where the study asks for none."""
+        return [self.styles(chunk) for chunk in self.pool_chunks] if self.study.styles else []
+
+    def diversity(self, subset: str) -> str:
+        """Return the measures of a subset's diversity."""
+        return f"{self.subset(subset)}/diversity.json"
+
+    def own_clusters(self) -> list[str]:
+        """Return the study's own clusters of the pool: centroids, and clusters by chunk."""
+        if not self.study.clusters:
+            return []
+        chunks = [self.clusters("clustering", chunk) for chunk in self.pool_chunks]
+        return [f"{self.clustering('clustering')}/centroids.npy", *chunks]
 
     def certificate(self, subset: str) -> str:
         """Return the certificate of a subset."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, Union
 from pydantic import Field, ValidationError, model_validator
 
 from gapmatch.config.checks import problems_across_sections
+from gapmatch.config.clusters import Clusters
 from gapmatch.config.compute import Compute
 from gapmatch.config.datasets import Pool, Reference, TestSet
 from gapmatch.config.deduplicate import Deduplicate
@@ -15,6 +16,7 @@ from gapmatch.config.families import Expanded, expand
 from gapmatch.config.figures import Figures
 from gapmatch.config.messages import describe, known_keys
 from gapmatch.config.search import Search
+from gapmatch.config.styles import Styles
 from gapmatch.config.training import Training
 from gapmatch.embed.embedder import EmbedderSettings, embedders
 from gapmatch.evaluate.classifier import ClassifierSettings, classifiers
@@ -62,6 +64,12 @@ class Study(Section):
         None, description="Deduplication of the pool; null leaves it out."
     )
     search: Search = Field(Search(), description="The similarity search.")
+    clusters: Clusters | None = Field(
+        None, description="Clusters of the pool; null makes none, and no subset can name some."
+    )
+    styles: Styles | None = Field(
+        None, description="Styles of the pool's images; null tells none apart."
+    )
     subsets: dict[Name, Subset] = Field(
         {"baseline": AllSubset(method="all"), "reference_only": NoneSubset(method="none")},
         min_length=1,

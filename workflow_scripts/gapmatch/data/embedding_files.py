@@ -126,6 +126,21 @@ def open_chunks(chunks: Sequence[EmbeddedChunk]) -> list[Stored]:
     return opened
 
 
+def evenly_spaced(total: int, wanted: int) -> npt.NDArray[np.int64]:
+    """Return ``min(total, wanted)`` of the numbers 0..total-1, evenly spaced, ascending."""
+    count = min(total, wanted)
+    return np.arange(count, dtype=np.int64) * total // max(count, 1)
+
+
+def require_rows(path: Path, found: int, expected: int) -> None:
+    """Raise InputError unless a row-aligned file has as many rows as the embeddings."""
+    if found != expected:
+        raise InputError(
+            f"{path}: has {found} rows but the embeddings of its chunk have {expected}; "
+            "it belongs to other embeddings, make it again."
+        )
+
+
 def require_same_dimension(one: Stored, other: Stored) -> None:
     """Raise InputError unless both arrays hold vectors of the same dimension."""
     if one.shape[1] != other.shape[1]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 
+from gapmatch.cluster.cluster_files import read_part
 from gapmatch.data.embedding_files import Samples, embedded_chunks, open_chunks, open_embeddings
 from gapmatch.deduplicate.deduplication import find_duplicates, rows_that_fit
-from gapmatch.deduplicate.duplicate_files import read_part, write_part
+from gapmatch.deduplicate.duplicate_files import write_part
 from gapmatch.running.errors import InputError
 from gapmatch.running.option_types import Positive
 

@@ -1,4 +1,4 @@
-"""The files of the deduplication: clusters by chunk, duplicates by part and then by chunk."""
+"""The files of the deduplication: duplicates by part and then by chunk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gapmatch.data.embedding_files import require_rows
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError, first_line
 from gapmatch.running.result_files import read_columns
@@ -27,52 +28,9 @@ PART_SCHEMA = pl.Schema(
 )
 
 
-def clusters_path(folder: Path, chunk: str) -> Path:
-    """Return the path of a chunk's clusters."""
-    return folder / f"clusters_{chunk}.parquet"
-
-
 def duplicates_path(folder: Path, chunk: str) -> Path:
     """Return the path of a chunk's duplicates."""
     return folder / f"duplicates_{chunk}.parquet"
-
-
-def write_clusters(path: Path, clusters: npt.NDArray[np.int32]) -> None:
-    """Write the cluster of every row of a chunk: columns row, cluster (int32)."""
-    rows = np.arange(len(clusters), dtype=np.int32)
-    write_parquet(path, pl.DataFrame({"row": rows, "cluster": clusters}))
-
-
-def read_part(
-    folder: Path, chunks: Sequence[str], rows: Sequence[int], clusters: range
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Read which samples belong to some of the clusters, chunk by chunk.
-
-    Args:
-        folder: Folder of clusters_<chunk>.parquet.
-        chunks: Chunk ids, ascending.
-        rows: Number of rows of each chunk.
-        clusters: The clusters wanted.
-
-    Returns:
-        samples: (n,), int64, ascending, counted over all chunks in the order of (chunk, row).
-        cluster: (n,), int32, the cluster of each.
-
-    Raises:
-        InputError: A file is missing or has another number of rows.
-    """
-    samples, found = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
-    start = 0
-    for chunk, count in zip(chunks, rows, strict=True):
-        path = clusters_path(folder, chunk)
-        table = read_columns(path, ["cluster"])
-        require_rows(path, len(table), count)
-        cluster = table["cluster"].to_numpy()
-        wanted = np.flatnonzero((cluster >= clusters.start) & (cluster < clusters.stop))
-        samples.append(wanted + start)
-        found.append(cluster[wanted])
-        start += count
-    return np.concatenate(samples), np.concatenate(found)
 
 
 def write_part(path: Path, starts: npt.NDArray[np.int64], found: "Duplicates") -> None:
@@ -168,12 +126,3 @@ def read_not_duplicates(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.b
     require_rows(path, len(table), rows)
     kept: npt.NDArray[np.bool_] = table["kept"].to_numpy().astype(np.bool_)
     return kept
-
-
-def require_rows(path: Path, found: int, expected: int) -> None:
-    """Raise InputError unless a row-aligned file has as many rows as the embeddings."""
-    if found != expected:
-        raise InputError(
-            f"{path}: has {found} rows but the embeddings of its chunk have {expected}; "
-            "it belongs to other embeddings, make it again."
-        )

@@ -55,6 +55,9 @@ BROWN = "#661100"
 # Of lengths without a common factor: what shares a colour does not share a marker.
 GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255", "#DDCC77")
 GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d", "8")
+# Of what has an order: ColorBrewer's, without the palest.
+LIGHT_TO_DARK_BLUE = ("#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
+LIGHT_TO_DARK_RED = ("#fc9272", "#fb6a4a", "#de2d26", "#a50f15", "#67000d")
 LINE_STYLES = ("-", "--", ":", "-.")
 
 

@@ -24,6 +24,10 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
     """
     sources = {"reference": study.reference.source}
     sources |= {name: test.source for name, test in study.test_sets.items()}
+    if study.styles and study.styles.examples:
+        examples = [look_at_labelled("style_examples", study.styles.examples.within(rendered))]
+    else:
+        examples = []
     pool = _look_at_pool(study, rendered)
     labelled = [look_at_labelled(name, one.within(rendered)) for name, one in sources.items()]
     _compare_classes(labelled[0], labelled[1:])
@@ -33,7 +37,7 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
             f"only {reference.images:,} images for {study.reference.chunks:,} chunks: lower "
             "reference.chunks"
         )
-    return [pool, *labelled, look_at_trainings(study, pool, reference)]
+    return [pool, *labelled, *examples, look_at_trainings(study, pool, reference)]
 
 
 def _look_at_pool(study: Study, rendered: Path) -> Look:

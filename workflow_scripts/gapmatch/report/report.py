@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.report.cautions import caution_sentences
+from gapmatch.report.headline import headline_sentences
 from gapmatch.report.html_template import load_template
 from gapmatch.results.counts import DatasetCounts, subset_reconciles
 from gapmatch.results.shown import figures, kind_of

@@ -5,7 +5,8 @@ from textwrap import fill
 
 from tabulate import tabulate
 
-from gapmatch.report.headline import caution_sentences, headline_sentences
+from gapmatch.report.cautions import caution_sentences
+from gapmatch.report.headline import headline_sentences
 from gapmatch.results.summaries import read_subsets
 from gapmatch.tables.accuracy import accuracy_matrix, read_accuracy, select_sets
 from gapmatch.tables.differences import read_differences

@@ -28,14 +28,26 @@ def bootstrap_interval(correct: NDArray[np.bool_], level: float = LEVEL) -> tupl
     Returns:
         Lower and upper bound, fractions in [0, 1]; NaN when there are no images.
     """
-    n = int(correct.size)
+    return proportion_interval(int(np.count_nonzero(correct)), int(correct.size), level)
+
+
+def proportion_interval(right: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Percentile bootstrap interval of a share, see ``bootstrap_interval``.
+
+    Args:
+        right: Images that count.
+        n: Of how many.
+        level: Coverage, in (0, 1).
+
+    Returns:
+        Lower and upper bound, fractions in [0, 1]; NaN when there are no images.
+    """
     if n == 0:
         return float("nan"), float("nan")
-    p = float(np.mean(correct))
     tail = (1.0 - level) / 2.0
     from scipy import stats
 
-    low, high = stats.binom.ppf([tail, 1.0 - tail], n, p) / n
+    low, high = stats.binom.ppf([tail, 1.0 - tail], n, right / n) / n
     return float(low), float(high)
 
 

@@ -27,6 +27,7 @@ class Subset:
     kept: int
     pruned: int
     pruned_by: Mapping[str, int]
+    settings: Mapping[str, Any]
 
 
 def read_subsets(paths: Sequence[Path]) -> list[Subset]:

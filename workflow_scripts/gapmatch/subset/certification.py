@@ -23,7 +23,7 @@ from gapmatch.running.option_types import Device, Positive
 from gapmatch.running.result_files import read_object
 from gapmatch.running.shared_pass import share_pass
 from gapmatch.subset.certificate_files import CertificateRequest, Certification, is_matched
-from gapmatch.subset.selection import kept_path, read_kept
+from gapmatch.subset.kept_files import kept_path, read_kept
 
 if TYPE_CHECKING:
     from gapmatch.subset.certificate import Chunk, Profile

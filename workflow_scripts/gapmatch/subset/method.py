@@ -1,8 +1,9 @@
 """What a subset method tells of itself: a module of each in ``methods/``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -27,7 +28,7 @@ Keep = Annotated[
     AfterValidator(_check_keep),
     Field(
         description="How much of the pool is kept: a fraction below 1, a number of samples, or "
-        "the name of a gap-matched subset whose size is taken."
+        "the name of a subset whose size is taken: one without keep, such as a gap-matched one."
     ),
 ]
 ReferenceShare = Annotated[
@@ -48,12 +49,17 @@ SubsetEmbedder = Annotated[
 class SubsetSettings(Section):
     """What all subsets declare; a method adds its own keys.
 
-    Three names mean the same for every method that has them: ``test_sets`` (with ``embedder``) is
-    what it selects against, ``keep`` how much it keeps, ``rank`` the margins that it reads.
+    Five names mean the same for every method that has them: ``test_sets`` (with ``embedder``) is
+    what it selects against, ``keep`` how much it keeps, ``rank`` the margins that it reads,
+    ``clusters`` how many of the pool's clusters it chooses, ``shares`` those of styles.
     """
 
     method: str
     reference: ReferenceShare = 1.0
+
+    def paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the key and the path of every file that it reads: each must exist."""
+        yield from ()
 
 
 class SearchedSettings(SubsetSettings):
@@ -71,9 +77,13 @@ class Method:
         settings: Its keys in a study; the default of ``method`` is not needed.
         select: Selects and writes; its keyword arguments are the options of select_subset.py: a
             ``Selection``, and the keys of ``settings``. ``test_sets`` come with ``similarity``, the
-            folder of their margins, and ``keep`` with ``keep_like`` (see ``selection.Size``).
+            folder of their margins, ``clusters`` and ``shares`` with ``assigned`` and ``styles``,
+            the folders of what each sample has, and ``keep`` with ``keep_like`` (see
+            ``selection.Size``).
         pruned: What it prunes, to end "without 10 of 20 pool images (...)"; {test_sets} are named.
             Empty where there is nothing to tell.
+        variant: What sets of its subsets are a curve of their own in figures, by its ``settings``
+            in the summary, such as "{clusters} clusters".
         colour: Of its subsets in figures; gap-matched ones have one each.
         marker: In figures.
     """
@@ -81,6 +91,7 @@ class Method:
     settings: type[SubsetSettings]
     select: Callable[..., None]
     pruned: str = ""
+    variant: str = ""
     colour: str = "#8c8c8c"
     marker: str = "o"
 
@@ -95,7 +106,9 @@ def _check(name: str, method: Method) -> None:
     keys = method.settings.model_fields.keys() - SubsetSettings.model_fields.keys() - {"embedder"}
     arguments = {"size" if key == "keep" else key for key in keys}
     searched = {"similarity"} if "test_sets" in keys else set()
-    require_arguments(method.select, {"selection"} | arguments | searched)
+    clustered = {"assigned"} if "clusters" in keys else set()
+    styled = {"styles"} if "shares" in keys else set()
+    require_arguments(method.select, {"selection"} | arguments | searched | clustered | styled)
 
 
 @cache

@@ -1,14 +1,13 @@
 """Selecting a subset chunk by chunk, whatever its method, and the files of a subset."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from tqdm import tqdm
 
 from gapmatch.data.embedding_files import (
@@ -16,12 +15,14 @@ from gapmatch.data.embedding_files import (
     Float32,
     embedded_chunks,
     open_embeddings,
+    require_rows,
 )
-from gapmatch.deduplicate.duplicate_files import read_not_duplicates, require_rows
-from gapmatch.running.atomic import write_json, write_parquet
+from gapmatch.deduplicate.duplicate_files import read_not_duplicates
+from gapmatch.running.atomic import write_json
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns, read_object
 from gapmatch.search.search_tables import margins_path
+from gapmatch.subset.kept_files import write_kept
 from gapmatch.subset.keys import Keys, lowest_keys, parse_keep, samples_to_keep
 
 METHODS = Path(__file__).parent / "methods"
@@ -94,11 +95,6 @@ class PoolSamples:
             yield Part(files, count, np.flatnonzero(kept).astype(np.int32))
 
 
-def kept_path(folder: Path, chunk: str) -> Path:
-    """Return the path of a chunk's kept samples."""
-    return folder / f"kept_{chunk}.parquet"
-
-
 def largest_over_test_sets(
     part: Part, similarity: Path, test_sets: Sequence[str], column: str
 ) -> tuple[Float32, npt.NDArray[np.int16]]:
@@ -139,34 +135,6 @@ def by_lowest_keys(
         yield part, Choice(part.rows[kept], {reason: int((~kept).sum())})
 
 
-def write_kept(folder: Path, part: Part, rows: Rows) -> None:
-    """Write the kept rows of a chunk, ascending, with shard and key.
-
-    Raises:
-        InputError: The chunk's metadata is missing or not aligned to its embeddings.
-    """
-    metadata = read_columns(part.files.metadata, ["shard", "image_path"])
-    require_rows(part.files.metadata, len(metadata), part.embedded)
-    table = pl.DataFrame({"row": rows}, schema={"row": pl.Int32})
-    names = metadata[rows].select("shard", "image_path")
-    write_parquet(kept_path(folder, part.files.chunk), table.hstack(names))
-
-
-def read_kept(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.int32]:
-    """Return the kept rows of a chunk, ascending.
-
-    Raises:
-        InputError: The file is missing, or names a row that the chunk does not have.
-    """
-    path = kept_path(folder, chunk)
-    kept: npt.NDArray[np.int32] = read_columns(path, ["row"])["row"].to_numpy()
-    if len(kept) and (kept.min() < 0 or kept.max() >= rows):
-        raise InputError(
-            f"{path}: names row {kept.max()} but its chunk has {rows} rows; select again."
-        )
-    return kept
-
-
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """A subset to select: options of select_subset.py that all methods share.
@@ -193,14 +161,22 @@ class Selection:
         """Return the samples to choose from."""
         return PoolSamples(embedded_chunks(self.embeddings, self.chunks), self.duplicates)
 
-    def write(self, method: str, pool: PoolSamples, choices: Choices, **declared: object) -> None:
+    def write(
+        self,
+        method: str,
+        pool: PoolSamples,
+        choices: Choices,
+        settings: Mapping[str, object] | None = None,
+        **told: object,
+    ) -> None:
         """Write the kept rows of every chunk and a summary.
 
         Args:
             method: Name of the method's module.
             pool: What there was to choose from.
             choices: What is kept.
-            declared: Settings of the method that the summary tells.
+            settings: Keys of the method's own that tell its subsets apart in tables and figures.
+            told: What the summary tells beside: test_sets, rank, offset, seed, and what came out.
         """
         kept, pruned_by = 0, Counter[str]()
         if not METHODS.joinpath(f"{method}.py").is_file():
@@ -211,14 +187,15 @@ class Selection:
                     f"{method}: pruned {len(part.rows) - len(choice.rows)} of chunk "
                     f"{part.files.chunk}, but tells the reasons of {choice.pruned_by}"
                 )
-            write_kept(self.out, part, choice.rows)
+            write_kept(self.out, part.files, choice.rows, part.embedded)
             kept += len(choice.rows)
             pruned_by.update(choice.pruned_by)
         summary = {
             "subset": self.subset,
             "method": method,
             "embedder": self.embedder,
-            **{"test_sets": [], "rank": None, "offset": None, "seed": None, **declared},
+            **{"test_sets": [], "rank": None, "offset": None, "seed": None, **told},
+            "settings": dict(settings or {}),
             "embedded": pool.embedded,
             "duplicates": pool.embedded - len(pool),
             "pool": len(pool),
@@ -240,6 +217,11 @@ class Size:
 
     keep: str | None = None
     keep_like: Path | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is one."""
+        return bool(self.keep or self.keep_like)
 
     def samples(self, pool: PoolSamples, subset: str) -> int:
         """Return the number of samples to keep.

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from gapmatch.evaluate import metrics
 from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
+from gapmatch.results.judging import Judged, judge, metrics_of
 from gapmatch.results.shown import Needs, Table
-from gapmatch.results.statistics import drawn_seeds, percentile_interval
+from gapmatch.results.statistics import percentile_interval
 from gapmatch.results.table_files import read_csv, write_table
 from gapmatch.running.errors import InputError
 from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
@@ -126,8 +124,8 @@ def differences(
     for test_set, models in by_test_set(evaluations).items():
         if baseline not in {one.training_set for one in models}:
             raise InputError(f"{baseline}, the baseline, was not evaluated on {test_set}")
-        for metric in _metrics(models[0], test_set in per_class):
-            judged = _judged(models, metric)
+        for metric in metrics_of(models[0], test_set in per_class):
+            judged = judge(models, metric)
             gains = False
             if alone is not None and alone in judged.values:
                 gains = _compared(judged, alone, baseline).high < 0
@@ -159,48 +157,7 @@ def scores_near_chance(accuracy: pl.DataFrame, recalls: pl.DataFrame | None) -> 
     return near
 
 
-def _metrics(model: Evaluation, per_class: bool) -> list[str]:
-    """Return what a test set is judged by: one metric, or recall at 1 in both directions."""
-    if metrics.has_captions(model.images):
-        return [f"{direction}_1" for direction in metrics.DIRECTIONS]
-    return [metrics.headline(model.images, per_class)]
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """All models on one test set, judged by one metric.
-
-    Attributes:
-        test_set: The test set.
-        metric: The metric.
-        n: Images.
-        values: Its values by training set, (seeds,).
-        replicates: By training set, over drawn images and seeds, (replicates,).
-    """
-
-    test_set: str
-    metric: str
-    n: int
-    values: dict[str, NDArray[np.float64]]
-    replicates: dict[str, NDArray[np.float64]]
-
-
-def _judged(models: Sequence[Evaluation], metric: str) -> _Judged:
-    """Judge all models by one metric; the images are drawn once for all of them."""
-    images = [one.images for one in models]
-    values, replicates = metrics.values(metric, images), metrics.replicates(metric, images)
-    names = np.array([one.training_set for one in models])
-    places = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
-    return _Judged(
-        models[0].test_set,
-        metric,
-        len(images[0]),
-        {name: values[place] for name, place in places.items()},
-        {name: drawn_seeds(replicates[:, place], name) for name, place in places.items()},
-    )
-
-
-def _compared(judged: _Judged, name: str, baseline: str, alone: str | None = None) -> Difference:
+def _compared(judged: Judged, name: str, baseline: str, alone: str | None = None) -> Difference:
     """Compare a training set with the baseline; with ``alone``, by what it shares of the gain."""
     means = {one: float(values.mean()) for one, values in judged.values.items()}
     drawn = judged.replicates

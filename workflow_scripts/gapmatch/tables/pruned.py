@@ -14,7 +14,7 @@ from gapmatch.results.shown import Needs, Table
 from gapmatch.results.table_files import write_table
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
-from gapmatch.subset.selection import kept_path
+from gapmatch.subset.kept_files import kept_path
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results

@@ -33,7 +33,7 @@ from gapmatch.similarity.engine import (
     find_neighbours,
 )
 from gapmatch.similarity.engines import EngineSettings
-from gapmatch.subset.selection import kept_path
+from gapmatch.subset.kept_files import kept_path
 from gapmatch.tables.pruned import SENSITIVITY_SCHEMA
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ SCHEMA = {
     "test_sets": pl.String,
     "rank": pl.Int64,
     "offset": pl.Float64,
+    "settings": pl.String,
     "embedder": pl.String,
     "pool": pl.Int64,
     "kept": pl.Int64,
@@ -54,6 +56,7 @@ class TrainingSet:
         kept: Of those, how many are trained on.
         pruned: And how many are not.
         reference: Images of the reference that are trained on.
+        settings: Keys of its method alone.
     """
 
     subset: str
@@ -66,6 +69,7 @@ class TrainingSet:
     kept: int
     pruned: int
     reference: int
+    settings: Mapping[str, Any]
 
     @property
     def size(self) -> int:
@@ -74,11 +78,13 @@ class TrainingSet:
 
     @property
     def series(self) -> str:
-        """The curve it is on in figures: by method and the test sets that steer it."""
-        if not methods()[self.method].sized:
+        """The curve it is on in figures: by method, and what steers it."""
+        method = methods()[self.method]
+        if not method.sized:
             return self.subset
-        steered = f" ({SEPARATOR.join(self.test_sets)})" if self.test_sets else ""
-        return f"{self.method}-pruned{steered}"
+        variant = method.variant.format(**self.settings)
+        steered = ", ".join(filter(None, [*self.test_sets, variant]))
+        return f"{self.method}-pruned" + (f" ({steered})" if steered else "")
 
 
 def subset_table(
@@ -118,6 +124,7 @@ def subset_table(
                 "test_sets": SEPARATOR.join(subset.test_sets),
                 "rank": subset.rank if matched else None,
                 "offset": subset.offset if matched else None,
+                "settings": json.dumps(subset.settings, sort_keys=True),
                 "embedder": subset.embedder,
                 "pool": subset.pool,
                 "kept": subset.kept,
@@ -138,7 +145,8 @@ def training_sets(table: pl.DataFrame) -> list[TrainingSet]:
     rows = []
     for row in table.select(fields).iter_rows(named=True):
         named = tuple(name for name in (row["test_sets"] or "").split(SEPARATOR) if name)
-        rows.append(TrainingSet(**{**row, "test_sets": named}))
+        settings = json.loads(row["settings"])
+        rows.append(TrainingSet(**{**row, "test_sets": named, "settings": settings}))
     return rows
 
 

@@ -11,7 +11,7 @@ from gapmatch.data.chunks import Chunk, read_chunk, require_unchanged
 from gapmatch.data.shard_samples import ShardSample, shard_samples
 from gapmatch.running.atomic import write_json
 from gapmatch.running.errors import InputError, first_line
-from gapmatch.subset.selection import kept_path
+from gapmatch.subset.kept_files import kept_path
 
 
 @dataclass(frozen=True)

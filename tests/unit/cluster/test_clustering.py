@@ -2,7 +2,8 @@ import numpy as np
 import oracle
 import pytest
 
-from gapmatch.deduplicate.clustering import assign_clusters, evenly_spaced, train_centroids
+from gapmatch.cluster.clustering import assign_clusters, train_centroids
+from gapmatch.data.embedding_files import evenly_spaced
 from gapmatch.running.errors import InputError
 from gapmatch.similarity.engines import make_engine
 
@@ -68,5 +69,5 @@ def test_clusters_without_samples_keep_their_centroid():
 
 def test_more_clusters_than_samples_names_the_setting():
     chunks = [oracle.unit_vectors(np.random.default_rng(0), 5, 4)]
-    with pytest.raises(InputError, match=r"deduplicate\.clusters is 6"):
+    with pytest.raises(InputError, match=r"6 clusters are asked for, but k-means has only"):
         train_centroids(chunks, 6, 2, 100, 0, engine_of())

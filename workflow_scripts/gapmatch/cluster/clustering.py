@@ -1,4 +1,4 @@
-"""Spherical k-means on the embeddings of a large dataset: the first step of deduplication."""
+"""Spherical k-means on the embeddings of a large dataset."""
 
 import logging
 import time
@@ -8,9 +8,8 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from gapmatch.data.embedding_files import Float32, Float64, Samples, Stored
+from gapmatch.data.embedding_files import Float32, Float64, Samples, Stored, evenly_spaced
 from gapmatch.running.errors import InputError
-from gapmatch.similarity.candidates import Rows
 from gapmatch.similarity.engine import Engine, find_margins, plain
 from gapmatch.similarity.normalising import normalised
 
@@ -18,12 +17,6 @@ logger = logging.getLogger(__name__)
 
 SUMMED_AT_ONCE = 4096
 """Samples whose float64 vectors are in memory at one time."""
-
-
-def evenly_spaced(total: int, wanted: int) -> Rows:
-    """Return ``min(total, wanted)`` of the numbers 0..total-1, evenly spaced, ascending."""
-    count = min(total, wanted)
-    return np.arange(count, dtype=np.int64) * total // max(count, 1)
 
 
 def train_centroids(
@@ -58,8 +51,8 @@ def train_centroids(
     chosen = evenly_spaced(len(samples), max_training_samples)
     if len(chosen) < clusters:
         raise InputError(
-            f"deduplicate.clusters is {clusters} but k-means has only {len(chosen)} training "
-            f"samples; lower it, or raise deduplicate.max_training_samples."
+            f"{clusters} clusters are asked for, but k-means has only {len(chosen)} training "
+            "samples: lower their number, or raise max_training_samples"
         )
     vectors = samples.take(chosen)
     first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]

@@ -1,0 +1,1 @@
+"""Clusters of the pool, for deduplication and for diversity."""

@@ -1,0 +1,35 @@
+"""Styles of the pool's images."""
+
+from pydantic import Field
+
+from gapmatch.config.datasets import LabelledSource
+from gapmatch.kinds.section import Name, Section
+
+
+class Styles(Section):
+    """A classifier of style on the embeddings, learned from examples: for subsets of a style."""
+
+    examples: LabelledSource | None = Field(
+        None,
+        description="Images whose classes are styles, such as a folder of images per style; null "
+        "takes the pool samples whose json tells their style.",
+    )
+    embedder: Name | None = Field(
+        None, description="Embedder on whose embeddings it is learned; null is that of the search."
+    )
+    threshold: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="A sample has the most probable style if its probability is at least this; "
+        "else it has none. A higher threshold makes styles purer and smaller.",
+    )
+    held_out: float = Field(
+        0.25,
+        gt=0,
+        lt=1,
+        description="Share of the examples that the classifier is tested on and does not see: of "
+        "whole classes, where the examples tell their class beside their style.",
+    )
+    max_examples: int = Field(100_000, ge=10, description="Examples, at most: evenly spaced.")
+    seed: int = Field(0, ge=0, description="Seed of the choice of what is held out.")

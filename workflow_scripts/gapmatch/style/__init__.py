@@ -1,0 +1,1 @@
+"""Styles of the pool's images: learned from examples, assigned to samples."""

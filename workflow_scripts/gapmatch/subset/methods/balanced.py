@@ -1,0 +1,119 @@
+"""So many samples of each concept at most, as MetaCLIP balances a pool by its captions."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from gapmatch.data.embedding_files import require_rows
+from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_columns
+from gapmatch.subset.concepts import Matches, concepts_named, concepts_of, read_concepts
+from gapmatch.subset.groups import Draw, group_sizes
+from gapmatch.subset.method import Method, SubsetSettings
+from gapmatch.subset.selection import Choice, Choices, Part, PoolSamples, Selection
+
+
+class BalancedSubset(SubsetSettings):
+    """So many samples of each concept at most, as MetaCLIP balances a pool by its captions."""
+
+    method: Literal["balanced"] = Field(description="Keep some samples of each concept.")
+    cap: int = Field(
+        ge=1,
+        description="Samples that are drawn of each concept, at most (MetaCLIP: 20,000). One that "
+        "is drawn for any of its concepts is kept.",
+    )
+    words: Path | None = Field(
+        None,
+        description="File with a concept in each line: captions have those that they name as "
+        "whole words. null: the concept of a sample is its class, where the pool tells it.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice.")
+
+    def paths(self) -> Iterator[tuple[str, Path]]:
+        """Yield the list of concepts."""
+        if self.words:
+            yield "words", self.words
+
+
+def metadata_of(part: Part, column: str) -> pl.Series:
+    """Return a column of the metadata of a part's samples.
+
+    Raises:
+        InputError: The chunk's metadata is missing, lacks it, or has another number of rows.
+    """
+    table = read_columns(part.files.metadata, [column])
+    require_rows(part.files.metadata, len(table), part.embedded)
+    return table[column][part.rows]
+
+
+def class_names(pool: PoolSamples) -> list[str]:
+    """Return the classes of a pool's samples, sorted.
+
+    Raises:
+        InputError: No sample tells its class.
+    """
+    found: set[str] = set()
+    for part in pool.parts():
+        found.update(metadata_of(part, "class_name").drop_nulls().to_list())
+    if not found:
+        raise InputError(
+            "no sample of the pool tells its class: give the subset words, a file of concepts"
+        )
+    return sorted(found)
+
+
+def with_concepts(
+    pool: PoolSamples, concepts: Sequence[str], column: str
+) -> Iterator[tuple[Part, Matches]]:
+    """Read which concepts the samples of the pool have, part by part."""
+    match = concepts_named if column == "caption" else concepts_of
+    for part in pool.parts():
+        yield part, match(metadata_of(part, column), concepts)
+
+
+def select(*, selection: Selection, cap: int, words: Path | None = None, seed: int = 0) -> None:
+    """Keep so many samples of each concept at most; what has none is dropped.
+
+    Args:
+        selection: The subset.
+        cap: Samples of each concept that are drawn.
+        words: File of concepts, which captions name; without it the classes of the samples.
+        seed: Seed of the choice.
+    """
+    pool = selection.pool()
+    concepts = read_concepts(words) if words else class_names(pool)
+    column = "caption" if words else "class_name"
+    parts = (found.concept for _, found in with_concepts(pool, concepts, column))
+    sizes = group_sizes(parts, len(concepts))
+    draw = Draw(sizes, np.minimum(sizes, cap), seed)
+
+    def choices() -> Choices:
+        for part, found in with_concepts(pool, concepts, column):
+            kept, named = (np.zeros(len(part.rows), dtype=np.bool_) for _ in range(2))
+            kept[found.sample[draw.take(found.concept)]] = True
+            named[found.sample] = True
+            reasons = {"no_concept": int((~named).sum()), "balanced": int((named & ~kept).sum())}
+            yield part, Choice(part.rows[kept], reasons)
+
+    selection.write(
+        "balanced",
+        pool,
+        choices(),
+        settings={"cap": cap},
+        seed=seed,
+        concepts=int((sizes > 0).sum()),
+        capped=int((sizes > cap).sum()),
+    )
+
+
+METHOD = Method(
+    settings=BalancedSubset,
+    select=select,
+    pruned="those without a concept or beyond the cap of each",
+    colour="#117733",
+    marker="P",
+)
