@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import polars as pl
 from gapmatch.drawing import style
 from gapmatch.results import shown
 from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
+from gapmatch.tables.first_drop import Sweep, read_first_drops, sweeps, swept
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ SWEEPS = {"offset": "offset of the threshold", "rank": "matched rank"}
 
 
 def dose_response(
-    accuracy: pl.DataFrame, subsets: Sequence[TrainingSet], bounds: tuple[str, str]
+    accuracy: pl.DataFrame,
+    subsets: Sequence[TrainingSet],
+    bounds: tuple[str, str],
+    drops: pl.DataFrame,
 ) -> pl.DataFrame:
     """Sweeps among the gap-matched subsets: equal but for the offset, or but for the rank.
 
@@ -33,41 +36,32 @@ def dose_response(
         accuracy: ``accuracy.accuracy_table``.
         subsets: The table of subsets.
         bounds: The subsets that keep the whole pool and nothing of it.
+        drops: ``first_drop.first_drops``.
 
     Returns:
         sweep ("offset" or "rank"), matched (the test sets), fixed (the value of the other),
         dose, training_set, pruned_fraction, test_set (those matched), metric, seeds, n, score,
-        score_low, score_high, spread, whole, none (score of the two bounds).
+        score_low, score_high, spread, whole, none (score of the two bounds), first_drop (whether
+        it is the first certain drop of this sweep on this test set).
     """
     means = over_seeds(accuracy)
-    matched = [one for one in subsets if one.method == "gap_match" and one.reference]
-    parts = [_sweep(sweep, group, means, bounds) for sweep, group in _sweeps(matched)]
-    return pl.concat(parts) if parts else pl.DataFrame()
+    parts = [_sweep(sweep, means, bounds) for sweep in sweeps(subsets)]
+    if not parts:
+        return pl.DataFrame()
+    on = ["sweep", "matched", "fixed", "test_set", "metric", "training_set"]
+    first = drops.select(on).with_columns(first_drop=True)
+    joined = pl.concat(parts).join(first, on=on, how="left", maintain_order="left")
+    return joined.with_columns(pl.col("first_drop").fill_null(value=False))
 
 
-def _sweeps(matched: Sequence[TrainingSet]) -> list[tuple[str, list[TrainingSet]]]:
-    groups: dict[tuple[object, ...], list[TrainingSet]] = {}
-    for one in matched:
-        alike = (one.test_sets, one.embedder, one.reference)
-        groups.setdefault(("offset", *alike, one.rank), []).append(one)
-        groups.setdefault(("rank", *alike, one.offset), []).append(one)
-    return [
-        (str(key[0]), sorted(group, key=attrgetter(str(key[0]))))
-        for key, group in groups.items()
-        if len(group) > 1
-    ]
-
-
-def _sweep(
-    sweep: str, group: Sequence[TrainingSet], means: pl.DataFrame, bounds: tuple[str, str]
-) -> pl.DataFrame:
-    fixed = {"offset": "rank", "rank": "offset"}[sweep]
+def _sweep(sweep: Sweep, means: pl.DataFrame, bounds: tuple[str, str]) -> pl.DataFrame:
+    group = sweep.subsets
     known = pl.DataFrame(
         {
-            "sweep": sweep,
-            "matched": [", ".join(one.test_sets) for one in group],
-            "fixed": [float(getattr(one, fixed)) for one in group],
-            "dose": [float(getattr(one, sweep)) for one in group],
+            "sweep": sweep.sweep,
+            "matched": sweep.matched,
+            "fixed": sweep.fixed,
+            "dose": [sweep.dose(one) for one in group],
             "training_set": [one.subset for one in group],
             "pruned_fraction": [one.pruned / max(one.pool, 1) for one in group],
         }
@@ -144,41 +138,44 @@ def _draw_accuracy(panel: Axes, rows: pl.DataFrame) -> None:
             elinewidth=0.9,
             label=described(str(test_set), points["n"][0], points["metric"][0]),
         )
+        first = points.filter("first_drop")
+        panel.plot(
+            first["dose"], first["score"], "o", color=colour, fillstyle="none", markersize=12
+        )
         for bound, line in (("whole", "--"), ("none", ":")):
             if points[bound][0] is not None:
                 panel.axhline(points[bound][0], color=colour, linestyle=line, linewidth=0.8)
     panel.set_ylabel("accuracy")
 
 
-def plot(*, accuracy: Path, subsets: Path, baseline: str, reference_only: str, out: Path) -> None:
+def plot(
+    *,
+    accuracy: Path,
+    subsets: Path,
+    first_drop: Path,
+    baseline: str,
+    reference_only: str,
+    out: Path,
+) -> None:
     """Plot what is pruned, and accuracy, against the offset and the rank of gap matching.
 
     Args:
         accuracy: CSV of the table of accuracies.
         subsets: CSV of the table of subsets.
+        first_drop: CSV of the table of first certain drops.
         baseline: The subset that keeps the whole pool.
         reference_only: The subset that keeps none of it.
         out: Path of the figure without suffix.
     """
     bounds = (baseline, reference_only)
-    frame = dose_response(read_accuracy(accuracy), read_training_sets(subsets), bounds)
+    drops = read_first_drops(first_drop)
+    frame = dose_response(read_accuracy(accuracy), read_training_sets(subsets), bounds, drops)
     style.save(draw(frame), frame, out)
 
 
-def swept(results: Results) -> bool:
-    """Return whether gap-matched subsets differ in nothing but the offset, or but the rank."""
-    values: dict[tuple[object, ...], set[float]] = {}
-    for name, one in results.gap_matched.items():
-        tests, embedder = results.study.subset_test_sets(name), results.study.subset_embedder(name)
-        alike = (*tests, embedder, one.reference)
-        values.setdefault(("offset", one.rank, *alike), set()).add(one.offset)
-        values.setdefault(("rank", one.offset, *alike), set()).add(one.rank)
-    return any(len(several) > 1 for several in values.values())
-
-
 def needs(results: Results, _: str) -> shown.Needs:
-    """Return the tables of accuracies and of subsets."""
-    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
+    """Return the tables of accuracies, of subsets and of first drops."""
+    tables = {name: results.table(name) for name in ("accuracy", "subsets", "first_drop")}
     figures = results.study.figures
     settings = {"baseline": figures.baseline, "reference_only": figures.reference_only}
     return shown.Needs(list(tables.values()), tables, settings)
@@ -194,7 +191,9 @@ FIGURE = shown.Figure(
         "accuracy on the matched test sets (right; top-1, where no other metric is named) against "
         "the offset on the similarity threshold, or against the matched rank, all else being "
         "equal. An offset below zero prunes more than the paper's matching, one above zero less; a "
-        "higher rank prunes more. Dashed lines are the accuracies with the whole pool, dotted ones "
+        "higher rank prunes more. A ring marks the first certain drop: of the doses with fewest "
+        "pruned images, the first whose difference from the baseline has an interval below zero "
+        "(table first drop). Dashed lines are the accuracies with the whole pool, dotted ones "
         "those of the reference alone. The numbers of test images n are in the table of accuracy. "
         "Bars are 95 % percentile bootstrap intervals over test images; for several seeds, "
         "accuracy and bounds are averaged over seeds."

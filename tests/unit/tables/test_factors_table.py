@@ -1,0 +1,121 @@
+"""Scale or diversity: the table names the factor that a planted truth depends on."""
+
+from itertools import product
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gapmatch.results.evaluations import Evaluation
+from gapmatch.results.statistics import inverse_logit
+from gapmatch.tables import factors
+from gapmatch.tables.factors import effects, factor_table, grid_of, shown
+from gapmatch.tables.subsets import TrainingSet
+
+SIZES, CLUSTERS = (1000, 2000, 4000), (10, 40, 160)
+
+
+def diverse(size: int, clusters: int, **differences: object) -> TrainingSet:
+    alike = {
+        "subset": f"diverse_{size}_{clusters}", "method": "diverse", "test_sets": (), "rank": None,
+        "offset": None, "embedder": "e", "pool": 9000, "kept": size, "pruned": 9000 - size,
+        "reference": 100, "settings": {"clusters": clusters},
+    }  # fmt: skip
+    return TrainingSet(**(alike | differences))
+
+
+GRID = [diverse(size, clusters) for size, clusters in product(SIZES, CLUSTERS)]
+
+
+def evaluations(logit_of, images: int = 2000, seeds: int = 3) -> list[Evaluation]:
+    """Draw what models get right, of the accuracy that size and clusters give, and of a seed."""
+    rng = np.random.default_rng(4)
+    found = []
+    for size, clusters in product(SIZES, CLUSTERS):
+        for seed in range(seeds):
+            chance = inverse_logit(np.array(logit_of(size, clusters) + rng.normal(0, 0.05)))
+            correct = rng.random(images) < chance
+            rows = np.arange(images, dtype=np.int32)
+            frame = pl.DataFrame({"test_row": rows, "label": rows % 4, "correct_top1": correct})
+            found.append(Evaluation(f"diverse_{size}_{clusters}", seed, "sketch", frame))
+    return found
+
+
+def found(logit_of) -> dict[str, dict[str, float]]:
+    grid = grid_of(GRID)
+    assert grid is not None
+    table = factor_table(evaluations(logit_of), grid)
+    assert table["models"].unique().to_list() == [27]
+    return {row["factor"]: row for row in table.iter_rows(named=True)}
+
+
+def test_diversity_alone_is_named():
+    rows = found(lambda size, clusters: 0.3 * np.log2(clusters / 40))
+    assert rows["diversity"]["share_low"] > 0.9
+    assert rows["size"]["share_high"] < 0.1
+    assert rows["diversity"]["slope_low"] < 0.3 < rows["diversity"]["slope_high"]
+    assert rows["size"]["slope_low"] < 0 < rows["size"]["slope_high"]
+
+
+def test_scale_alone_is_named():
+    rows = found(lambda size, clusters: 0.5 * np.log2(size / 2000))
+    assert rows["size"]["share_low"] > 0.9
+    assert rows["diversity"]["share_high"] < 0.1
+    assert rows["size"]["slope_low"] < 0.5 < rows["size"]["slope_high"]
+    assert rows["diversity"]["slope_low"] < 0 < rows["diversity"]["slope_high"]
+
+
+def test_what_does_not_add_up_is_the_rest():
+    rows = found(lambda size, clusters: 0.4 * np.log2(size / 2000) * np.log2(clusters / 40))
+    assert rows["rest"]["share_low"] > 0.9
+    assert rows["rest"]["slope"] is None
+
+
+@given(seed=st.integers(0, 2**32 - 1), sizes=st.integers(2, 4), clusters=st.integers(2, 4))
+def test_shares_are_those_of_least_squares(seed, sizes, clusters):
+    """Of nested linear models with a column for each value of a factor."""
+    y = np.random.default_rng(seed).normal(size=(sizes, clusters))
+    doses = [2**place for place in range(max(sizes, clusters))]
+    result = effects(y[None], doses[:sizes], doses[:clusters])
+    rows, columns = np.indices(y.shape)
+
+    def unexplained(*designs):
+        x = np.hstack([np.ones((y.size, 1)), *designs])
+        fitted = x @ np.linalg.lstsq(x, y.ravel(), rcond=None)[0]
+        return ((y.ravel() - fitted) ** 2).sum()
+
+    by_size = np.eye(sizes)[rows.ravel()]
+    by_clusters = np.eye(clusters)[columns.ravel()]
+    total = unexplained()
+    expected = [
+        total - unexplained(by_size),
+        total - unexplained(by_clusters),
+        unexplained(by_size, by_clusters),
+    ]
+    np.testing.assert_allclose(result.shares[0], np.array(expected) / total, atol=1e-9)
+    x = np.log2(doses[:sizes])
+    assert result.slopes[0, 0] == pytest.approx(np.polyfit(x, y.mean(axis=1), 1)[0], abs=1e-9)
+
+
+def test_subsets_of_a_cell_differ_in_their_seed():
+    more = [diverse(one.kept, one.settings["clusters"], subset=f"{one.subset}_1") for one in GRID]
+    grid = grid_of([*GRID, *more, diverse(1000, 10, subset="alone", reference=0)])
+    assert grid is not None
+    assert grid.cells[1000, 10] == ["diverse_1000_10", "diverse_1000_10_1"]
+    assert grid_of(GRID[1:]) is None, "a cell is empty"
+    assert grid_of(GRID[:3]) is None, "there is one size"
+    assert grid_of([]) is None
+
+
+def test_people_see_shares_and_doublings():
+    grid = grid_of(GRID)
+    assert grid is not None
+    table = shown(factor_table(evaluations(lambda size, _: size / 4000, seeds=1), grid))
+    assert table.columns == [
+        "test set", "size explains", "a doubling of size", "diversity explains",
+        "a doubling of diversity", "rest explains",
+    ]  # fmt: skip
+    assert table["test set"].to_list() == ["sketch (n = 2,000)"]
+    assert factors.TABLE.caption.count("n test images")

@@ -1,0 +1,105 @@
+"""What of the differences within the grid size and diversity explain, for each test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from gapmatch.drawing import style
+from gapmatch.results import shown
+from gapmatch.tables.accuracy import described
+from gapmatch.tables.factors import DIVERSITY, REST, SIZE, TABLE, read_factors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gapmatch.config.results import Results
+
+LOOKS = {
+    SIZE: (style.BLUE, "o", "size"),
+    DIVERSITY: (style.VERMILLION, "D", "diversity (clusters)"),
+    REST: (style.GREY, "s", "the rest: beyond adding up, and noise"),
+}
+ROW = 0.42
+"""Inches of a test set."""
+
+
+@style.styled
+def draw(frame: pl.DataFrame) -> Figure:
+    """Shares of the variance on the left, what a doubling adds on the right; a row per score."""
+    scores = list(frame.select("test_set", "n", "metric").unique(maintain_order=True).iter_rows())
+    if not scores:
+        figure = style.grid(1, 1)[0]
+        return style.say_nothing_to_draw(figure, "no complete grid of diverse subsets")
+    figure = style.canvas(7.2, ROW * len(scores) + 1.1, layout="constrained")
+    shares, slopes = figure.subplots(1, 2, sharey=True)
+    for place, (factor, (colour, marker, label)) in enumerate(LOOKS.items()):
+        rows = frame.filter(factor=factor)
+        at = np.arange(len(scores)) + 0.22 * (place - 1)
+        for panel, column, of_column in ((shares, "share", rows), (slopes, "slope", rows)):
+            if factor == REST and panel is slopes:
+                continue
+            middle, low, high = (
+                of_column[f"{column}{bound}"].to_numpy() for bound in ("", "_low", "_high")
+            )
+            panel.errorbar(
+                middle,
+                at,
+                xerr=np.maximum([middle - low, high - middle], 0),
+                color=colour,
+                marker=marker,
+                markersize=4.5,
+                linestyle="none",
+                elinewidth=0.9,
+                label=label,
+            )
+    _label(shares, slopes, [described(*score) for score in scores])
+    style.legend_below(figure, [shares])
+    return figure
+
+
+def _label(shares: Axes, slopes: Axes, names: list[str]) -> None:
+    shares.set_yticks(range(len(names)), names)
+    shares.set_ylim(len(names) - 0.5, -0.5)
+    shares.set_xlim(0, 1)
+    style.in_percent(shares.xaxis)
+    shares.set_xlabel("share of the variance between cells")
+    slopes.axvline(0, color="#999999", linewidth=1)
+    slopes.set_xlabel("what a doubling adds to the logit")
+
+
+def plot(*, factors: Path, out: Path) -> None:
+    """Plot what size and diversity explain.
+
+    Args:
+        factors: CSV of the table of factors.
+        out: Path of the figure without suffix.
+    """
+    frame = read_factors(factors)
+    style.save(draw(frame), frame, out)
+
+
+def needs(results: Results, _: str) -> shown.Needs:
+    """Return the table of factors."""
+    table = results.table("factors")
+    return shown.Needs([table], {"factors": table})
+
+
+FIGURE = shown.Figure(
+    make=plot,
+    needs=needs,
+    items=TABLE.items,
+    place=74,
+    caption=(
+        "Scale or diversity: what of the variance between the cells of the grid of diverse subsets "
+        "(means over models, on logits) each explains, assuming that the two add up, and what a "
+        "doubling of each adds to the logit of the score. The rest is what they do beyond adding "
+        "up, and noise. Bars are 95 % percentile intervals of a bootstrap over the n test images "
+        "and the models of each cell. Noise makes all shares larger, and none can fall below zero: "
+        "whether a factor matters, tell by its doubling."
+    ),
+)
