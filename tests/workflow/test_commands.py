@@ -109,6 +109,7 @@ STUDIES = {
     "from folders": from_folders,
     "default": of_file("config.yaml"),
     "emoji_full": of_file("studies/emoji_full.yaml"),
+    "emoji_properties": of_file("studies/emoji_properties.yaml"),
 }
 
 

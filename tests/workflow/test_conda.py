@@ -29,6 +29,7 @@ BRIEF = {
     # One epoch leaves all images alike.
     "deduplicate.threshold": 1.0,
     "figures.id_test_set": "sketch",
+    "styles": {"threshold": 0.5},
 }
 SUBSETS = ("baseline", "sketch_pruned")
 ADDED = {
@@ -46,7 +47,8 @@ NOT_RUN = {
     *("slice_urls", "ingest_shards", "ingest_imagenet", "ingest_domainnet"),
     *("ingest_clip_benchmark", "evaluate_retrieval", "import_embeddings"),
     *("figure_dose_response", "figure_transfer_by_size", "figure_transfer_matrix"),
-    *("table_retrieval", "table_retrieval_cost", "figure_retrieval_cost"),
+    *("table_retrieval", "table_retrieval_cost", "figure_retrieval_cost", "table_first_drop"),
+    *("table_factors", "figure_factors", "figure_scale_and_diversity", "figure_mixtures"),
     "inspect_data",  # a target of its own
 }
 

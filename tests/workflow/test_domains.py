@@ -88,6 +88,7 @@ def test_plan(tmp_path: Path) -> None:
         "search_pool": tests * CHUNKS,
         "select_subset": subsets,
         "certify_subset": matched + 1,
+        "measure_subset": subsets,
         "train_clip": subsets,
         "evaluate_zero_shot": subsets * (tests - len(RETRIEVED)),
         "evaluate_retrieval": subsets * len(RETRIEVED),
@@ -106,7 +107,8 @@ JOBS = f"""
     ingest_clip_benchmark/{{crops,voc,flickr}}/00000 ingest_domainnet/drawings/00000
     embed_chunk/trained/{MADE}/00000 search_reference/trained/{MADE}
     search_pool/trained/{MADE}/{POOL} merge_neighbours/trained/{MADE}
-    select_subset/{PRUNED} certify_subset/{{baseline,crops_pruned,flickr_pruned}}
+    select_subset/{PRUNED} measure_subset/{PRUNED} table_diversity
+    certify_subset/{{baseline,crops_pruned,flickr_pruned}}
     train_clip/{PRUNED}/seed0
     evaluate_zero_shot/{ALL}/seed0/{CLASSES} evaluate_retrieval/{ALL}/seed0/flickr
     evaluate_zero_shot/{PRUNED}/seed0/{{val,sketch,crops,voc,drawings}}

@@ -98,6 +98,7 @@ def test_plan(tmp_path: Path) -> None:
         "merge_neighbours": TEST_SETS,
         "select_subset": subsets,
         "certify_subset": gap_matched + 1,
+        "measure_subset": subsets,
         "sample_reference": 3,
         "train_clip": subsets,
         "evaluate_zero_shot": subsets * TEST_SETS,

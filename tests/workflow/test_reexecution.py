@@ -42,10 +42,11 @@ GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
 AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
 NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS}"
 SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
-SHOWN = f"{ACCURACY} {PRUNED} table_subsets figure_profile"
+SHOWN = f"{ACCURACY} {PRUNED} table_subsets table_diversity figure_profile"
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
-    select_subset/{{sketch_pruned,near_sketch}} certify_subset/sketch_pruned
+    select_subset/{{sketch_pruned,near_sketch}} measure_subset/{{sketch_pruned,near_sketch}}
+    certify_subset/sketch_pruned
     train_clip/{{sketch_pruned,near_sketch}}/seed0
     evaluate_zero_shot/{{sketch_pruned,near_sketch}}/seed0/{TESTS}
     {SHOWN} {SIMILARITY}
@@ -56,12 +57,14 @@ MARGINS = f"""
 """
 TRAINED = f"train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY}"
 SELECTED = f"""
-    select_subset/{ALL} certify_subset/{{baseline,sketch_pruned}} {TRAINED} {SHOWN}
+    select_subset/{ALL} measure_subset/{ALL} certify_subset/{{baseline,sketch_pruned}}
+    {TRAINED} {SHOWN}
     {SIMILARITY} {SENSITIVITY} {AUDIT} {GAP}
 """
 EMBEDDED = f"""
     embed_chunk/trained/pool/{CHUNKS} embed_chunk/trained/{{reference,val,sketch}}/00000
-    cluster_embeddings assign_clusters/{CHUNKS} drop_duplicates/0 collect_duplicates
+    cluster_embeddings/deduplication assign_clusters/deduplication/{CHUNKS}
+    drop_duplicates/0 collect_duplicates
     search_reference/trained/{TESTS} table_embedders {MARGINS} {SELECTED}
 """
 NEW_TEST_SET = f"""
@@ -148,15 +151,40 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
             "subsets.far": {"method": "far", "test_sets": "all", "keep": "sketch_pruned"},
             "subsets.random": {"method": "random", "keep": 9},
         },
-        f"""select_subset/{{matched,near,far,random}} certify_subset/matched
+        f"""select_subset/{{matched,near,far,random}} measure_subset/{{matched,near,far,random}}
+            certify_subset/matched
             train_clip/{{matched,near,far,random}}/seed0
             evaluate_zero_shot/{{matched,near,far,random}}/seed0/{TESTS} {SHOWN} {SIMILARITY}""",
     ),
+    "clusters of the pool, and subsets that choose among them": (
+        {
+            "clusters": {"number": 6},
+            "subsets.diverse": {"method": "diverse", "keep": 9, "clusters": 3},
+        },
+        f"""cluster_embeddings/clustering assign_clusters/clustering/{CHUNKS}
+            measure_subset/{ALL} select_subset/diverse measure_subset/diverse
+            train_clip/diverse/seed0 evaluate_zero_shot/diverse/seed0/{TESTS} {SHOWN}""",
+    ),
+    "styles of the pool, and subsets of them": (
+        {
+            "styles": {"threshold": 0.6},
+            "subsets.mixed": {
+                "method": "style",
+                "shares": {"line": 0.5, "colour": 0.5},
+                "keep": 8,
+            },
+            "subsets.balanced": {"method": "balanced", "cap": 2},
+        },
+        f"""learn_styles assign_styles/{CHUNKS} table_styles
+            select_subset/{{mixed,balanced}} measure_subset/{{mixed,balanced}}
+            train_clip/{{mixed,balanced}}/seed0
+            evaluate_zero_shot/{{mixed,balanced}}/seed0/{TESTS} figure_mixtures {SHOWN}""",
+    ),
     "method and size of a subset": (
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
-        f"""select_subset/near_sketch train_clip/near_sketch/seed0
+        f"""select_subset/near_sketch measure_subset/near_sketch train_clip/near_sketch/seed0
             evaluate_zero_shot/near_sketch/seed0/{TESTS} {OF_ALL_MODELS} {TRANSFER}
-            figure_accuracy_by_similarity {PRUNED} table_subsets figure_profile""",
+            figure_accuracy_by_similarity {PRUNED} table_subsets table_diversity figure_profile""",
     ),
     "rank and offset of a subset": (
         {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
