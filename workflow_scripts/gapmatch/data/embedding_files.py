@@ -13,9 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from gapmatch.running.atomic import atomic_path
 from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_columns
 
 Stored: TypeAlias = npt.NDArray[np.floating[Any]]
 """Embeddings as they stand in a file: (rows, dim), float16 or float32, norm close to 1."""
@@ -139,6 +141,22 @@ def require_rows(path: Path, found: int, expected: int) -> None:
             f"{path}: has {found} rows but the embeddings of its chunk have {expected}; "
             "it belongs to other embeddings, make it again."
         )
+
+
+def read_metadata(chunk: EmbeddedChunk, columns: Sequence[str], rows: int) -> pl.DataFrame:
+    """Read columns of a chunk's metadata, row by row as the embeddings.
+
+    Args:
+        chunk: The chunk.
+        columns: Their names.
+        rows: Rows of its embeddings.
+
+    Raises:
+        InputError: The file is missing, lacks a column, or has another number of rows.
+    """
+    table = read_columns(chunk.metadata, columns)
+    require_rows(chunk.metadata, len(table), rows)
+    return table
 
 
 def require_same_dimension(one: Stored, other: Stored) -> None:

@@ -14,12 +14,11 @@ from gapmatch.data.embedding_files import (
     embedded_chunks,
     evenly_spaced,
     open_embeddings,
-    require_rows,
+    read_metadata,
 )
 from gapmatch.running.atomic import write_json, write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.option_types import Positive
-from gapmatch.running.result_files import read_columns
 from gapmatch.style.style_classifier import (
     Names,
     StyleClassifier,
@@ -117,8 +116,7 @@ def read_examples(files: Sequence[EmbeddedChunk], from_pool: bool, most: int) ->
     stored: list[Stored] = []
     for chunk in files:
         vectors = open_embeddings(chunk.embeddings)
-        table = read_columns(chunk.metadata, ["style", "class_name"])
-        require_rows(chunk.metadata, len(table), len(vectors))
+        table = read_metadata(chunk, ["style", "class_name"], len(vectors))
         stored.append(vectors)
         tables.append(table.with_columns(chunk=len(tables)).with_row_index("row"))
     known = pl.concat(tables).filter(pl.col(column).is_not_null())

@@ -1,7 +1,6 @@
 """How diverse the kept samples of a subset are: measures, each from one pass in bounded memory."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -114,25 +113,10 @@ class Vocabulary:
         return float(-(shares * np.log2(shares)).sum())
 
 
-class KeptChunk(NamedTuple):
-    """The kept samples of a chunk.
-
-    Attributes:
-        vectors: Embeddings of the whole chunk.
-        rows: Those that are kept, ascending.
-        captions: Of the kept ones.
-        clusters: Of the kept ones; None where the study has no clusters.
-    """
-
-    vectors: Stored
-    rows: npt.NDArray[np.int32]
-    captions: pl.Series
-    clusters: npt.NDArray[np.int32] | None
-
-    def blocks(self) -> Iterator[torch.Tensor]:
-        """Yield the kept vectors, float32 of length 1, at most ``BLOCK`` at a time."""
-        for start in range(0, len(self.rows), BLOCK):
-            yield normalised(self.vectors[self.rows[start : start + BLOCK]])
+def blocks(stored: Stored, rows: npt.NDArray[np.integer]) -> Iterator[torch.Tensor]:
+    """Yield rows of embeddings, float32 of length 1, at most ``BLOCK`` at a time."""
+    for start in range(0, len(rows), BLOCK):
+        yield normalised(stored[rows[start : start + BLOCK]])
 
 
 def similarity_interval(similarity: Float64) -> tuple[float, float, float]:

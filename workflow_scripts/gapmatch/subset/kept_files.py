@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gapmatch.data.embedding_files import EmbeddedChunk, require_rows
+from gapmatch.data.embedding_files import EmbeddedChunk, read_metadata
 from gapmatch.running.atomic import write_parquet
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
@@ -31,8 +31,7 @@ def write_kept(folder: Path, files: EmbeddedChunk, rows: Rows, embedded: int) ->
     Raises:
         InputError: The chunk's metadata is missing or not aligned to its embeddings.
     """
-    metadata = read_columns(files.metadata, ["shard", "image_path"])
-    require_rows(files.metadata, len(metadata), embedded)
+    metadata = read_metadata(files, ["shard", "image_path"], embedded)
     table = pl.DataFrame({"row": rows}, schema={"row": pl.Int32})
     names = metadata[rows].select("shard", "image_path")
     write_parquet(kept_path(folder, files.chunk), table.hstack(names))

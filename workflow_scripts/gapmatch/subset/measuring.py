@@ -10,23 +10,23 @@ from tqdm import tqdm
 from gapmatch.cluster.cluster_files import number_of_clusters, read_clusters
 from gapmatch.data.embedding_files import (
     EmbeddedChunk,
+    Stored,
     embedded_chunks,
     open_chunks,
     open_embeddings,
-    require_rows,
+    read_metadata,
 )
 from gapmatch.running.atomic import write_json
 from gapmatch.running.option_types import Positive
-from gapmatch.running.result_files import read_columns
 from gapmatch.subset.diversity import (
-    KeptChunk,
     Moments,
     NearestWithin,
     Vocabulary,
+    blocks,
     effective_number,
     similarity_interval,
 )
-from gapmatch.subset.kept_files import read_kept
+from gapmatch.subset.kept_files import Rows, read_kept
 
 SAMPLES = 1000
 """Samples whose nearest others are looked for."""
@@ -56,16 +56,17 @@ def measure_subset(
     torch.set_num_threads(threads)
     files = embedded_chunks(embeddings, chunks)
     dim = open_chunks(files)[0].shape[1]
-    numbers = [len(one.rows) for one in _kept(files, kept)]
-    nearest = _samples_to_compare(files, kept, sum(numbers))
+    number = sum(len(rows) for _, _, rows in _kept_rows(files, kept))
+    nearest = _samples_to_compare(files, kept, number, dim)
     moments, vocabulary, first = Moments(dim), Vocabulary(), 0
     clusters = np.zeros(number_of_clusters(assigned) if assigned else 0, np.int64)
-    bar = tqdm(total=sum(numbers), unit="sample", unit_scale=True, mininterval=5)
-    for one in _kept(files, kept, assigned):
-        vocabulary.add(one.captions)
-        if one.clusters is not None:
-            clusters += np.bincount(one.clusters, minlength=len(clusters))
-        for vectors in one.blocks():
+    bar = tqdm(total=number, unit="sample", unit_scale=True, mininterval=5)
+    for chunk, stored, rows in _kept_rows(files, kept):
+        vocabulary.add(read_metadata(chunk, ["caption"], len(stored))["caption"][rows])
+        if assigned:
+            of_chunk = read_clusters(assigned, chunk.chunk, len(stored))[rows]
+            clusters += np.bincount(of_chunk, minlength=len(clusters))
+        for vectors in blocks(stored, rows):
             moments.add(vectors)
             nearest.add(first, vectors)
             first += len(vectors)
@@ -74,29 +75,26 @@ def measure_subset(
     write_json(out, {"subset": subset, **_measures(moments, nearest, vocabulary, clusters)})
 
 
-def _kept(
-    files: list[EmbeddedChunk], kept: Path, assigned: Path | None = None
-) -> Iterator[KeptChunk]:
-    """Read what a subset keeps, chunk by chunk."""
+def _kept_rows(
+    files: list[EmbeddedChunk], kept: Path
+) -> Iterator[tuple[EmbeddedChunk, Stored, Rows]]:
+    """Yield each chunk with its embeddings and the rows that the subset keeps."""
     for chunk in files:
-        vectors = open_embeddings(chunk.embeddings)
-        rows = read_kept(kept, chunk.chunk, len(vectors))
-        table = read_columns(chunk.metadata, ["caption"])
-        require_rows(chunk.metadata, len(table), len(vectors))
-        clusters = read_clusters(assigned, chunk.chunk, len(vectors))[rows] if assigned else None
-        yield KeptChunk(vectors, rows, table["caption"][rows], clusters)
+        stored = open_embeddings(chunk.embeddings)
+        yield chunk, stored, read_kept(kept, chunk.chunk, len(stored))
 
 
-def _samples_to_compare(files: list[EmbeddedChunk], kept: Path, number: int) -> NearestWithin:
+def _samples_to_compare(
+    files: list[EmbeddedChunk], kept: Path, number: int, dim: int
+) -> NearestWithin:
     """Choose samples at random among the kept ones; the choice depends on their number alone."""
     chosen = np.sort(np.random.default_rng(0).permutation(number)[:SAMPLES])
-    found, first = [], 0
-    for one in _kept(files, kept):
-        inside = chosen[(chosen >= first) & (chosen < first + len(one.rows))] - first
-        found += [*KeptChunk(one.vectors, one.rows[inside], one.captions, None).blocks()]
-        first += len(one.rows)
-    dim = open_embeddings(files[0].embeddings).shape[1]
-    return NearestWithin(chosen, torch.cat([torch.zeros(0, dim), *found]))
+    found, first = [torch.zeros(0, dim)], 0
+    for _, stored, rows in _kept_rows(files, kept):
+        inside = chosen[(chosen >= first) & (chosen < first + len(rows))] - first
+        found += blocks(stored, rows[inside])
+        first += len(rows)
+    return NearestWithin(chosen, torch.cat(found))
 
 
 def _measures(

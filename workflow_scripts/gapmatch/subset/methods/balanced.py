@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from gapmatch.data.embedding_files import require_rows
+from gapmatch.data.embedding_files import read_metadata
 from gapmatch.running.errors import InputError
-from gapmatch.running.result_files import read_columns
 from gapmatch.subset.concepts import Matches, concepts_named, concepts_of, read_concepts
 from gapmatch.subset.groups import Draw, group_sizes
 from gapmatch.subset.method import Method, SubsetSettings
@@ -39,15 +38,9 @@ class BalancedSubset(SubsetSettings):
             yield "words", self.words
 
 
-def metadata_of(part: Part, column: str) -> pl.Series:
-    """Return a column of the metadata of a part's samples.
-
-    Raises:
-        InputError: The chunk's metadata is missing, lacks it, or has another number of rows.
-    """
-    table = read_columns(part.files.metadata, [column])
-    require_rows(part.files.metadata, len(table), part.embedded)
-    return table[column][part.rows]
+def told(part: Part, column: str) -> pl.Series:
+    """Return what the metadata tell of a part's samples."""
+    return read_metadata(part.files, [column], part.embedded)[column][part.rows]
 
 
 def class_names(pool: PoolSamples) -> list[str]:
@@ -58,7 +51,7 @@ def class_names(pool: PoolSamples) -> list[str]:
     """
     found: set[str] = set()
     for part in pool.parts():
-        found.update(metadata_of(part, "class_name").drop_nulls().to_list())
+        found.update(told(part, "class_name").drop_nulls().to_list())
     if not found:
         raise InputError(
             "no sample of the pool tells its class: give the subset words, a file of concepts"
@@ -72,7 +65,7 @@ def with_concepts(
     """Read which concepts the samples of the pool have, part by part."""
     match = concepts_named if column == "caption" else concepts_of
     for part in pool.parts():
-        yield part, match(metadata_of(part, column), concepts)
+        yield part, match(told(part, column), concepts)
 
 
 def select(*, selection: Selection, cap: int, words: Path | None = None, seed: int = 0) -> None:
