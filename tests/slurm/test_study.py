@@ -43,6 +43,7 @@ TARGETS = [
     *(f"{RESULTS}/tables/accuracy.csv", f"{RESULTS}/figures/sensitivity_{TEST_SET}.png"),
     f"{RESULTS}/subsets/baseline/certificate.json",
     f"{RESULTS}/similarity/trained/{TEST_SET}/pool_neighbours.parquet",
+    *(f"{RESULTS}/subsets/{subset}/diversity.json" for subset in SUBSETS),
 ]
 MADE_AFTERWARDS = re.compile(r"^(table_\w+|figure_\w+|write_report|all|total) +\d+$")
 CHECKPOINT = RESULTS + "/state/train_clip/{subset}/seed0/run/checkpoints/epoch_latest.pt"
