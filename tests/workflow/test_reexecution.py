@@ -42,7 +42,10 @@ GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
 AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
 NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS}"
 SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
-SHOWN = f"{ACCURACY} {PRUNED} table_subsets table_diversity figure_profile"
+OF_SUBSETS = f"{PRUNED} table_subsets table_diversity figure_profile"
+SHOWN = f"{ACCURACY} {OF_SUBSETS}"
+# Where a subset that is neither pruned for a test set nor the whole pool is shown.
+ELSE_SHOWN = f"{OF_ALL_MODELS} {TRANSFER} figure_accuracy_by_similarity {OF_SUBSETS}"
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
     select_subset/{{sketch_pruned,near_sketch}} measure_subset/{{sketch_pruned,near_sketch}}
@@ -163,7 +166,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         },
         f"""cluster_embeddings/clustering assign_clusters/clustering/{CHUNKS}
             measure_subset/{ALL} select_subset/diverse measure_subset/diverse
-            train_clip/diverse/seed0 evaluate_zero_shot/diverse/seed0/{TESTS} {SHOWN}""",
+            train_clip/diverse/seed0 evaluate_zero_shot/diverse/seed0/{TESTS} {ELSE_SHOWN}""",
     ),
     "styles of the pool, and subsets of them": (
         {
@@ -178,13 +181,12 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         f"""learn_styles assign_styles/{CHUNKS} table_styles
             select_subset/{{mixed,balanced}} measure_subset/{{mixed,balanced}}
             train_clip/{{mixed,balanced}}/seed0
-            evaluate_zero_shot/{{mixed,balanced}}/seed0/{TESTS} figure_mixtures {SHOWN}""",
+            evaluate_zero_shot/{{mixed,balanced}}/seed0/{TESTS} figure_mixtures {ELSE_SHOWN}""",
     ),
     "method and size of a subset": (
         {"subsets.near_sketch.method": "far", "subsets.near_sketch.keep": 0.5},
         f"""select_subset/near_sketch measure_subset/near_sketch train_clip/near_sketch/seed0
-            evaluate_zero_shot/near_sketch/seed0/{TESTS} {OF_ALL_MODELS} {TRANSFER}
-            figure_accuracy_by_similarity {PRUNED} table_subsets table_diversity figure_profile""",
+            evaluate_zero_shot/near_sketch/seed0/{TESTS} {ELSE_SHOWN}""",
     ),
     "rank and offset of a subset": (
         {"subsets.sketch_pruned.rank": 3, "subsets.sketch_pruned.offset": 0.01},
@@ -368,7 +370,8 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
         f"evaluate_zero_shot/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED}"
-        f" table_subsets {NEIGHBOURS} table_similarity_pruned figure_similarity_pruned"
+        f" table_subsets table_diversity {NEIGHBOURS}"
+        " table_similarity_pruned figure_similarity_pruned"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -376,7 +379,7 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     assert set(after) == set(before), "results of removed subsets stay, and nothing is added"
     assert {path for path in after if after[path] != before[path]} == spelled_out(
         f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
-            tables/{{accuracy,differences,subsets,pruned,table1}}.{{csv,md,tex,json}}
+            tables/{{accuracy,differences,subsets,diversity,pruned,table1}}.{{csv,md,tex,json}}
             tables/{{similarity_pruned,accuracy_by_similarity}}.csv
             tables/neighbours_{TESTS}.parquet
             figures/similarity_pruned.{{png,pdf,csv}}

@@ -78,4 +78,6 @@ def test_grids_mixtures_and_first_drops_are_shown(folder: Path) -> None:
     mixed = pl.read_csv(folder / RESULTS / "figures/mixtures.csv")
     assert mixed.filter(test_set="val")["share"].to_list() == [0.5, 1.0]
     report = (folder / RESULTS / "report.html").read_text(encoding="utf-8")
-    assert "those of other clusters, and of these at random" in report
+    for shown in ("table-diversity", "table-styles", "figure-factors", "figure-mixtures"):
+        assert f'id="{shown}"' in report
+    assert "other_clusters: " in report, "why a sample was pruned stands in the counts"

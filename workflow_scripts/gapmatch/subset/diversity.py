@@ -108,7 +108,8 @@ class Vocabulary:
 
     def entropy(self) -> float:
         """Return the entropy of the words' shares, in bits; 0 where there is no word."""
-        counts = self._counts["count"].to_numpy().astype(np.float64)
+        # Sorted, as group_by orders them anew in each run: the last digit would differ.
+        counts = np.sort(self._counts["count"].to_numpy()).astype(np.float64)
         shares = counts / max(counts.sum(), 1)
         return float(-(shares * np.log2(shares)).sum())
 
