@@ -5,6 +5,7 @@ select_subset.py is run on them as the workflow runs it. Memory is the peak of i
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -103,6 +104,7 @@ def main() -> None:
             else:
                 link_chunk(folder, chunk, chunks[number % args.distinct], test_sets)
         np.save(folder / "clustering/centroids.npy", np.ones((CLUSTERS, 1), np.float32))
+        (folder / "styles/learned.json").write_text(json.dumps({"styles": sorted(STYLES)}))
         words = folder / "words.txt"
         words.write_text("".join(f"w{number}\n" for number in range(CONCEPTS)))
         clustered = ["--assigned", str(folder / "clustering/clusters"), "--clusters"]

@@ -36,7 +36,7 @@ def selection_clusters(wildcards):
 def selection_styles(wildcards):
     """Return the styles that a subset's shares are of; nothing for most."""
     mixes = hasattr(STUDY.subsets[wildcards.subset], "shares")
-    return FILES.all_styles() if mixes else []
+    return [*FILES.all_styles(), FILES.learned_styles] if mixes else []
 
 
 def of_subset(function, *arguments):

@@ -78,6 +78,25 @@ def test_every_key_has_a_description() -> None:
 
 
 @pytest.mark.parametrize(
+    ("subset", "said"),
+    [
+        (
+            {"method": "diverse", "clusters": 4, "keep": 0.5},
+            "subsets.some.clusters: add a section clusters to the study",
+        ),
+        (
+            {"method": "style", "shares": {"line": 1.0}},
+            "subsets.some.shares: add a section styles to the study",
+        ),
+    ],
+)
+def test_subsets_of_clusters_and_styles_need_a_section(
+    values: dict[str, Any], subset: dict[str, Any], said: str
+) -> None:
+    assert problems(put(values, "subsets.some", subset)) == [said]
+
+
+@pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
         ("serch", {}, "did you mean search?"),
@@ -109,24 +128,17 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
         ("subsets.near_sketch.keep", 1.0, "subsets.near_sketch.keep", "1.0", "fraction between"),
         (
             "subsets.some",
-            {"method": "diverse", "clusters": 4, "keep": 0.5},
-            "subsets.some.clusters",
-            "4",
-            "a section clusters in the study",
-        ),
-        (
-            "subsets.some",
-            {"method": "style", "shares": {"line": 1.0}},
-            "subsets.some.shares",
-            "{'line': 1.0}",
-            "a section styles in the study",
-        ),
-        (
-            "subsets.some",
             {"method": "style", "shares": {"line": 0.5}},
             "subsets.some.shares",
             "{'line': 0.5}",
-            "a share of each style, together 1",
+            "shares that are not negative and add up to 1",
+        ),
+        (
+            "subsets.some",
+            {"method": "style", "shares": {"line": float("nan")}},
+            "subsets.some.shares",
+            "{'line': nan}",
+            "shares that are not negative and add up to 1",
         ),
         ("clusters", {"embedder": "none"}, "clusters.embedder", "'none'", "one of embedders: tr"),
         ("styles", {"embedder": "none"}, "styles.embedder", "'none'", "one of embedders: tr"),
@@ -136,7 +148,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "baseline",
             "subsets.near_sketch.keep",
             "'baseline'",
-            "has no keep: sketch_pruned",
+            "of which the study has sketch_pruned",
         ),
         ("search.ranks", [1, 1], "search.ranks", "[1, 1]", "each number once"),
         ("training.seeds", [0, 2, 0], "training.seeds", "[0, 2, 0]", "each number once"),

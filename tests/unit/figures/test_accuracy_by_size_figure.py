@@ -1,5 +1,7 @@
 """Accuracy by size: sizes and series."""
 
+from dataclasses import replace
+
 import polars as pl
 from made_results import TESTS
 
@@ -30,6 +32,28 @@ def test_sizes_are_kept_samples_and_the_reference(
         "val": 1, "sketch": 3, "rendition": 1,
     }  # fmt: skip
     assert {max(curve.get_xdata()) for curve in curves["sketch"]} == {sizes["baseline"]}
+
+
+def test_other_curves_do_not_end_in_the_pool_and_mixtures_have_none(
+    accuracy: pl.DataFrame, sets: list[TrainingSet]
+) -> None:
+    template = next(one for one in sets if one.subset == "random_50")
+    added = [
+        replace(template, subset=f"d{kept}", method="diverse", kept=kept, settings={"clusters": 4})
+        for kept in (100, 200)
+    ] + [
+        replace(template, subset=f"m{share}", method="style", settings={"shares": {"line": share}})
+        for share in (0.2, 0.8)
+    ]
+    of_random = accuracy.filter(training_set="random_50")
+    more = [of_random.with_columns(training_set=pl.lit(one.subset)) for one in added]
+    frame = accuracy_by_size.accuracy_by_size(pl.concat([accuracy, *more]), [*sets, *added], True)
+    assert {"diverse (4 clusters)", "style"} <= set(frame["series"])
+    figure = accuracy_by_size.draw(frame, style.palette([*sets, *added]))
+    panel = next(one for one in figure.axes if one.get_title().startswith("val"))
+    lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
+    assert sorted(max(line.get_xdata()) for line in lines)[0] == 200 + template.reference
+    assert len(lines) == 2, "random and diverse; the styles of one size are points"
 
 
 def test_steered_sets_are_shown_once_on_each_test_set(

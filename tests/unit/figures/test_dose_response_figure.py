@@ -1,5 +1,7 @@
 """Dose and response: the sweeps that a study holds."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from drawn import texts
@@ -58,6 +60,10 @@ def test_the_first_certain_drop_is_that_with_fewest_pruned() -> None:
     assert none.filter(sweep="offset")["training_set"].to_list() == [None]
     assert shown(none)["first certain drop at"].to_list() == ["none", "none"]
     assert shown(first_drops([], [])).is_empty()
+    chance = [replace(row, at_chance=True) for row in rows if row.training_set != "more"]
+    assert first_drops(chance, sets).filter(sweep="offset")["training_set"].to_list() == [None]
+    twice = [swept(), swept(subset="again")]
+    assert first_drops(rows, twice).is_empty(), "equal doses are no sweep"
 
 
 def test_dose_and_response_groups_what_differs_in_one_dose() -> None:

@@ -12,7 +12,7 @@ import assign_styles
 import learn_styles
 from gapmatch.data.embedding_files import embedding_path, metadata_path
 from gapmatch.running.errors import InputError
-from gapmatch.style.style_classifier import read_classifier
+from gapmatch.style.style_classifier import hold_out, read_classifier
 from gapmatch.subset.methods.style import StyleSubset, divided
 
 
@@ -123,6 +123,7 @@ def test_shares_are_exact_and_do_not_depend_on_chunks(make_study, shares, keep):
         (10, {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, {"a": 4, "b": 3, "c": 3}),
         (10, {"b": 0.29, "a": 0.71}, {"a": 7, "b": 3}),
         (10, {"a": 0.1, "b": 0.2, "c": 0.7}, {"a": 1, "b": 2, "c": 7}),
+        (10**7, dict.fromkeys("abc", 0.3333336), {"a": 3333334, "b": 3333333, "c": 3333333}),
     ],
 )
 def test_a_number_is_divided_without_a_rest(number, shares, parts):
@@ -146,13 +147,51 @@ def test_shares_that_cannot_be_kept_are_refused(keys):
 def test_what_the_pool_does_not_hold_is_refused(make_study):
     study = make_study()
     styled(study)
-    asked = ("--styles", study.root / "styles", "--shares", "photo", 0.5, "sculpture", 0.5)
-    with pytest.raises(InputError, match="for 10 samples of the style sculpture, but the pool has"):
-        study.select("some", "style", *asked, "--keep", 20, duplicates=False)
+    shares = ("--styles", study.root / "styles", "--shares")
+    with pytest.raises(InputError, match="no style is called sculpture: expected one of drawing,"):
+        study.select("some", "style", *shares, "sculpture", 1, duplicates=False)
+    asked = (*shares, "photo", 0.5, "drawing", 0.5)
+    with pytest.raises(InputError, match=r"needs 30 samples of the style \w+, but only \d+ of"):
+        study.select("some", "style", *asked, "--keep", 60, duplicates=False)
+    styled(study, threshold=0.9999)
+    with pytest.raises(InputError, match="needs 1 samples of the style photo, but only 0 of"):
+        study.select("some", "style", *shares, "photo", 1, duplicates=False)
+
+
+@pytest.mark.parametrize("contents", [b"", b"PK\x03\x04 cut", np.zeros(3)], ids=str)
+def test_a_classifier_that_is_none_is_refused(tmp_path, contents):
+    path = tmp_path / "classifier.npz"
+    if isinstance(contents, bytes):
+        path.write_bytes(contents)
+    else:
+        with path.open("wb") as file:
+            np.save(file, contents)
+    with pytest.raises(InputError, match=r"classifier\.npz: not a style classifier \("):
+        read_classifier(path)
+
+
+def test_a_classifier_of_other_embeddings_is_refused(make_study):
+    study = make_study()
+    styled(study)
+    np.save(study.root / "other.npy", np.ones((3, 2), np.float16))
+    with pytest.raises(InputError, match=r"of 6 dimensions, and .*other\.npy has 2"):
+        study.run(
+            assign_styles,
+            *("--img-emb", study.root / "other.npy", "--threshold", 0),
+            *("--classifier", study.root / "styles/classifier.npz"),
+            *("--out", study.root / "styles/other.parquet"),
+        )
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.01, 1), (0.5, 2), (0.99, 4)])
+def test_something_is_held_out_and_something_is_not(share, number):
+    groups = ["a", "b", "c", "a", "d", "e"]
+    held = {group for group, out in zip(groups, hold_out(groups, share, 0), strict=True) if out}
+    assert len(held) == number
 
 
 def test_a_pool_that_tells_no_style_needs_examples(make_study):
-    with pytest.raises(InputError, match=r"no sample of the pool tells its style: give"):
+    with pytest.raises(InputError, match=r"no sample of the pool has a style: set"):
         styled(make_study(), known=0)
-    with pytest.raises(InputError, match=r"the examples are of .* alone: expected two styles"):
+    with pytest.raises(InputError, match=r"the examples to train on are of one style \("):
         styled(make_study(), known=1)

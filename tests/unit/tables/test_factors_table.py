@@ -1,5 +1,6 @@
 """Scale or diversity: the table names the factor that a planted truth depends on."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from gapmatch.results.evaluations import Evaluation
 from gapmatch.results.statistics import inverse_logit
@@ -109,13 +111,62 @@ def test_subsets_of_a_cell_differ_in_their_seed():
     assert grid_of([]) is None
 
 
+def test_a_grid_has_one_share_of_the_reference():
+    halved = diverse(1000, 10, subset="half", reference=50)
+    grid = grid_of([*GRID, halved])
+    assert grid is not None
+    assert grid.cells[1000, 10] == ["diverse_1000_10"]
+    alike = factor_table(evaluations(lambda size, _: size / 4000, seeds=1), grid)
+    more = evaluations(lambda size, _: size / 4000, seeds=1)
+    more.append(replace(more[0], training_set="half"))
+    assert factor_table(more, grid).equals(alike), "other models change nothing"
+
+
+def test_slopes_hold_the_truth_whatever_the_seeds():
+    """Without any effect an interval leaves out zero in about one of 20 grids."""
+    rng = np.random.default_rng(3)
+    sizes, clusters, grids = list(SIZES), list(CLUSTERS), 4000
+    logits = rng.normal(0, 0.2, (grids, 3, 3))
+    quantile = stats.t.ppf(0.975, factors.degrees_of_freedom(sizes, clusters))
+    slopes = effects(logits, sizes, clusters).slopes
+    errors = np.array([factors.slope_errors(one, sizes, clusters) for one in logits])
+    left_out = (abs(slopes) > quantile * errors).mean(axis=0)
+    np.testing.assert_allclose(left_out, 0.05, atol=0.012)
+
+
+def test_slope_errors_are_those_of_least_squares():
+    y = np.random.default_rng(5).normal(size=(3, 4))
+    sizes, clusters = [100, 300, 1000], [5, 10, 40, 50]
+    rows, columns = np.indices(y.shape)
+    x = np.column_stack(
+        [np.ones(y.size), np.log2(sizes)[rows.ravel()], np.log2(clusters)[columns.ravel()]]
+    )
+    fitted = np.linalg.lstsq(x, y.ravel(), rcond=None)[0]
+    variance = ((y.ravel() - x @ fitted) ** 2).sum() / (y.size - 3)
+    expected = np.sqrt(np.diag(variance * np.linalg.inv(x.T @ x)))[1:]
+    np.testing.assert_allclose(factors.slope_errors(y, sizes, clusters), expected)
+
+
+def test_equal_cells_leave_nothing_to_explain():
+    grid = grid_of(GRID)
+    assert grid is not None
+    alike = [
+        replace(one, images=evaluations(lambda *_: 0, seeds=1)[0].images)
+        for one in evaluations(lambda *_: 0, seeds=1)
+    ]
+    table = factor_table(alike, grid)
+    assert table["share"].null_count() == table["share_low"].null_count() == 3
+    assert table["slope"].to_list() == [pytest.approx(0)] * 2 + [None]
+    assert "nothing to explain" in shown(table)["rest explains"].to_list()
+
+
 def test_people_see_shares_and_doublings():
     grid = grid_of(GRID)
     assert grid is not None
     table = shown(factor_table(evaluations(lambda size, _: size / 4000, seeds=1), grid))
     assert table.columns == [
-        "test set", "size explains", "a doubling of size", "diversity explains",
-        "a doubling of diversity", "rest explains",
+        "test set", "size explains", "doubling size", "diversity explains",
+        "doubling diversity", "rest explains",
     ]  # fmt: skip
     assert table["test set"].to_list() == ["sketch (n = 2,000)"]
     assert factors.TABLE.caption.count("n test images")

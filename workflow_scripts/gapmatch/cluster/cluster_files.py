@@ -9,6 +9,7 @@ import polars as pl
 
 from gapmatch.data.embedding_files import open_embeddings, require_rows
 from gapmatch.running.atomic import write_parquet
+from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
 
 
@@ -23,16 +24,27 @@ def write_clusters(path: Path, clusters: npt.NDArray[np.int32]) -> None:
     write_parquet(path, pl.DataFrame({"row": rows, "cluster": clusters}))
 
 
-def read_clusters(folder: Path, chunk: str, rows: int) -> npt.NDArray[np.int32]:
+def read_clusters(folder: Path, chunk: str, rows: int, clusters: int) -> npt.NDArray[np.int32]:
     """Return the cluster of every row of a chunk, (rows,).
 
+    Args:
+        folder: Folder of clusters_<chunk>.parquet.
+        chunk: Chunk id.
+        rows: Rows of its embeddings.
+        clusters: Number of all clusters.
+
     Raises:
-        InputError: The file is missing or has another number of rows.
+        InputError: The file is missing, has another number of rows, or is of other clusters.
     """
     path = clusters_path(folder, chunk)
-    clusters: npt.NDArray[np.int32] = read_columns(path, ["cluster"])["cluster"].to_numpy()
-    require_rows(path, len(clusters), rows)
-    return clusters
+    found = read_columns(path, ["cluster"])["cluster"]
+    require_rows(path, len(found), rows)
+    if not found.dtype.is_integer() or not found.is_between(0, clusters - 1).fill_null(False).all():
+        raise InputError(
+            f"{path}: not each row has one of {clusters} clusters; it belongs to another "
+            "clustering, make it again"
+        )
+    return np.asarray(found.to_numpy(), np.int32)
 
 
 def number_of_clusters(folder: Path) -> int:
@@ -63,9 +75,9 @@ def read_part(
         InputError: A file is missing or has another number of rows.
     """
     samples, found = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
-    start = 0
+    start, number = 0, number_of_clusters(folder)
     for chunk, count in zip(chunks, rows, strict=True):
-        cluster = read_clusters(folder, chunk, count)
+        cluster = read_clusters(folder, chunk, count, number)
         wanted = np.flatnonzero((cluster >= clusters.start) & (cluster < clusters.stop))
         samples.append(wanted + start)
         found.append(cluster[wanted])

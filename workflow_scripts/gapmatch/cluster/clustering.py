@@ -51,8 +51,9 @@ def train_centroids(
     chosen = evenly_spaced(len(samples), max_training_samples)
     if len(chosen) < clusters:
         raise InputError(
-            f"{clusters} clusters are asked for, but k-means has only {len(chosen)} training "
-            "samples: lower their number, or raise max_training_samples"
+            f"k-means needs as many training samples as clusters at least: got {len(chosen)} "
+            f"samples for {clusters} clusters. Lower clusters.number (of deduplication: "
+            "deduplicate.clusters), or raise max_training_samples of that section"
         )
     vectors = samples.take(chosen)
     first = np.random.default_rng(seed).permutation(len(vectors))[:clusters]

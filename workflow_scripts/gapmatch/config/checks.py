@@ -191,8 +191,7 @@ def _subset_problems(study: Study, name: str) -> list[str]:
     if clusters := getattr(subset, "clusters", None):
         problems += _cluster_problems(study, f"{key}.clusters", clusters)
     if hasattr(subset, "shares") and study.styles is None:
-        expected = "a section styles in the study, to tell them apart"
-        problems.append(_problem(f"{key}.shares", subset.shares, expected))
+        problems.append(f"{key}.shares: add a section styles to the study")
     if keep := getattr(subset, "keep", None):
         problems += _keep_problems(study, f"{key}.keep", keep)
     return problems
@@ -200,7 +199,7 @@ def _subset_problems(study: Study, name: str) -> list[str]:
 
 def _cluster_problems(study: Study, key: str, clusters: int) -> list[str]:
     if study.clusters is None:
-        return [_problem(key, clusters, "a section clusters in the study, to choose some of them")]
+        return [f"{key}: add a section clusters to the study"]
     if clusters > study.clusters.number:
         return [_problem(key, clusters, f"at most clusters.number, {study.clusters.number}")]
     return []
@@ -215,7 +214,10 @@ def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]
             if not (hasattr(subset, "keep") or isinstance(subset, AllSubset | NoneSubset))
         ]
         if keep not in sized:
-            expected = f"a fraction, a number, or a subset that has no keep: {_listed(sized)}"
+            expected = (
+                "a fraction, a number of samples, or a subset whose method gives it a size "
+                f"(gap_match, balanced), of which the study has {_listed(sized) or 'none'}"
+            )
             return [_problem(key, keep, expected)]
     elif isinstance(keep, int):
         largest = study.pool.source.most_samples(study)

@@ -8,15 +8,15 @@ from gapmatch.kinds.section import Name, Section
 
 
 class Clusters(Section):
-    """Clusters of the pool (k-means): what subsets of method diverse choose among."""
+    """Clusters of the pool (k-means): subsets of method diverse draw from them."""
 
     embedder: Name | None = Field(
         None, description="Embedder whose embeddings are clustered; null is that of the search."
     )
-    number: int = Field(1000, ge=1, description="Clusters of the k-means.")
+    number: int = Field(1000, ge=1, description="Number of clusters.")
     iterations: int = Field(20, ge=1, description="Iterations of the k-means.")
     max_training_samples: int = Field(
-        12_800_000, ge=1, description="Samples that the k-means is trained on, at most."
+        12_800_000, ge=1, description="Most samples that the k-means is trained on; evenly spaced."
     )
     seed: int = Field(0, ge=0, description="Seed of the k-means.")
 

@@ -55,7 +55,7 @@ def load_study(values: dict[str, Any], files: Sequence[Path | str]) -> Study:
             lines.append(f"  and {len(missing) - SHOWN} more")
         raise InputError(f"{name} names paths that are missing:\n" + "\n".join(lines))
     faults = [
-        f"  {key}.source.{part}: {message}"
+        f"  {key}.{part}: {message}"
         for key, source in _sources(study).items()
         for part, message in source.faults()
     ]
@@ -73,16 +73,17 @@ def missing_paths(study: Study) -> Iterator[tuple[str, Path]]:
 
 def _sources(study: Study) -> dict[str, SourceSettings]:
     """Return the sources of a study by their keys."""
-    sources = {"pool": study.pool.source, "reference": study.reference.source}
+    sources = {"pool.source": study.pool.source, "reference.source": study.reference.source}
     if study.styles and study.styles.examples:
         sources["styles.examples"] = study.styles.examples
-    return sources | {f"test_sets.{name}": test.source for name, test in study.test_sets.items()}
+    tests = {f"test_sets.{name}.source": test.source for name, test in study.test_sets.items()}
+    return sources | tests
 
 
 def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
     for name, source in _sources(study).items():
         for key, path in source.paths():
-            yield f"{name}.source.{key}", path
+            yield f"{name}.{key}", path
     if study.figures.published:
         yield "figures.published", study.figures.published
     models = {"training.model": study.training.model}

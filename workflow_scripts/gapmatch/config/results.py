@@ -150,7 +150,7 @@ class Results:
 
     @property
     def learned_styles(self) -> str:
-        """What the classifier of styles learned, and how it does on unseen examples."""
+        """How the style classifier does on held-out examples."""
         return f"{self.root}/styles/learned.json"
 
     def styles(self, chunk: str) -> str:

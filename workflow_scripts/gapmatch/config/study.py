@@ -65,10 +65,10 @@ class Study(Section):
     )
     search: Search = Field(Search(), description="The similarity search.")
     clusters: Clusters | None = Field(
-        None, description="Clusters of the pool; null makes none, and no subset can name some."
+        None, description="Clusters of the pool; null: none, and no subsets of method diverse."
     )
     styles: Styles | None = Field(
-        None, description="Styles of the pool's images; null tells none apart."
+        None, description="Styles of the pool's images; null: none, and no subsets of method style."
     )
     subsets: dict[Name, Subset] = Field(
         {"baseline": AllSubset(method="all"), "reference_only": NoneSubset(method="none")},

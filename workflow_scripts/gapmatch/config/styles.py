@@ -7,15 +7,15 @@ from gapmatch.kinds.section import Name, Section
 
 
 class Styles(Section):
-    """A classifier of style on the embeddings, learned from examples: for subsets of a style."""
+    """A style classifier on the embeddings, trained on examples: for subsets of method style."""
 
     examples: LabelledSource | None = Field(
         None,
         description="Images whose classes are styles, such as a folder of images per style; null "
-        "takes the pool samples whose json tells their style.",
+        "takes the pool samples whose json has a style.",
     )
     embedder: Name | None = Field(
-        None, description="Embedder on whose embeddings it is learned; null is that of the search."
+        None, description="Embedder on whose embeddings it is trained; null is that of the search."
     )
     threshold: float = Field(
         0.5,
@@ -28,8 +28,8 @@ class Styles(Section):
         0.25,
         gt=0,
         lt=1,
-        description="Share of the examples that the classifier is tested on and does not see: of "
-        "whole classes, where the examples tell their class beside their style.",
+        description="Share of the examples that are held out: the classifier is tested on them and "
+        "not trained. Of whole classes, where the examples have a class beside their style.",
     )
-    max_examples: int = Field(100_000, ge=10, description="Examples, at most: evenly spaced.")
+    max_examples: int = Field(100_000, ge=10, description="Most examples; evenly spaced.")
     seed: int = Field(0, ge=0, description="Seed of the choice of what is held out.")

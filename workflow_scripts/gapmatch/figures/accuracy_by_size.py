@@ -11,7 +11,7 @@ import polars as pl
 
 from gapmatch.drawing import style
 from gapmatch.results import shown
-from gapmatch.subset.method import sized_methods
+from gapmatch.subset.method import methods, sized_methods
 from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
 from gapmatch.tables.subsets import TrainingSet, read_training_sets
 
@@ -85,9 +85,12 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
             index = drawn_with.setdefault(method, 0)
             drawn_with[method] += 1
             line = style.LINE_STYLES[index % len(style.LINE_STYLES)]
-            # keeping everything is the last point of every curve
-            curve = pl.concat([points, whole]).sort("size")
-            panel.plot(curve["size"], curve["score"], color=look.colour, linestyle=line)
+            # Keeping everything is the last point of a curve that the size alone tells apart.
+            own = bool(methods()[method].curve)
+            curve = points if own else pl.concat([points, whole])
+            if not own or points["size"].is_unique().all():
+                curve = curve.sort("size")
+                panel.plot(curve["size"], curve["score"], color=look.colour, linestyle=line)
         score = points["score"].to_numpy()
         panel.errorbar(
             points["size"].to_numpy(),
@@ -142,10 +145,11 @@ FIGURE = shown.Figure(
     paper=("fig4",),
     caption=(
         "Accuracy (top-1, where no other metric is named) against the number of images in the "
-        "training set (kept pool samples plus reference). Curves are near-, far- and random-pruned "
-        "subsets and end in the unpruned pool; near- and far-pruned ones are shown on the test "
-        "sets that steered them. Single markers are the other training sets. n is the number of "
-        "test images. Bars are 95 % percentile bootstrap intervals over test images; for several "
-        "seeds, accuracy and bounds are averaged over seeds."
+        "training set (kept pool samples plus reference). Near-, far- and random-pruned curves end "
+        "in the unpruned pool; near- and far-pruned ones are shown on the test sets that steered "
+        "them. Other curves join diverse subsets of as many clusters. Single markers are the other "
+        "training sets. n is the number of test images. Bars are 95 % percentile bootstrap "
+        "intervals over test images; for several seeds, accuracy and bounds are averaged over "
+        "seeds."
     ),
 )

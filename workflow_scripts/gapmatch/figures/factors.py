@@ -1,4 +1,4 @@
-"""What of the differences within the grid size and diversity explain, for each test set."""
+"""How much of the variance within the grid size and diversity explain, for each test set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOOKS = {
     SIZE: (style.BLUE, "o", "size"),
     DIVERSITY: (style.VERMILLION, "D", "diversity (clusters)"),
-    REST: (style.GREY, "s", "the rest: beyond adding up, and noise"),
+    REST: (style.GREY, "s", "the rest: interaction and noise"),
 }
 ROW = 0.42
 """Inches of a test set."""
@@ -69,7 +69,7 @@ def _label(shares: Axes, slopes: Axes, names: list[str]) -> None:
     style.in_percent(shares.xaxis)
     shares.set_xlabel("share of the variance between cells")
     slopes.axvline(0, color="#999999", linewidth=1)
-    slopes.set_xlabel("what a doubling adds to the logit")
+    slopes.set_xlabel("what doubling it adds to the logit")
 
 
 def plot(*, factors: Path, out: Path) -> None:
@@ -95,11 +95,12 @@ FIGURE = shown.Figure(
     items=TABLE.items,
     place=74,
     caption=(
-        "Scale or diversity: what of the variance between the cells of the grid of diverse subsets "
-        "(means over models, on logits) each explains, assuming that the two add up, and what a "
-        "doubling of each adds to the logit of the score. The rest is what they do beyond adding "
-        "up, and noise. Bars are 95 % percentile intervals of a bootstrap over the n test images "
-        "and the models of each cell. Noise makes all shares larger, and none can fall below zero: "
-        "whether a factor matters, tell by its doubling."
+        "Scale or diversity, a row for each test set. A cell of the grid is one size and one "
+        "number of clusters. Left: the share of the variance between cells (of the logit of the "
+        "score; means over models) that size and diversity explain, and the rest, which is "
+        "interaction and noise, with 95 % percentile intervals of a bootstrap over the n test "
+        "images and the models of each cell. Noise alone gives every factor a share above zero: "
+        "judge whether a factor matters on the right, by what doubling the size, or the number of "
+        "clusters, adds to the logit, with the 95 % interval of a linear model (table factors)."
     ),
 )

@@ -14,7 +14,7 @@ from gapmatch.drawing import style
 from gapmatch.results import shown
 from gapmatch.subset.methods.style import StyleSubset
 from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
-from gapmatch.tables.subsets import TrainingSet, read_training_sets
+from gapmatch.tables.subsets import TrainingSet, read_training_sets, with_common_reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def mixtures(subsets: Sequence[TrainingSet]) -> pl.DataFrame:
     Args:
         subsets: The table of subsets.
     """
-    styled = [one for one in subsets if one.method == "style" and one.reference]
+    styled = with_common_reference(one for one in subsets if one.method == "style")
     names = sorted({name for one in styled for name in one.settings["shares"]})
     rows = []
     for first, second in combinations(names, 2):
@@ -139,9 +139,10 @@ FIGURE = shown.Figure(
     place=76,
     caption=(
         "Mixtures of two styles: accuracy (top-1, where no other metric is named) on each test set "
-        "over the share of the style that is named below, at one number of pool images. n is the "
-        "number of test images. Bars are 95 % percentile bootstrap intervals over test images; for "
-        "several seeds, accuracy and bounds are averaged over seeds. Styles are those that the "
-        "classifier assigns (table styles); the reference is part of every training set."
+        "against the share of the style that the axis names; the other style makes up the rest. A "
+        "panel is one pair of styles at one number of pool images. n is the number of test images. "
+        "Bars are 95 % percentile bootstrap intervals over test images; for several seeds, "
+        "accuracy and bounds are averaged over seeds. Styles are those that the classifier assigns "
+        "(table styles); the reference is part of every training set."
     ),
 )

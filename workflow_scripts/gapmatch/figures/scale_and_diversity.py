@@ -13,7 +13,7 @@ from gapmatch.drawing import style
 from gapmatch.results import shown
 from gapmatch.tables.accuracy import described, over_seeds, read_accuracy
 from gapmatch.tables.factors import gridded
-from gapmatch.tables.subsets import TrainingSet, read_training_sets
+from gapmatch.tables.subsets import TrainingSet, read_training_sets, with_common_reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gapmatch.config.results import Results
 
-AXES = {"size": "images of the pool", "clusters": "clusters they come from"}
+AXES = {"size": "pool images", "clusters": "clusters drawn from"}
 
 
 def grid_rows(accuracy: pl.DataFrame, subsets: Sequence[TrainingSet]) -> pl.DataFrame:
@@ -35,7 +35,7 @@ def grid_rows(accuracy: pl.DataFrame, subsets: Sequence[TrainingSet]) -> pl.Data
         test_set, metric, n, size (pool samples), clusters, models, score, score_low, score_high;
         bounds are averaged over the models, see ``statistics.seed_interval``.
     """
-    diverse = [one for one in subsets if one.method == "diverse" and one.reference]
+    diverse = with_common_reference(one for one in subsets if one.method == "diverse")
     known = pl.DataFrame(
         {
             "training_set": [one.subset for one in diverse],
@@ -130,11 +130,11 @@ FIGURE = shown.Figure(
     items=lambda results: [""] if gridded(results) else [],
     place=72,
     caption=(
-        "Scale and diversity: accuracy (top-1, where no other metric is named) of the diverse "
-        "subsets over the number of pool images, a line for each number of clusters that they come "
-        "from, and beside it the same over the clusters, a line for each number of images. n is "
-        "the number of test images. Bars are 95 % percentile bootstrap intervals over test images; "
-        "accuracy and bounds are averaged over the models of a cell (seeds of the choice and of "
-        "the training). The reference is part of every training set."
+        "Scale and diversity, two panels for each test set: accuracy (top-1, where no other metric "
+        "is named) of the diverse subsets against the number of pool images, a line for each "
+        "number of clusters; and against the number of clusters, a line for each number of pool "
+        "images. n is the number of test images. Bars are 95 % percentile bootstrap intervals over "
+        "test images; accuracy and bounds are averaged over the models of a cell (seeds of the "
+        "choice and of the training). The reference is part of every training set."
     ),
 )

@@ -47,9 +47,10 @@ FIGURE = shown.Figure(
     caption=(
         "Accuracy (top-1, where no other metric is named) against the number of images in the "
         "training set (kept pool samples plus reference), on test sets other than those that near- "
-        "and far-pruning was steered by. Curves are near-, far- and random-pruned subsets and end "
-        "in the unpruned pool; single markers are the other training sets. n is the number of test "
-        "images. Bars are 95 % percentile bootstrap intervals over test images; for several seeds, "
-        "accuracy and bounds are averaged over seeds."
+        "and far-pruning was steered by. Near-, far- and random-pruned curves end in the unpruned "
+        "pool; other curves join diverse subsets of as many clusters; single markers are the other "
+        "training sets. n is the number of test images. Bars are 95 % percentile bootstrap "
+        "intervals over test images; for several seeds, accuracy and bounds are averaged over "
+        "seeds."
     ),
 )

@@ -28,6 +28,7 @@ class Judged:
         n: Images.
         values: Its values by training set, (seeds,).
         replicates: By training set, over drawn images and seeds, (replicates,).
+        over_images: By training set, the mean over seeds on drawn images, (replicates,).
     """
 
     test_set: str
@@ -35,6 +36,7 @@ class Judged:
     n: int
     values: dict[str, NDArray[np.float64]]
     replicates: dict[str, NDArray[np.float64]]
+    over_images: dict[str, NDArray[np.float64]]
 
 
 def judge(models: Sequence[Evaluation], metric: str) -> Judged:
@@ -49,4 +51,5 @@ def judge(models: Sequence[Evaluation], metric: str) -> Judged:
         len(images[0]),
         {name: values[place] for name, place in places.items()},
         {name: drawn_seeds(replicates[:, place], name) for name, place in places.items()},
+        {name: replicates[:, place].mean(axis=1) for name, place in places.items()},
     )

@@ -1,8 +1,9 @@
-"""A classifier of style on embeddings: learned from examples, tested on others."""
+"""A style classifier on embeddings: trained on examples, tested on others."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +69,8 @@ def learn(vectors: npt.NDArray[np.floating], styles: Names) -> StyleClassifier:
     names = np.unique(styles)
     if len(names) < 2:
         raise InputError(
-            f"styles: the examples are of {', '.join(names) or 'no style'} alone: expected two "
-            "styles at least"
+            f"styles: the examples to train on are of one style ({', '.join(names)}), and two are "
+            "needed at least: give styles.examples with more styles, or lower styles.held_out"
         )
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -89,7 +90,7 @@ def hold_out(groups: Sequence[str | None], share: float, seed: int) -> npt.NDArr
 
     Args:
         groups: (examples,): the class of each, where it is known.
-        share: Of the groups.
+        share: Of the groups; one at least is held out, and one is not.
         seed: Seed of the choice.
     """
     known = sorted({group for group in groups if group is not None})
@@ -99,7 +100,8 @@ def hold_out(groups: Sequence[str | None], share: float, seed: int) -> npt.NDArr
         dtype=np.int64,
     )
     every = np.unique(numbers)
-    chosen = np.random.default_rng(seed).permutation(every)[: round(share * len(every))]
+    number = min(max(round(share * len(every)), 1), len(every) - 1)
+    chosen = np.random.default_rng(seed).permutation(every)[:number]
     return np.isin(numbers, chosen)
 
 
@@ -119,11 +121,13 @@ def read_classifier(path: Path) -> StyleClassifier:
     """Read a classifier.
 
     Raises:
-        InputError: The file is missing or is none.
+        InputError: The file is missing or is not a style classifier.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             styles = tuple(found["styles"].tolist())
             return StyleClassifier(styles, found["weights"], found["biases"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a classifier of styles ({error}); learn it again") from None
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a style classifier ({error}): delete it, and snakemake makes it again"
+        ) from None

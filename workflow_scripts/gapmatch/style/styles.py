@@ -63,7 +63,7 @@ def learn_styles(
     Args:
         embeddings: Folder of the examples' embeddings.
         chunks: Their chunk ids.
-        from_pool: The examples are pool samples that tell their style; else their class is it.
+        from_pool: The examples are pool samples with a style; else their class is it.
         threshold: Probability from which a sample has a style.
         held_out: Share that the classifier is tested on.
         max_examples: Examples, at most.
@@ -105,8 +105,8 @@ def read_examples(files: Sequence[EmbeddedChunk], from_pool: bool, most: int) ->
 
     Args:
         files: Their embeddings.
-        from_pool: Their metadata tell style and class; else the class is the style.
-        most: So many at most, evenly spaced.
+        from_pool: Their metadata have style and class; else the class is the style.
+        most: Most examples, evenly spaced.
 
     Raises:
         InputError: None has a style.
@@ -122,10 +122,10 @@ def read_examples(files: Sequence[EmbeddedChunk], from_pool: bool, most: int) ->
     known = pl.concat(tables).filter(pl.col(column).is_not_null())
     if known.is_empty():
         raise InputError(
-            "no sample of the pool tells its style: give styles.examples, images whose classes "
-            "are styles"
+            "no sample of the pool has a style: set styles.examples to images whose classes are "
+            "styles"
             if from_pool
-            else "styles.examples holds no image with a class"
+            else "styles.examples: no image has a class"
         )
     known = known[evenly_spaced(len(known), most)]
     parts = [
@@ -146,6 +146,11 @@ def assign_styles(*, img_emb: Path, classifier: Path, threshold: float, out: Pat
         out: Output: styles_<chunk>.parquet.
     """
     found, vectors = read_classifier(classifier), open_embeddings(img_emb)
+    if found.weights.shape[1] != vectors.shape[1]:
+        raise InputError(
+            f"{classifier} was trained on embeddings of {found.weights.shape[1]} dimensions, and "
+            f"{img_emb} has {vectors.shape[1]}: run learn_styles again"
+        )
     names, parts = pl.Series([*found.styles, None], dtype=pl.String), []
     for start in range(0, len(vectors), BLOCK):
         style, probability = found.assign(vectors[start : start + BLOCK], threshold)

@@ -10,8 +10,8 @@ import polars as pl
 
 from gapmatch.running.errors import InputError
 
-BETWEEN = r"[^\p{L}\p{M}\p{N}]+"
-"""What separates words."""
+BETWEEN = r"(?:[^\p{L}\p{M}\p{N}]|\p{Me}|[\x{FE00}-\x{FE0F}])+"
+"""What separates words; among it the marks that only tell how an emoji looks."""
 
 
 class Matches(NamedTuple):

@@ -56,7 +56,7 @@ class Moments:
 
 
 def effective_number(counts: npt.NDArray[np.int64]) -> float:
-    """Return exp of the entropy of shares: so many equal ones are as even."""
+    """Return exp of the entropy of shares: equally large groups of the same entropy."""
     shares = counts[counts > 0] / counts.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -111,7 +111,7 @@ class Vocabulary:
         # Sorted, as group_by orders them anew in each run: the last digit would differ.
         counts = np.sort(self._counts["count"].to_numpy()).astype(np.float64)
         shares = counts / max(counts.sum(), 1)
-        return float(-(shares * np.log2(shares)).sum())
+        return float(0 - (shares * np.log2(shares)).sum())
 
 
 def blocks(stored: Stored, rows: npt.NDArray[np.integer]) -> Iterator[torch.Tensor]:

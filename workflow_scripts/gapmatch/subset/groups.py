@@ -1,4 +1,4 @@
-"""Drawing so many samples of each group at random, in one pass over samples in any number of parts.
+"""Drawing a given number of samples from each group at random, in one pass over parts.
 
 What is drawn depends on the seed and on the order of a group's members, not on how samples are cut
 into chunks. Of one seed, a smaller number is part of every larger one.
@@ -27,7 +27,7 @@ def group_sizes(parts: Iterable[Groups], groups: int) -> Counts:
 
 
 def even_shares(sizes: Counts, number: int) -> Counts:
-    """Divide a number evenly among groups; what one is too small for, the others take over.
+    """Divide a number evenly among groups; what a group is too small for goes to the others.
 
     Args:
         sizes: (groups,): what each group holds. Together they hold the number.

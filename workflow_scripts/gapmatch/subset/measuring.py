@@ -64,7 +64,7 @@ def measure_subset(
     for chunk, stored, rows in _kept_rows(files, kept):
         vocabulary.add(read_metadata(chunk, ["caption"], len(stored))["caption"][rows])
         if assigned:
-            of_chunk = read_clusters(assigned, chunk.chunk, len(stored))[rows]
+            of_chunk = read_clusters(assigned, chunk.chunk, len(stored), len(clusters))[rows]
             clusters += np.bincount(of_chunk, minlength=len(clusters))
         for vectors in blocks(stored, rows):
             moments.add(vectors)
@@ -88,7 +88,8 @@ def _samples_to_compare(
     files: list[EmbeddedChunk], kept: Path, number: int, dim: int
 ) -> NearestWithin:
     """Choose samples at random among the kept ones; the choice depends on their number alone."""
-    chosen = np.sort(np.random.default_rng(0).permutation(number)[:SAMPLES])
+    chosen = np.random.default_rng(0).choice(number, min(number, SAMPLES), replace=False)
+    chosen.sort()
     found, first = [torch.zeros(0, dim)], 0
     for _, stored, rows in _kept_rows(files, kept):
         inside = chosen[(chosen >= first) & (chosen < first + len(rows))] - first

@@ -28,7 +28,7 @@ Keep = Annotated[
     AfterValidator(_check_keep),
     Field(
         description="How much of the pool is kept: a fraction below 1, a number of samples, or "
-        "the name of a subset whose size is taken: one without keep, such as a gap-matched one."
+        "the name of a subset whose size is copied, of method gap_match or balanced."
     ),
 ]
 ReferenceShare = Annotated[
@@ -51,7 +51,7 @@ class SubsetSettings(Section):
 
     Five names mean the same for every method that has them: ``test_sets`` (with ``embedder``) is
     what it selects against, ``keep`` how much it keeps, ``rank`` the margins that it reads,
-    ``clusters`` how many of the pool's clusters it chooses, ``shares`` those of styles.
+    ``clusters`` how many of the pool's clusters it chooses, ``shares`` the share of each style.
     """
 
     method: str
@@ -82,8 +82,9 @@ class Method:
             ``selection.Size``).
         pruned: What it prunes, to end "without 10 of 20 pool images (...)"; {test_sets} are named.
             Empty where there is nothing to tell.
-        variant: What sets of its subsets are a curve of their own in figures, by its ``settings``
-            in the summary, such as "{clusters} clusters".
+        curve: Name of the curve in figures that a subset belongs to, filled in from ``settings``
+            of its summary, such as "diverse ({clusters} clusters)"; without it METHOD-pruned, with
+            the test sets that steer it.
         colour: Of its subsets in figures; gap-matched ones have one each.
         marker: In figures.
     """
@@ -91,7 +92,7 @@ class Method:
     settings: type[SubsetSettings]
     select: Callable[..., None]
     pruned: str = ""
-    variant: str = ""
+    curve: str = ""
     colour: str = "#8c8c8c"
     marker: str = "o"
 

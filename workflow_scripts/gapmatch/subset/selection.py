@@ -175,7 +175,7 @@ class Selection:
             method: Name of the method's module.
             pool: What there was to choose from.
             choices: What is kept.
-            settings: Keys of the method's own that tell its subsets apart in tables and figures.
+            settings: The method's own keys that distinguish its subsets in tables and figures.
             told: What the summary tells beside: test_sets, rank, offset, seed, and what came out.
         """
         kept, pruned_by = 0, Counter[str]()
@@ -185,7 +185,7 @@ class Selection:
             if len(part.rows) - len(choice.rows) != sum(choice.pruned_by.values()):
                 raise ValueError(
                     f"{method}: pruned {len(part.rows) - len(choice.rows)} of chunk "
-                    f"{part.files.chunk}, but tells the reasons of {choice.pruned_by}"
+                    f"{part.files.chunk}, but gives the reasons of {choice.pruned_by}"
                 )
             write_kept(self.out, part.files, choice.rows, part.embedded)
             kept += len(choice.rows)

@@ -1,4 +1,4 @@
-"""The table of diversity: what else than similarity tells the subsets apart."""
+"""The table of diversity: how the subsets differ apart from similarity to test images."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ TABLE = Table(
     needs=needs,
     place=42,
     caption=(
-        "How diverse the n pool samples of each subset are, the reference left out. Vendi score "
+        "Diversity of the n pool images that each subset keeps, without the reference. Vendi score "
         "(cosine similarity): the effective number of different images, at most the embedding's "
         "dimension. Effective clusters: exp of the entropy of the clusters' shares. Mean "
         "similarity: over all pairs of images. Nearest other: mean similarity to the nearest other "
         "image of the subset, of up to 1,000 images drawn at random, with the 95 % interval over "
-        "them. Distinct words and entropy (bits): of the captions. Of subsets of different size "
-        "the nearest other and the words do not compare: both grow with n."
+        "them. Distinct words and entropy (bits): of the captions. Compare subsets of different "
+        "sizes by the mean similarity alone: all the others grow with n."
     ),
 )

@@ -1,8 +1,8 @@
-"""Scale or diversity: what of the differences within a grid of subsets each of the two explains."""
+"""Scale or diversity: how much of the variance within a grid of subsets each of them explains."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,13 +11,13 @@ import polars as pl
 
 from gapmatch.data.embedding_files import Float64
 from gapmatch.results.evaluations import Evaluation, by_test_set, evaluations_of
-from gapmatch.results.judging import judge, metrics_of
+from gapmatch.results.judging import Judged, judge, metrics_of
 from gapmatch.results.shown import Needs, Table
-from gapmatch.results.statistics import drawn_seeds, logit, percentile_interval
+from gapmatch.results.statistics import LEVEL, drawn_seeds, logit, percentile_interval
 from gapmatch.results.table_files import percent, read_csv, write_table
 from gapmatch.subset.methods.diverse import DiverseSubset
 from gapmatch.tables.accuracy import described
-from gapmatch.tables.subsets import TrainingSet, read_training_sets
+from gapmatch.tables.subsets import TrainingSet, read_training_sets, with_common_reference
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -61,9 +61,8 @@ def grid_of(subsets: Sequence[TrainingSet]) -> Grid | None:
         subsets: The table of subsets.
     """
     cells: dict[tuple[int, int], list[str]] = {}
-    for one in subsets:
-        if one.method == "diverse" and one.reference:
-            cells.setdefault((one.kept, int(one.settings["clusters"])), []).append(one.subset)
+    for one in with_common_reference(one for one in subsets if one.method == "diverse"):
+        cells.setdefault((one.kept, int(one.settings["clusters"])), []).append(one.subset)
     sizes, clusters = (sorted({key[place] for key in cells}) for place in (0, 1))
     complete = len(cells) == len(sizes) * len(clusters)
     return Grid(sizes, clusters, cells) if complete and min(len(sizes), len(clusters)) > 1 else None
@@ -86,8 +85,8 @@ def effects(logits: Float64, sizes: Sequence[int], clusters: Sequence[int]) -> E
 
     Y_ab = m + s_a + d_b + r_ab, with means of zero over a and over b: a linear model with a value
     for each size and each number of clusters, which assumes that the two add up on logits. The sum
-    of squares of Y - m is that of s, d and r together, each over all cells. r holds whatever the
-    two do beyond adding up, and noise. Slopes are least-squares lines through s and d over the
+    of squares of Y - m is that of s, d and r together, each over all cells. r holds their
+    interaction and noise. Slopes are least-squares lines through s and d over the
     binary logarithm of size and clusters.
 
     Args:
@@ -119,6 +118,31 @@ def _slope(values: Float64, doses: Sequence[int]) -> Float64:
     return np.asarray(values @ x / (x @ x))
 
 
+def slope_errors(logits: Float64, sizes: Sequence[int], clusters: Sequence[int]) -> Float64:
+    """Return the standard errors of the slopes, (2,), by what a linear model leaves over.
+
+    Y_ab = m + alpha log2(size) + beta log2(clusters) + e_ab, where the e_ab are independent and of
+    one variance: it is estimated from their squares, with ``degrees_of_freedom``.
+
+    Args:
+        logits: (sizes, clusters).
+        sizes: Of the subsets.
+        clusters: That they come from.
+    """
+    doses = [np.log2(np.asarray(values, dtype=np.float64)) for values in (sizes, clusters)]
+    x, z = (values - values.mean() for values in doses)
+    alpha, beta = effects(logits[None], sizes, clusters).slopes[0]
+    left = logits - logits.mean() - alpha * x[:, None] - beta * z[None, :]
+    variance = (left**2).sum() / degrees_of_freedom(sizes, clusters)
+    squares = np.array([(x**2).sum() * len(z), (z**2).sum() * len(x)])
+    return np.asarray(np.sqrt(variance / squares))
+
+
+def degrees_of_freedom(sizes: Sequence[int], clusters: Sequence[int]) -> int:
+    """Return the cells without the three numbers that the linear model fits."""
+    return len(sizes) * len(clusters) - 3
+
+
 def factor_table(
     evaluations: Sequence[Evaluation], grid: Grid, per_class: Collection[str] = ()
 ) -> pl.DataFrame:
@@ -129,16 +153,12 @@ def factor_table(
         grid: The grid.
         per_class: Test sets that are judged by the mean accuracy of their classes.
     """
-    rows = []
-    for test_set, models in by_test_set(evaluations).items():
+    rows: list[dict[str, object]] = []
+    of_grid = {name for names in grid.cells.values() for name in names}
+    known = [one for one in evaluations if one.training_set in of_grid]
+    for test_set, models in by_test_set(known).items():
         for metric in metrics_of(models[0], test_set in per_class):
             judged = judge(models, metric)
-            values = {name: one.mean() for name, one in judged.values.items()}
-            n = np.full((1, 1, 1), judged.n)
-            replicates = logit(_cells(grid, judged.replicates), n)
-            found = effects(replicates, grid.sizes, grid.clusters)
-            means = {name: np.full(1, value) for name, value in values.items()}
-            point = effects(logit(_cells(grid, means), n), grid.sizes, grid.clusters)
             common = {
                 "test_set": test_set,
                 "metric": metric,
@@ -147,31 +167,51 @@ def factor_table(
                 "clusters": len(grid.clusters),
                 "models": len(models),
             }
-            for place, factor in enumerate((SIZE, DIVERSITY, REST)):
-                low, high = percentile_interval(found.shares[:, place])
-                row = {"share": float(point.shares[0, place]), "share_low": low, "share_high": high}
-                if factor != REST:
-                    low, high = percentile_interval(found.slopes[:, place])
-                    slope = float(point.slopes[0, place])
-                    row |= {"slope": slope, "slope_low": low, "slope_high": high}
-                rows.append(common | {"factor": factor} | row)
+            rows += [common | row for row in _factor_rows(judged, grid)]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _cells(grid: Grid, replicates: Mapping[str, Float64]) -> Float64:
-    """Return (replicates, sizes, clusters): of the subsets of a cell, drawn ones' mean."""
-    return np.stack(
-        [
-            np.stack([_cell(grid.cells[size, number], replicates) for number in grid.clusters], 1)
-            for size in grid.sizes
-        ],
-        axis=1,
-    )
+def _factor_rows(judged: Judged, grid: Grid) -> Iterator[dict[str, object]]:
+    """Yield what each factor explains; nothing but its name where all cells are equal."""
+    from scipy import stats
+
+    axes = (grid.sizes, grid.clusters)
+    n = np.full((1, 1, 1), judged.n)
+    means = {name: np.full(1, value.mean()) for name, value in judged.values.items()}
+    logits = logit(_cells(grid, means, _mean), n)
+    point = effects(logits, *axes)
+    drawn = effects(logit(_cells(grid, judged.replicates, drawn_seeds), n), *axes)
+    images = effects(logit(_cells(grid, judged.over_images, _mean), n), *axes)
+    error = np.hypot(slope_errors(logits[0], *axes), images.slopes.std(axis=0))
+    width = stats.t.ppf((1 + LEVEL) / 2, degrees_of_freedom(*axes)) * error
+    for place, factor in enumerate((SIZE, DIVERSITY, REST)):
+        row: dict[str, object] = {"factor": factor}
+        share = float(point.shares[0, place])
+        if not np.isnan(share):
+            low, high = percentile_interval(drawn.shares[:, place])
+            row |= {"share": share, "share_low": low, "share_high": high}
+        if factor != REST:
+            slope, half = float(point.slopes[0, place]), float(width[place])
+            row |= {"slope": slope, "slope_low": slope - half, "slope_high": slope + half}
+        yield row
 
 
-def _cell(names: Sequence[str], replicates: Mapping[str, Float64]) -> Float64:
-    subsets = np.stack([replicates[name] for name in names], axis=1)
-    return drawn_seeds(subsets, names[0]) if len(subsets) > 1 else subsets.mean(axis=1)
+def _cells(
+    grid: Grid, replicates: Mapping[str, Float64], of_cell: Callable[[Float64, str], Float64]
+) -> Float64:
+    """Return (replicates, sizes, clusters), each cell from (replicates, subsets) and its name."""
+
+    def cell(size: int, number: int) -> Float64:
+        names = grid.cells[size, number]
+        subsets = np.stack([replicates[name] for name in names], axis=1)
+        return of_cell(subsets, f"cell of {names[0]}")  # no training set has a name with spaces
+
+    rows = [[cell(size, number) for number in grid.clusters] for size in grid.sizes]
+    return np.moveaxis(np.array(rows), 2, 0)
+
+
+def _mean(subsets: Float64, _: str) -> Float64:
+    return np.asarray(subsets.mean(axis=1))
 
 
 def read_factors(path: Path) -> pl.DataFrame:
@@ -191,10 +231,13 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
         test_set, n, metric = key
         row = {"test set": described(str(test_set), int(str(n)), str(metric))}
         for one in group.iter_rows(named=True):
-            bounds = f"{percent(one['share_low'])}\N{EN DASH}{percent(one['share_high'])}"
-            row[f"{one['factor']} explains"] = f"{percent(one['share'])} % ({bounds})"
+            explains = "nothing to explain"
+            if one["share"] is not None:
+                bounds = f"{percent(one['share_low'])}\N{EN DASH}{percent(one['share_high'])}"
+                explains = f"{percent(one['share'])} % ({bounds})"
+            row[f"{one['factor']} explains"] = explains
             if one["slope"] is not None:
-                row[f"a doubling of {one['factor']}"] = (
+                row[f"doubling {one['factor']}"] = (
                     f"{one['slope']:+.2f} ({one['slope_low']:+.2f} to {one['slope_high']:+.2f})"
                 )
         rows.append(row)
@@ -210,7 +253,7 @@ def tabulate(
     per_class: list[str] | None = None,
     out: Path,
 ) -> None:
-    """Write what size and diversity explain of the accuracies within a grid of subsets.
+    """Write how much of the variance within a grid of subsets size and diversity explain.
 
     Args:
         evaluations: Folder with MODEL/TEST_SET.json and the parquet beside each.
@@ -229,11 +272,10 @@ def tabulate(
 def gridded(results: Results) -> list[str]:
     """Return the diverse subsets of a study that may form a grid: of several sizes and clusters."""
     diverse = {
-        name: (one.keep, one.clusters)
-        for name, one in results.study.subsets.items()
-        if isinstance(one, DiverseSubset) and one.reference
+        name: one for name, one in results.study.subsets.items() if isinstance(one, DiverseSubset)
     }
-    several = all(len({key[place] for key in diverse.values()}) > 1 for place in (0, 1))
+    cells = {(one.keep, one.clusters) for one in with_common_reference(diverse.values())}
+    several = all(len({cell[place] for cell in cells}) > 1 for place in (0, 1))
     return list(diverse) if several else []
 
 
@@ -259,12 +301,15 @@ TABLE = Table(
     items=lambda results: [""] if gridded(results) else [],
     place=47,
     caption=(
-        "Scale or diversity: within the grid of diverse subsets, what of the variance between its "
-        "cells (means over models, on logits) size and diversity (the number of clusters) explain, "
-        "and the rest: what they do beyond adding up, and noise. A doubling: what it adds to the "
-        "logit of the score, all else equal. In parentheses 95 % percentile intervals of a "
-        "bootstrap over the n test images and the models of each cell. Shares cannot fall below "
-        "zero, and noise makes all of them larger: whether a factor matters, tell by its doubling, "
-        "whose interval may hold zero."
+        "Scale or diversity, on a grid of diverse subsets. A cell is one size and one number of "
+        "clusters. Of the variance between cells (of the logit of the score, which is top-1 "
+        "accuracy where no other metric is named; means over models) size explains one share and "
+        "diversity another; the rest is interaction and noise. Shares have 95 % percentile "
+        "intervals of a bootstrap over the n test images and the models of each cell, and noise "
+        "alone gives every factor a share above zero: judge whether a factor matters by its "
+        "doubling. Doubling: what twice the size, or twice the clusters, adds to the logit, with "
+        "the 95 % interval of a linear model (Student's t), which counts as noise what the model "
+        "leaves over between cells and what drawing other images changes. With one seed of the "
+        "choice, which clusters are chosen is part of the factor."
     ),
 )

@@ -1,4 +1,4 @@
-"""The first certain drop: the smallest dose of gap matching after which accuracy is lower."""
+"""The first certain drop: the smallest dose of gap matching that distinguishably costs accuracy."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def sweeps(subsets: Sequence[TrainingSet]) -> list[Sweep]:
     return [
         Sweep(str(key[0]), sorted(group, key=attrgetter(str(key[0]))))
         for key, group in groups.items()
-        if len(group) > 1
+        if len({getattr(one, str(key[0])) for one in group}) > 1
     ]
 
 
@@ -79,7 +79,8 @@ def first_drops(differences: Sequence[Difference], subsets: Sequence[TrainingSet
     """One row per sweep, test set that it is matched to, and score: columns of ``SCHEMA``.
 
     The first certain drop is that of the subset with the fewest pruned samples whose interval lies
-    below zero. Where there is none, the columns that tell of it are null.
+    below zero, unless both it and the baseline are at chance. Where there is none, its columns are
+    null.
 
     Args:
         differences: From the baseline, of all training sets.
@@ -118,7 +119,7 @@ def _first(
     before = None
     for subset in by_pruned:
         row = rows.get(subset.subset)
-        if row is not None and row.high < 0:
+        if row is not None and row.high < 0 and not row.at_chance:
             return found | {
                 "dose": sweep.dose(subset),
                 "dose_before": None if before is None else sweep.dose(before),
@@ -167,7 +168,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def tabulate(*, differences: Path, subsets: Path, out: Path) -> None:
-    """Write at which dose of gap matching accuracy certainly begins to fall.
+    """Write the smallest dose of gap matching that distinguishably costs accuracy.
 
     Args:
         differences: CSV of the table of differences.
@@ -201,12 +202,12 @@ TABLE = Table(
     items=lambda results: [""] if swept(results) else [],
     place=46,
     caption=(
-        "The first certain drop. Of gap-matched subsets that are equal but for the offset of the "
-        "threshold, or but for the matched rank, the one with the fewest pruned images whose "
-        "difference from the baseline has an interval below zero, on each test set that they are "
-        "matched to: its dose, the dose before it whose interval does not, the pruned images, and "
-        "the difference in points with its 95 % interval (paired bootstrap over the n images and "
-        "the seeds). Between the two doses accuracy begins to fall, as far as so many images and "
-        "seeds can tell; more would find it earlier. No correction is made for the number of doses."
+        "The first certain drop. A row is a sweep, gap-matched subsets that differ only in the "
+        "threshold's offset or only in the matched rank (the dose), on one of the test sets that "
+        "they are matched to. It shows the subset that prunes the fewest images among those whose "
+        "difference from the baseline has a 95 % interval below zero: its dose, the next weaker "
+        "dose, the images it prunes, and the difference in points (paired bootstrap over the n "
+        "images and the seeds). Accuracy begins to fall at this dose or before it: more images or "
+        "seeds might show it earlier. No correction is made for the number of doses."
     ),
 )

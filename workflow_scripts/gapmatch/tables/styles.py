@@ -1,4 +1,4 @@
-"""The table of styles: how well the classifier tells them apart, and what it finds in the pool."""
+"""The table of styles: how well the style classifier does, and what it finds in the pool."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gapmatch.data.embedding_files import require_rows
 from gapmatch.results.shown import Needs, Table
 from gapmatch.results.statistics import proportion_interval
 from gapmatch.results.table_files import percent, write_table
@@ -32,14 +33,14 @@ SCHEMA = {
     "recall_high": pl.Float64,
 }
 Confusion = Mapping[tuple[str | None, str | None], int]
-"""Images by their style (None: not told) and the one that they were assigned (None: none)."""
+"""Images by their style (None: not known) and the one that they were assigned (None: none)."""
 
 
 def style_rows(images: str, confusion: Confusion, styles: list[str]) -> pl.DataFrame:
     """One row per style, with the columns of ``SCHEMA``.
 
-    n are the images of the style, assigned those that the classifier calls it, right the images
-    that are both. Where no style is told, only assigned is known.
+    n are the images of the style, assigned those that the classifier gives it, right the images
+    that are both. Where no style is known, only assigned is.
 
     Args:
         images: Which images: held out, or the pool.
@@ -93,7 +94,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
                 "images": row["images"],
                 "style": row["style"],
                 "n": "" if row["n"] is None else f"{row['n']:,}",
-                "called it": f"{row['assigned']:,}",
+                "assigned": f"{row['assigned']:,}",
                 "precision": rate(row, "precision"),
                 "recall": rate(row, "recall"),
             }
@@ -105,7 +106,7 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
 def pool_confusion(
     styles: list[Path], metadata: list[Path]
 ) -> Counter[tuple[str | None, str | None]]:
-    """Count the pool's samples by the style that they tell and the one that they were assigned.
+    """Count the pool's samples by their style and the one that they were assigned.
 
     Args:
         styles: styles_<chunk>.parquet of each chunk.
@@ -113,15 +114,16 @@ def pool_confusion(
     """
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for assigned, told in zip(styles, metadata, strict=True):
-        both = read_columns(assigned, ["style"]).rename({"style": "assigned"})
-        both = both.hstack(read_columns(told, ["style"]))
+        both, known = read_columns(assigned, ["style"]), read_columns(told, ["style"])
+        require_rows(assigned, len(both), len(known))
+        both = both.rename({"style": "assigned"}).hstack(known)
         for style, name, number in both.group_by("style", "assigned").len().iter_rows():
             counts[style, name] += number
     return counts
 
 
 def tabulate(*, learned: Path, styles: list[Path], metadata: list[Path], out: Path) -> None:
-    """Write how well the classifier of styles does, and what it finds in the pool.
+    """Write how well the style classifier does, and what it finds in the pool.
 
     Args:
         learned: learned.json of the classifier.
@@ -156,11 +158,11 @@ TABLE = Table(
     place=44,
     early=True,
     caption=(
-        "The classifier of style. Held out: examples that it did not see, of other classes where "
-        "classes are known. Pool: all samples, among them those that it learned from; where they "
-        "do not tell their style, only how many it calls each. n are the images of a style; "
-        "precision is the share of right ones among those that it calls so, recall the share of "
-        "the style's images that it calls so, both in percent with the 95 % percentile bootstrap "
-        "interval over images. Images below the threshold of probability have no style."
+        "The style classifier. Held out: examples it was not trained on, of other classes where "
+        "classes are known. Pool: all samples, with those it was trained on; where their style is "
+        "not known, only the number assigned is given. n: images of the style. Precision: share of "
+        "the images assigned to the style that belong to it. Recall: share of the style's images "
+        "that are assigned to it. Both in percent, with the 95 % percentile bootstrap interval "
+        "over images. Images below the threshold of probability are assigned to none."
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import polars as pl
 
@@ -82,9 +83,28 @@ class TrainingSet:
         method = methods()[self.method]
         if not method.sized:
             return self.subset
-        variant = method.variant.format(**self.settings)
-        steered = ", ".join(filter(None, [*self.test_sets, variant]))
+        if method.curve:
+            return method.curve.format(**self.settings)
+        steered = ", ".join(self.test_sets)
         return f"{self.method}-pruned" + (f" ({steered})" if steered else "")
+
+
+class Trained(Protocol):
+    """What has a share, or a number of images, of the reference that it is trained with."""
+
+    @property
+    def reference(self) -> float:
+        """The share, or the number of images."""
+
+
+Subsets = TypeVar("Subsets", bound=Trained)
+
+
+def with_common_reference(subsets: Iterable[Subsets]) -> list[Subsets]:
+    """Return those that are trained with as much of the reference as most of them are."""
+    found = list(subsets)
+    common = Counter(one.reference for one in found).most_common(1)
+    return [one for one in found if one.reference == common[0][0]]
 
 
 def subset_table(

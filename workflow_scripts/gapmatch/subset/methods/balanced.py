@@ -1,4 +1,4 @@
-"""So many samples of each concept at most, as MetaCLIP balances a pool by its captions."""
+"""At most a number of samples per concept, as MetaCLIP balances a pool by its captions."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,18 +17,18 @@ from gapmatch.subset.selection import Choice, Choices, Part, PoolSamples, Select
 
 
 class BalancedSubset(SubsetSettings):
-    """So many samples of each concept at most, as MetaCLIP balances a pool by its captions."""
+    """At most ``cap`` samples per concept, as MetaCLIP balances a pool by its captions."""
 
     method: Literal["balanced"] = Field(description="Keep some samples of each concept.")
     cap: int = Field(
         ge=1,
-        description="Samples that are drawn of each concept, at most (MetaCLIP: 20,000). One that "
-        "is drawn for any of its concepts is kept.",
+        description="Most samples drawn for each concept (MetaCLIP: 20,000). A sample drawn for "
+        "any of its concepts is kept.",
     )
     words: Path | None = Field(
         None,
-        description="File with a concept in each line: captions have those that they name as "
-        "whole words. null: the concept of a sample is its class, where the pool tells it.",
+        description="File with a concept in each line: a sample has those that its caption "
+        "contains as whole words. null: its only concept is its class, where the pool has classes.",
     )
     seed: int = Field(0, ge=0, description="Seed of the choice.")
 
@@ -39,7 +39,7 @@ class BalancedSubset(SubsetSettings):
 
 
 def told(part: Part, column: str) -> pl.Series:
-    """Return what the metadata tell of a part's samples."""
+    """Return a column of the metadata of a part's samples."""
     return read_metadata(part.files, [column], part.embedded)[column][part.rows]
 
 
@@ -47,14 +47,15 @@ def class_names(pool: PoolSamples) -> list[str]:
     """Return the classes of a pool's samples, sorted.
 
     Raises:
-        InputError: No sample tells its class.
+        InputError: No sample has a class.
     """
     found: set[str] = set()
     for part in pool.parts():
         found.update(told(part, "class_name").drop_nulls().to_list())
     if not found:
         raise InputError(
-            "no sample of the pool tells its class: give the subset words, a file of concepts"
+            "no sample of the pool has a class: set words of the subset to a file of concepts, "
+            "one in each line"
         )
     return sorted(found)
 
@@ -69,12 +70,12 @@ def with_concepts(
 
 
 def select(*, selection: Selection, cap: int, words: Path | None = None, seed: int = 0) -> None:
-    """Keep so many samples of each concept at most; what has none is dropped.
+    """Keep at most a number of samples per concept; a sample without one is pruned.
 
     Args:
         selection: The subset.
-        cap: Samples of each concept that are drawn.
-        words: File of concepts, which captions name; without it the classes of the samples.
+        cap: Most samples drawn for each concept.
+        words: File of concepts, which captions contain; without it the classes of the samples.
         seed: Seed of the choice.
     """
     pool = selection.pool()
@@ -82,7 +83,7 @@ def select(*, selection: Selection, cap: int, words: Path | None = None, seed: i
     column = "caption" if words else "class_name"
     parts = (found.concept for _, found in with_concepts(pool, concepts, column))
     sizes = group_sizes(parts, len(concepts))
-    draw = Draw(sizes, np.minimum(sizes, cap), seed)
+    draw = Draw(sizes, np.minimum(sizes, min(cap, len(pool))), seed)
 
     def choices() -> Choices:
         for part, found in with_concepts(pool, concepts, column):
@@ -99,14 +100,14 @@ def select(*, selection: Selection, cap: int, words: Path | None = None, seed: i
         settings={"cap": cap},
         seed=seed,
         concepts=int((sizes > 0).sum()),
-        capped=int((sizes > cap).sum()),
+        capped=int((sizes > min(cap, len(pool))).sum()),
     )
 
 
 METHOD = Method(
     settings=BalancedSubset,
     select=select,
-    pruned="those without a concept or beyond the cap of each",
+    pruned="those without a concept, and those beyond the cap",
     colour="#117733",
     marker="P",
 )

@@ -1,4 +1,4 @@
-"""Samples of so many of the pool's clusters, evenly: the same size, more or less diverse."""
+"""A number of samples, drawn evenly from a number of the pool's clusters: scale and diversity."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ from gapmatch.subset.selection import Choice, Choices, Part, Selection, Size
 
 
 class DiverseSubset(SubsetSettings):
-    """Samples of so many of the pool's clusters, evenly: the same size, more or less diverse."""
+    """A number of samples, drawn evenly from a number of the pool's clusters."""
 
-    method: Literal["diverse"] = Field(description="Keep samples of some clusters, evenly.")
+    method: Literal["diverse"] = Field(description="Keep samples from some clusters, evenly.")
     keep: Keep
     clusters: int = Field(
         ge=1,
-        description="Clusters, of those of the section clusters, that the samples come from. With "
-        "one seed, those of a smaller number are among those of a larger one.",
+        description="How many of the pool's clusters (section clusters) the samples come from. Of "
+        "one seed, a smaller number chooses some of the clusters of a larger one.",
     )
     seed: int = Field(0, ge=0, description="Seed of the choice of clusters and samples.")
 
@@ -45,7 +45,8 @@ def cluster_shares(
         each.
 
     Raises:
-        InputError: There are fewer clusters with samples, or the chosen ones hold too few.
+        InputError: There are fewer clusters with samples, the chosen ones hold too few, or there
+            is not a sample for each.
     """
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     filled = shuffled[sizes[shuffled] > 0]
@@ -53,6 +54,11 @@ def cluster_shares(
         raise InputError(
             f"subsets.{subset}.clusters asks for {clusters}, but only {len(filled)} of the pool's "
             f"{len(sizes)} clusters have samples: lower it, or raise clusters.number"
+        )
+    if number < clusters:
+        raise InputError(
+            f"subsets.{subset}.keep asks for {number} samples from {clusters} clusters: expected "
+            "one from each at least"
         )
     chosen = filled[:clusters]
     if sizes[chosen].sum() < number:
@@ -69,22 +75,23 @@ def cluster_shares(
 def select(
     *, selection: Selection, assigned: Path, clusters: int, size: Size = Size(), seed: int = 0
 ) -> None:
-    """Keep samples of so many clusters, evenly.
+    """Keep samples from some clusters, evenly.
 
     Args:
         selection: The subset.
         assigned: Folder of clusters_<chunk>.parquet.
-        clusters: How many clusters they come from.
+        clusters: How many clusters the samples come from.
         size: How much of the pool is kept.
         seed: Seed of the choice of clusters and samples.
     """
-    pool = selection.pool()
+    pool, number_of_all = selection.pool(), number_of_clusters(assigned)
 
     def parts() -> Iterator[tuple[Part, npt.NDArray[np.int32]]]:
         for part in pool.parts():
-            yield part, read_clusters(assigned, part.files.chunk, part.embedded)[part.rows]
+            found = read_clusters(assigned, part.files.chunk, part.embedded, number_of_all)
+            yield part, found[part.rows]
 
-    sizes = group_sizes((one for _, one in parts()), number_of_clusters(assigned))
+    sizes = group_sizes((one for _, one in parts()), number_of_all)
     number = size.samples(pool, selection.subset)
     chosen, shares = cluster_shares(sizes, clusters, number, seed, selection.subset)
     draw = Draw(sizes, shares, seed)
@@ -118,8 +125,8 @@ def select(
 METHOD = Method(
     settings=DiverseSubset,
     select=select,
-    pruned="those of other clusters, and of these at random",
-    variant="{clusters} clusters",
+    pruned="all of the clusters that are not chosen, and some of the chosen ones at random",
+    curve="diverse ({clusters} clusters)",
     colour="#CC79A7",
     marker="D",
 )

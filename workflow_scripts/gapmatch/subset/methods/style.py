@@ -1,6 +1,6 @@
 """Samples of one style, or of several in given shares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from gapmatch.running.errors import InputError
+from gapmatch.running.result_files import read_object
 from gapmatch.style.style_files import read_styles
 from gapmatch.subset.groups import Counts, Draw, group_sizes
 from gapmatch.subset.method import Keep, Method, SubsetSettings
@@ -19,8 +20,9 @@ ROUNDING = 1e-6
 
 
 def _add_up(shares: dict[str, float]) -> dict[str, float]:
-    if any(share < 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > ROUNDING:
-        raise ValueError("expected a share of each style, together 1")
+    total = sum(shares.values())
+    if not (all(share >= 0 for share in shares.values()) and abs(total - 1) <= ROUNDING):
+        raise ValueError("expected shares that are not negative and add up to 1")
     return shares
 
 
@@ -31,13 +33,18 @@ class StyleSubset(SubsetSettings):
     shares: Annotated[dict[str, float], AfterValidator(_add_up)] = Field(
         description="Share of each style, such as {photo: 1} or {photo: 0.5, drawing: 0.5}."
     )
-    keep: Keep | None = Field(None, description="See the other methods; null keeps all of a style.")
+    keep: Keep | None = Field(
+        None, description="See the other methods; null keeps all samples of the one style."
+    )
     seed: int = Field(0, ge=0, description="Seed of the choice.")
 
     @model_validator(mode="after")
     def _mixtures_have_a_size(self) -> "StyleSubset":
         if self.keep is None and sum(share > 0 for share in self.shares.values()) > 1:
-            raise ValueError("keep: expected a size, for shares of several styles")
+            raise ValueError(
+                "keep: expected a fraction, a number of samples, or a subset's name, since shares "
+                "name several styles"
+            )
         return self
 
 
@@ -46,7 +53,8 @@ def divided(number: int, shares: dict[str, float]) -> dict[str, int]:
 
     Of equal remainders the first name's is larger.
     """
-    exact = {name: number * shares[name] for name in sorted(shares)}
+    total = sum(shares.values())
+    exact = {name: number * shares[name] / total for name in sorted(shares)}
     parts = {name: int(value + ROUNDING) for name, value in exact.items()}
     rest = sorted(exact, key=lambda name: (parts[name] - exact[name], name))
     for name in rest[: number - sum(parts.values())]:
@@ -54,13 +62,25 @@ def divided(number: int, shares: dict[str, float]) -> dict[str, int]:
     return parts
 
 
-def require_enough(sizes: Counts, wanted: dict[str, int], subset: str) -> None:
-    """Raise InputError where a style has fewer samples than are wanted of it."""
-    for (name, number), size in zip(wanted.items(), sizes, strict=False):
-        if number > size:
+def require_known(names: Iterable[str], styles: Path, subset: str) -> None:
+    """Raise InputError where the style classifier does not know a style."""
+    known = read_object(styles / "learned.json", ["styles"])["styles"]
+    for name in names:
+        if name not in known:
             raise InputError(
-                f"subsets.{subset} asks for {number} samples of the style {name}, but the pool has "
-                f"{size}: lower keep or its share, or lower styles.threshold"
+                f"subsets.{subset}.shares: no style is called {name}: expected one of "
+                + ", ".join(known)
+            )
+
+
+def require_enough(sizes: Counts, wanted: dict[str, int], subset: str) -> None:
+    """Raise InputError where a style has fewer samples than are wanted of it, or none at all."""
+    for (name, number), size in zip(wanted.items(), sizes, strict=False):
+        if max(number, 1) > size:
+            raise InputError(
+                f"subsets.{subset} needs {max(number, 1)} samples of the style {name}, but only "
+                f"{size} of the pool have it: lower keep, the share of this style, or "
+                "styles.threshold"
             )
 
 
@@ -76,13 +96,14 @@ def select(
 
     Args:
         selection: The subset.
-        styles: Folder of styles_<chunk>.parquet.
+        styles: Folder of styles_<chunk>.parquet, and of the classifier's learned.json.
         shares: Styles, and the share of each.
         size: How many samples are kept; without it all of the one style.
         seed: Seed of the choice.
     """
     pool = selection.pool()
     wanted = {name: share for name, share in sorted(shares) if share > 0}
+    require_known(wanted, styles, selection.subset)
     names = {name: place for place, name in enumerate(wanted)}
 
     def parts() -> Iterator[tuple[Part, npt.NDArray[np.int64]]]:
@@ -109,7 +130,8 @@ def select(
 METHOD = Method(
     settings=StyleSubset,
     select=select,
-    pruned="those of other styles, or beyond the share of each",
+    pruned="those of other styles, and some of these styles at random",
+    curve="style",
     colour="#882255",
     marker="v",
 )
