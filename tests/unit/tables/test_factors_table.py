@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from gapmatch.results.effects import degrees_of_freedom, effects, slope_errors
 from gapmatch.results.evaluations import Evaluation
 from gapmatch.results.statistics import inverse_logit
 from gapmatch.tables import factors
-from gapmatch.tables.factors import effects, factor_table, grid_of, shown
+from gapmatch.tables.factors import factor_table, grid_of, shown
 from gapmatch.tables.subsets import TrainingSet
 
 SIZES, CLUSTERS = (1000, 2000, 4000), (10, 40, 160)
@@ -127,9 +128,9 @@ def test_slopes_hold_the_truth_whatever_the_seeds():
     rng = np.random.default_rng(3)
     sizes, clusters, grids = list(SIZES), list(CLUSTERS), 4000
     logits = rng.normal(0, 0.2, (grids, 3, 3))
-    quantile = stats.t.ppf(0.975, factors.degrees_of_freedom(sizes, clusters))
+    quantile = stats.t.ppf(0.975, degrees_of_freedom(sizes, clusters))
     slopes = effects(logits, sizes, clusters).slopes
-    errors = np.array([factors.slope_errors(one, sizes, clusters) for one in logits])
+    errors = np.array([slope_errors(one, sizes, clusters) for one in logits])
     left_out = (abs(slopes) > quantile * errors).mean(axis=0)
     np.testing.assert_allclose(left_out, 0.05, atol=0.012)
 
@@ -144,7 +145,7 @@ def test_slope_errors_are_those_of_least_squares():
     fitted = np.linalg.lstsq(x, y.ravel(), rcond=None)[0]
     variance = ((y.ravel() - x @ fitted) ** 2).sum() / (y.size - 3)
     expected = np.sqrt(np.diag(variance * np.linalg.inv(x.T @ x)))[1:]
-    np.testing.assert_allclose(factors.slope_errors(y, sizes, clusters), expected)
+    np.testing.assert_allclose(slope_errors(y, sizes, clusters), expected)
 
 
 def test_equal_cells_leave_nothing_to_explain():
