@@ -23,7 +23,9 @@ from gapmatch.style.style_files import styles_path
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "select_subset.py"
 RANKS = (1, 5)
-CLUSTERS, CONCEPTS, WORDS = 10_000, 20_000, 10
+CONCEPTS, WORDS = 20_000, 10
+ROWS_PER_CLUSTER = 100
+"""In a chunk; a pool of several has clusters that are as many times as large."""
 STYLES = ["photo", "drawing", "painting", "render"]
 
 
@@ -49,7 +51,7 @@ def make_chunk(folder: Path, chunk: str, rows: int, test_sets: list[str], seed: 
     captions = pl.Series([" ".join(f"w{word}" for word in line) for line in drawn.tolist()])
     write_clusters(
         clusters_path(folder / "clustering/clusters", chunk),
-        rng.integers(0, CLUSTERS, rows, dtype=np.int32),
+        rng.integers(0, rows // ROWS_PER_CLUSTER, rows, dtype=np.int32),
     )
     styles = pl.Series(STYLES)[rng.integers(0, len(STYLES), rows)]
     path = styles_path(folder / "styles", chunk)
@@ -103,7 +105,8 @@ def main() -> None:
                 make_chunk(folder, chunk, args.rows, test_sets, number)
             else:
                 link_chunk(folder, chunk, chunks[number % args.distinct], test_sets)
-        np.save(folder / "clustering/centroids.npy", np.ones((CLUSTERS, 1), np.float32))
+        clusters = args.rows // ROWS_PER_CLUSTER
+        np.save(folder / "clustering/centroids.npy", np.ones((clusters, 1), np.float32))
         (folder / "styles/learned.json").write_text(json.dumps({"styles": sorted(STYLES)}))
         words = folder / "words.txt"
         words.write_text("".join(f"w{number}\n" for number in range(CONCEPTS)))
@@ -117,7 +120,7 @@ def main() -> None:
             "far, all test sets, a quarter": [*("far", *search, *test_sets, "--keep", "0.25")],
             "random, half": ["random", "--keep", "0.5"],
             "diverse, a tenth of a quarter of the clusters": [
-                *("diverse", *clustered, str(CLUSTERS // 4), "--keep", "0.1"),
+                *("diverse", *clustered, str(clusters // 4), "--keep", "0.1"),
             ],
             "style, a tenth of two styles": ["style", *styled, "--keep", "0.1"],
             "balanced, 20,000 concepts": [
