@@ -337,13 +337,16 @@ def test_jobs_of_gpu_rules_alone_are_on_the_gpu_partition(story: Story) -> None:
 
 
 def test_more_memory_after_too_little(story: Story) -> None:
+    short = 0
     for subset in ("baseline", "sketch_pruned"):
         *earlier, last = story.of("certify_subset", subset)
-        # They may have been on the node that was lost as well.
-        assert {"FAILED", "OUT_OF_MEMORY"} & {one.state for one in earlier}
-        assert earlier[0].memory == f"{CERTIFY_MB}M"
-        assert last.memory in (f"{2 * CERTIFY_MB}M", f"{3 * CERTIFY_MB}M")
         assert last.state == "COMPLETED"
+        if {"FAILED", "OUT_OF_MEMORY"} & {one.state for one in earlier}:
+            short += 1
+            assert earlier[0].memory == f"{CERTIFY_MB}M"
+            assert last.memory in (f"{2 * CERTIFY_MB}M", f"{3 * CERTIFY_MB}M")
+    # One may have been lost with its node instead, or have found what the other made for both.
+    assert short
 
 
 def test_more_time_after_too_little(story: Story) -> None:

@@ -190,11 +190,15 @@ def read_whole(path: Path) -> None:
 
 
 def outputs(results: Path) -> Iterator[Path]:
-    """Yield all files that are taken for whole: neither temporary nor unfinished work."""
-    for path in results.rglob("*"):
-        parts = path.relative_to(results).parts
-        if path.is_file() and parts[0] != "state" and not any(part[0] == "." for part in parts):
-            yield path
+    """Yield all files that are taken for whole: neither temporary nor unfinished work.
+
+    A process that outlives Snakemake may still be at work: what it does below state/ and in hidden
+    folders is not looked at.
+    """
+    for folder, below, names in os.walk(results):
+        unfinished = {"state"} if Path(folder) == results else set()
+        below[:] = [name for name in below if name[0] != "." and name not in unfinished]
+        yield from (Path(folder, name) for name in names if name[0] != ".")
 
 
 def unlock(folder: Path, kills: int) -> None:
