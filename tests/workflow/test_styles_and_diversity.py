@@ -8,6 +8,8 @@ import yaml
 from smoke_study import RESULTS, STUDY, run
 from test_reexecution import copied
 
+from gapmatch.tables.factors import read_factors
+
 pytestmark = pytest.mark.workflow
 
 SHARES = [{"line": 1.0, "twemoji": 0.0}, {"line": 0.5, "twemoji": 0.5}]
@@ -65,10 +67,11 @@ def test_diversity_is_measured_beside_every_subset(folder: Path) -> None:
 
 
 def test_grids_mixtures_and_first_drops_are_shown(folder: Path) -> None:
-    factors = table(folder, "factors")
+    factors = read_factors(folder / RESULTS / "tables/factors.csv")
     assert set(factors["test_set"]) == {"val", "sketch"}
-    shares = factors.group_by("test_set").agg(pl.col("share").sum())["share"].drop_nans()
+    shares = factors.drop_nulls("share").group_by("test_set").agg(pl.col("share").sum())["share"]
     assert shares.to_list() == pytest.approx([1.0] * len(shares))
+    assert factors.filter(pl.col("factor") != "rest")["slope_low"].null_count() == 0
     drops = table(folder, "first_drop")
     assert drops.select("sweep", "doses").rows() == [("offset", 3)]
     styles = table(folder, "styles")
