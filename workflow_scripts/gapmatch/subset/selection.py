@@ -86,8 +86,8 @@ class PoolSamples:
         return self._samples
 
     def parts(self) -> Iterator[Part]:
-        """Read the chunks, one after the other."""
-        for files in self.chunks:
+        """Read the chunks, one after the other, and show the progress of the pass."""
+        for files in tqdm(self.chunks, unit="chunk", mininterval=5):
             count = len(open_embeddings(files.embeddings))
             kept = np.ones(count, dtype=np.bool_)
             if self._duplicates is not None:
@@ -181,7 +181,7 @@ class Selection:
         kept, pruned_by = 0, Counter[str]()
         if not METHODS.joinpath(f"{method}.py").is_file():
             raise ValueError(f"{method}: expected the name of the method's module")
-        for part, choice in tqdm(choices, total=len(pool.chunks), unit="chunk", mininterval=5):
+        for part, choice in choices:
             if len(part.rows) - len(choice.rows) != sum(choice.pruned_by.values()):
                 raise ValueError(
                     f"{method}: pruned {len(part.rows) - len(choice.rows)} of chunk "
