@@ -15,7 +15,8 @@ from snakemake.settings.enums import Quietness
 from gapmatch.running.atomic import write_text
 from gapmatch.config import load_study
 from gapmatch.config.search import POOL_NEIGHBOURS
-from gapmatch.config.results import EXAMPLES, TEST_CHUNK, Results
+from gapmatch.config.results import TEST_CHUNK, Results
+from gapmatch.config.styles import EXAMPLES
 from gapmatch.running.errors import InputError
 from gapmatch.download.source import sources
 from gapmatch.results import shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gapmatch.config.styles import EXAMPLES
 from gapmatch.embed.embedders.classifier import ClassifierEmbedder
 from gapmatch.evaluate.classifiers.trained import TrainedClassifier
 from gapmatch.subset.methods.all import AllSubset
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from gapmatch.config.study import Study
 
 
-TAKEN = ("pool", "reference", "style_examples")
+TAKEN = ("pool", "reference", EXAMPLES)
 """Names of datasets that no test set may have."""
 
 

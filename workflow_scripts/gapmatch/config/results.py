@@ -12,10 +12,6 @@ def chunk_ids(chunks: int) -> list[str]:
     return [f"{chunk:05d}" for chunk in range(chunks)]
 
 
-EXAMPLES = "style_examples"
-"""The dataset of images whose classes are styles."""
-
-
 class Results:
     """The files of a study, as paths relative to the working directory.
 

@@ -5,6 +5,9 @@ from pydantic import Field
 from gapmatch.config.datasets import LabelledSource
 from gapmatch.kinds.section import Name, Section
 
+EXAMPLES = "style_examples"
+"""The dataset of images whose classes are styles."""
+
 
 class Styles(Section):
     """A style classifier on the embeddings, trained on examples: for subsets of method style."""

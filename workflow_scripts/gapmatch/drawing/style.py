@@ -136,6 +136,19 @@ def in_percent(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(1.0))
 
 
+def bars(rows: pl.DataFrame, value: str) -> np.ndarray[Any, Any]:
+    """Return (2, rows): how far intervals reach below and above a value, for error bars.
+
+    Rounding may put a bound on the wrong side of the value; no bar is then shorter than nothing.
+
+    Args:
+        rows: With the columns VALUE, VALUE_low and VALUE_high.
+        value: Name of the column.
+    """
+    middle, low, high = (rows[f"{value}{bound}"].to_numpy() for bound in ("", "_low", "_high"))
+    return np.stack([middle - low, high - middle]).clip(min=0)
+
+
 def grid(rows: int, columns: int, **sharing: Any) -> tuple[Figure, np.ndarray[Any, Any]]:
     """A figure with rows x columns panels."""
     width = max(PANEL_WIDTH * columns, MINIMUM_WIDTH)

@@ -17,8 +17,6 @@ from gapmatch.tables.subsets import read_training_sets
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
-
 
 @style.styled
 def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
@@ -74,15 +72,9 @@ def plot(*, table: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame, style.palette(read_training_sets(subsets))), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the binned accuracies and the table of subsets."""
-    tables = {"table": results.table("accuracy_by_similarity"), "subsets": results.table("subsets")}
-    return shown.Needs(list(tables.values()), tables)
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(table="accuracy_by_similarity", subsets="subsets"),
     place=40,
     paper=("fig3",),
     caption=(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
@@ -18,8 +17,6 @@ from gapmatch.tables.subsets import TrainingSet, read_training_sets
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from gapmatch.config.results import Results
 
 
 def accuracy_by_size(
@@ -91,16 +88,10 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]
             if not own or points["size"].is_unique().all():
                 curve = curve.sort("size")
                 panel.plot(curve["size"], curve["score"], color=look.colour, linestyle=line)
-        score = points["score"].to_numpy()
         panel.errorbar(
             points["size"].to_numpy(),
-            score,
-            yerr=np.stack(
-                [
-                    np.maximum(score - points["score_low"].to_numpy(), 0),
-                    np.maximum(points["score_high"].to_numpy() - score, 0),
-                ]
-            ),
+            points["score"].to_numpy(),
+            yerr=style.bars(points, "score"),
             color=look.colour,
             marker=look.marker,
             markersize=5,
@@ -132,15 +123,9 @@ def plot(*, accuracy: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame, style.palette(known)), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the tables of accuracies and of subsets."""
-    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
-    return shown.Needs(list(tables.values()), tables)
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(accuracy="accuracy", subsets="subsets"),
     place=50,
     paper=("fig4",),
     caption=(

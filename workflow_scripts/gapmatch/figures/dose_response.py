@@ -122,16 +122,10 @@ def _draw_accuracy(panel: Axes, rows: pl.DataFrame) -> None:
     for index, ((test_set,), points) in enumerate(rows.group_by("test_set", maintain_order=True)):
         colour = style.GAP_MATCH_COLOURS[index % len(style.GAP_MATCH_COLOURS)]
         marker = style.GAP_MATCH_MARKERS[index % len(style.GAP_MATCH_MARKERS)]
-        score = points["score"].to_numpy()
         panel.errorbar(
             points["dose"].to_numpy(),
-            score,
-            yerr=np.stack(
-                [
-                    np.maximum(score - points["score_low"].to_numpy(), 0),
-                    np.maximum(points["score_high"].to_numpy() - score, 0),
-                ]
-            ),
+            points["score"].to_numpy(),
+            yerr=style.bars(points, "score"),
             color=colour,
             marker=marker,
             markersize=5,

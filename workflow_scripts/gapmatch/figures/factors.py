@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
 
 LOOKS = {
     SIZE: (style.BLUE, "o", "size"),
@@ -43,13 +42,10 @@ def draw(frame: pl.DataFrame) -> Figure:
         for panel, column, of_column in ((shares, "share", rows), (slopes, "slope", rows)):
             if factor == REST and panel is slopes:
                 continue
-            middle, low, high = (
-                of_column[f"{column}{bound}"].to_numpy() for bound in ("", "_low", "_high")
-            )
             panel.errorbar(
-                middle,
+                of_column[column].to_numpy(),
                 at,
-                xerr=np.maximum([middle - low, high - middle], 0),
+                xerr=style.bars(of_column, column),
                 color=colour,
                 marker=marker,
                 markersize=4.5,
@@ -83,15 +79,9 @@ def plot(*, factors: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the table of factors."""
-    table = results.table("factors")
-    return shown.Needs([table], {"factors": table})
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(factors="factors"),
     items=TABLE.items,
     place=74,
     caption=(

@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
@@ -85,12 +84,10 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame) -> None:
         means = points.group_by("share", maintain_order=True).agg(
             pl.col("score", "score_low", "score_high").mean()
         )
-        score = means["score"].to_numpy()
-        bounds = [score - means["score_low"].to_numpy(), means["score_high"].to_numpy() - score]
         panel.errorbar(
             means["share"].to_numpy() + 0.008 * (place - (len(tests) - 1) / 2),
-            score,
-            yerr=np.maximum(bounds, 0),
+            means["score"].to_numpy(),
+            yerr=style.bars(means, "score"),
             color=style.GAP_MATCH_COLOURS[place % len(style.GAP_MATCH_COLOURS)],
             marker=style.GAP_MATCH_MARKERS[place % len(style.GAP_MATCH_MARKERS)],
             markersize=4.5,
@@ -126,15 +123,9 @@ def mixed(results: Results) -> bool:
     )
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the tables of accuracies and of subsets."""
-    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
-    return shown.Needs(list(tables.values()), tables)
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(accuracy="accuracy", subsets="subsets"),
     items=lambda results: [""] if mixed(results) else [],
     place=76,
     caption=(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
 
 PARTS = {  # test_class: label, colour
     True: ("classes of the tests", style.VERMILLION),
@@ -79,15 +78,9 @@ def plot(*, table: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the table of what was pruned."""
-    table = results.table("pruned")
-    return shown.Needs([table], {"table": table})
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(table="pruned"),
     place=90,
     items=lambda results: [""] if results.has_styles() else [],
     caption=(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
 
 ROW = 0.17
 """Inches of a subset at a score."""
@@ -87,15 +86,9 @@ def plot(*, table: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame, style.palette(read_training_sets(subsets))), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the table of costs, and that of subsets."""
-    tables = {"table": results.table("retrieval_cost"), "subsets": results.table("subsets")}
-    return shown.Needs(list(tables.values()), tables)
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(table="retrieval_cost", subsets="subsets"),
     items=TABLE.items,
     place=65,
     caption=(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from gapmatch.drawing import style
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
 
 AXES = {"size": "pool images", "clusters": "clusters drawn from"}
 
@@ -83,13 +81,11 @@ def _draw_panel(panel: Axes, rows: pl.DataFrame, x: str, lines: str) -> None:
     values = sorted(rows[lines].unique().to_list())
     for place, value in enumerate(values):
         points = rows.filter(pl.col(lines) == value).sort(x)
-        score = points["score"].to_numpy()
-        bounds = [score - points["score_low"].to_numpy(), points["score_high"].to_numpy() - score]
         shift = 1 + 0.03 * (place - (len(values) - 1) / 2)  # bars side by side
         panel.errorbar(
             shift * points[x].to_numpy(),
-            score,
-            yerr=np.maximum(bounds, 0),
+            points["score"].to_numpy(),
+            yerr=style.bars(points, "score"),
             color=colours[place % len(colours)],
             marker=style.GAP_MATCH_MARKERS[place % len(style.GAP_MATCH_MARKERS)],
             markersize=4.5,
@@ -118,15 +114,9 @@ def plot(*, accuracy: Path, subsets: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the tables of accuracies and of subsets."""
-    tables = {"accuracy": results.table("accuracy"), "subsets": results.table("subsets")}
-    return shown.Needs(list(tables.values()), tables)
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(accuracy="accuracy", subsets="subsets"),
     items=lambda results: [""] if gridded(results) else [],
     place=72,
     caption=(

@@ -16,8 +16,6 @@ from gapmatch.tables.similarity_gap import SCHEMA
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from gapmatch.config.results import Results
-
 
 @style.styled
 def draw(frame: pl.DataFrame) -> Figure:
@@ -47,15 +45,9 @@ def plot(*, table: Path, out: Path) -> None:
     style.save(draw(frame), frame, out)
 
 
-def needs(results: Results, _: str) -> shown.Needs:
-    """Return the histograms."""
-    table = results.table("similarity_gap")
-    return shown.Needs([table], {"table": table})
-
-
 FIGURE = shown.Figure(
     make=plot,
-    needs=needs,
+    needs=shown.from_tables(table="similarity_gap"),
     place=10,
     paper=("fig2", "fig3"),
     caption=(

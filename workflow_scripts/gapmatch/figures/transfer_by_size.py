@@ -40,7 +40,7 @@ def some_are_not_steered_by_all(study: Study) -> bool:
 
 FIGURE = shown.Figure(
     make=plot,
-    needs=accuracy_by_size.needs,
+    needs=shown.from_tables(accuracy="accuracy", subsets="subsets"),
     items=lambda results: [""] if some_are_not_steered_by_all(results.study) else [],
     place=60,
     paper=("fig7",),

@@ -34,6 +34,20 @@ class Needs:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
+def from_tables(**names: str) -> Callable[[Results, str], Needs]:
+    """Return what ``needs`` of a table or figure is that other tables tell all of.
+
+    Args:
+        names: Option of its program, and the name of the table.
+    """
+
+    def needs(results: Results, _: str) -> Needs:
+        tables = {option: results.table(name) for option, name in names.items()}
+        return Needs(list(tables.values()), tables)
+
+    return needs
+
+
 def once(_: Results) -> list[str]:
     """Return the items of what every study has once."""
     return [""]
