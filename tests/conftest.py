@@ -22,7 +22,7 @@ settings.load_profile("untimed")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: the cluster's tests, which mostly wait, then whole studies."""
-    folders = ["slurm", "workflow", "unit", "gpu"]
+    folders = ["slurm", "workflow", "browser", "unit", "gpu"]
     tests = Path(__file__).parent
     items.sort(key=lambda item: folders.index(item.path.relative_to(tests).parts[0]))
 
