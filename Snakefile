@@ -31,6 +31,7 @@ rule all:
     default_target: True
     input:
         REPORT,
+        FILES.browsed(),
 
 
 include: "rules/download.smk"
@@ -44,5 +45,6 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/browse.smk"
 include: "rules/report.smk"
 include: "rules/inspect.smk"

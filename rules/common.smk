@@ -20,6 +20,7 @@ from gapmatch.config.styles import EXAMPLES
 from gapmatch.running.errors import InputError
 from gapmatch.download.source import sources
 from gapmatch.results import shown
+from gapmatch.results.neighbour_files import neighbour_files
 from gapmatch.running.job_events import JobEvents
 from gapmatch.running.options import options
 from gapmatch.running.planned_jobs import lost_records, planned_jobs

@@ -1,6 +1,7 @@
 # The report: every number, table and figure of the study in one file.
 
-PAGE = f"{RESOURCES}/page.html.j2"  # what every page's template extends
+# What every page extends, and what it includes.
+PAGE = multiext(f"{RESOURCES}/page", ".html.j2", ".css")
 # Subsets that are as large as a gap-matched one: what its size alone does.
 CONTROLS = [
     name
@@ -18,6 +19,7 @@ rule write_report:
         data=[folder for dataset in DATASETS for folder in FILES.data(dataset)],
         metadata=[path for dataset in DATASETS for path in FILES.metadata(dataset)],
         template=f"{RESOURCES}/report.html.j2",
+        script=f"{RESOURCES}/report.js",
         page=PAGE,
     output:
         REPORT,

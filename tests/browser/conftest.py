@@ -63,12 +63,3 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_file
     context.close()
     assert told == []
-
-
-def fits(page: Page) -> bool:
-    """Return whether the page as a whole does not scroll sideways."""
-    return bool(
-        page.evaluate(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        )
-    )

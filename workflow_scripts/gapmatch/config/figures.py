@@ -25,6 +25,13 @@ class Figures(Section):
         le=POOL_NEIGHBOURS,
         description="Neighbours shown per test image in pool and reference.",
     )
+    browse_images: int = Field(
+        500,
+        ge=1,
+        le=5000,
+        description="Test images of each set on the page browse/index.html; a set takes some 30 MB "
+        "for 500 and five neighbours.",
+    )
     seed: int = Field(0, ge=0, description="Seed of the choice of examples.")
     duplicate_similarity: float = Field(
         0.95,

@@ -197,6 +197,14 @@ class Results:
             for test_set in (self.labelled if one.test_sets == "all" else one.test_sets)
         ]
 
+    def models_on(self, test_set: str) -> list[str]:
+        """Return the folders of the evaluations of all models and classifiers on a test set."""
+        classifiers = [path.rpartition("/") for path in self.classifiers()]
+        return [
+            *self.models(self.subsets),
+            *(folder for folder, _, name in classifiers if name == test_set),
+        ]
+
     def evaluated(self, models: Sequence[str], test_sets: Sequence[str] | None = None) -> list[str]:
         """Return the evaluations of models on test sets: summaries, then predictions.
 
@@ -218,6 +226,13 @@ class Results:
     def figure(self, name: str, suffix: str = "png") -> str:
         """Return a file of a figure."""
         return f"{self.root}/figures/{name}.{suffix}"
+
+    def browsed(self, test_set: str = "") -> str:
+        """Return the page of test images and their neighbours, or what it shows of a test set.
+
+        The stem of its pictures (a folder, and their table .parquet) and of its data (.js).
+        """
+        return f"{self.root}/browse/{f'data/{test_set}' if test_set else 'index.html'}"
 
     def shown_subsets(self) -> list[str]:
         """Return the baseline and what is gap-matched by the search's embedder.

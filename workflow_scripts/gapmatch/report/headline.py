@@ -44,6 +44,61 @@ class _Shown:
         return _cell(self.means[subset]) + compared
 
 
+@dataclass(frozen=True)
+class _Headline:
+    """What the headline speaks of.
+
+    Attributes:
+        means: ``accuracy.over_seeds`` of the training sets.
+        spoken: Subsets whose models were evaluated, in the order of the table.
+        baseline: The training set of the whole pool and the reference.
+        near: Training sets that are not better than chance, by test set.
+        matched: The gap-matched subset of each test set that one is matched to alone.
+        test_set: The most telling test set.
+    """
+
+    means: pl.DataFrame
+    spoken: Sequence[Subset]
+    baseline: str
+    near: Mapping[str, Collection[str]]
+    matched: Mapping[str, str]
+    test_set: str
+
+
+def _headline(
+    accuracy: pl.DataFrame, subsets: Sequence[Subset], sets: Sequence[str] | None
+) -> _Headline | None:
+    """Choose what the headline speaks of; nothing where no baseline (method "all") was evaluated.
+
+    The test set is the first that a gap-matched training set alone was matched to and on which the
+    baseline is better than chance; else the first such, else the first of the table.
+    """
+    means = over_seeds(select_sets(accuracy, sets))
+    order = means["training_set"].unique(maintain_order=True).to_list()
+    spoken = [subset for name in order for subset in subsets if subset.subset == name]
+    baseline = next((one.subset for one in spoken if one.method == "all"), None)
+    if baseline is None:
+        return None
+    near = near_chance(select_sets(accuracy, sets))
+    matched = {
+        one.test_sets[0]: one.subset
+        for one in reversed(spoken)
+        if one.method == "gap_match" and len(one.test_sets) == 1
+    }
+    tests = [name for name in means["test_set"].unique(maintain_order=True) if name in matched]
+    telling = [name for name in tests if baseline not in near.get(name, ())]
+    test_set = [*telling, *tests, means["test_set"][0]][0]
+    return _Headline(means, spoken, baseline, near, matched, test_set)
+
+
+def headline_test_set(
+    accuracy: pl.DataFrame, subsets: Sequence[Subset], sets: Sequence[str] | None = None
+) -> str | None:
+    """Return the test set that the headline speaks of; see ``headline_sentences``."""
+    chosen = _headline(accuracy, subsets, sets)
+    return chosen.test_set if chosen else None
+
+
 def headline_sentences(
     accuracy: pl.DataFrame,
     subsets: Sequence[Subset],
@@ -53,11 +108,9 @@ def headline_sentences(
 ) -> list[str]:
     """For the most telling test set: accuracy of the baseline, the reference alone and the pruned.
 
-    The test set is the first that a gap-matched training set alone was matched to and on which the
-    baseline is better than chance; else the first such, else the first of the table. What a
-    training set has above or below the baseline is told with its interval. The share that remains
-    is (gap-matched - reference only) / (baseline - reference only), given where the baseline is
-    distinguishably better than the reference alone.
+    What a training set has above or below the baseline is told with its interval. The share that
+    remains is (gap-matched - reference only) / (baseline - reference only), given where the
+    baseline is distinguishably better than the reference alone.
 
     Args:
         accuracy: ``accuracy.accuracy_table``.
@@ -69,28 +122,18 @@ def headline_sentences(
     Returns:
         Plain sentences; none when no baseline (method "all") was evaluated.
     """
-    means = over_seeds(select_sets(accuracy, sets))
-    order = means["training_set"].unique(maintain_order=True).to_list()
-    spoken = [subset for name in order for subset in subsets if subset.subset == name]
-    baseline = next((one.subset for one in spoken if one.method == "all"), None)
-    if baseline is None:
+    chosen = _headline(accuracy, subsets, sets)
+    if chosen is None:
         return []
-    near = near_chance(select_sets(accuracy, sets))
-    matched = {
-        one.test_sets[0]: one.subset
-        for one in reversed(spoken)
-        if one.method == "gap_match" and len(one.test_sets) == 1
-    }
-    tests = [name for name in means["test_set"].unique(maintain_order=True) if name in matched]
-    telling = [name for name in tests if baseline not in near.get(name, ())]
-    test_set = [*telling, *tests, means["test_set"][0]][0]
+    means, baseline = chosen.means, chosen.baseline
+    matched, test_set = chosen.matched, chosen.test_set
     rows = means.filter(pl.col("test_set") == test_set).iter_rows(named=True)
     shown = _Shown(
-        subsets=spoken,
+        subsets=chosen.spoken,
         means={row["training_set"]: row for row in rows},
         differences={row.training_set: row for row in differences if row.test_set == test_set},
         baseline=baseline,
-        at_chance=near.get(test_set, ()),
+        at_chance=chosen.near.get(test_set, ()),
     )
     why = f", which {matched[test_set]} is matched to" if test_set in matched else ""
     place = f"On {test_set} (n = {shown.means[baseline]['n']:,}){why}"

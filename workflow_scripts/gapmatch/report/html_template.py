@@ -1,8 +1,11 @@
-"""Templates of HTML pages that need no other file."""
+"""Templates of HTML pages that need no other file, and run nothing but their own script."""
 
+import base64
+import hashlib
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from gapmatch.running.errors import InputError
 
@@ -10,8 +13,11 @@ from gapmatch.running.errors import InputError
 def load_template(path: Path) -> jinja2.Template:
     """Return a template; whatever is put into it is escaped, and what it lacks is an error.
 
+    Templates include scripts and styles that lie beside them by ``content("NAME")``. For the page's
+    Content-Security-Policy ``hashed("NAME")`` is what allows just that script or style.
+
     Raises:
-        InputError: The template is missing.
+        InputError: The template, or what it includes, is missing.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(path.parent),
@@ -20,6 +26,19 @@ def load_template(path: Path) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    def read(name: str) -> str:
+        try:
+            return path.with_name(name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path.with_name(name)}: cannot be read ({error})") from error
+
+    def hashed(name: str) -> Markup:
+        digest = hashlib.sha256(read(name).encode()).digest()
+        return Markup(f"'sha256-{base64.b64encode(digest).decode('ascii')}'")  # noqa: S704
+
+    # They are the workflow's own, and escaping would change them.
+    environment.globals |= {"content": lambda name: Markup(read(name)), "hashed": hashed}  # noqa: S704
     try:
         return environment.get_template(path.name)
     except jinja2.TemplateNotFound as error:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from gapmatch.report.cautions import caution_sentences
-from gapmatch.report.headline import headline_sentences
+from gapmatch.report.headline import headline_sentences, headline_test_set
 from gapmatch.report.html_template import load_template
 from gapmatch.results.counts import DatasetCounts, subset_reconciles
 from gapmatch.results.shown import figures, kind_of
@@ -29,7 +29,18 @@ PACKAGES = (
 
 
 FIRST = ("duplicates",)
-"""Tables that the report begins with."""
+"""Tables that tell what to know before training."""
+
+
+def opening_figures(test_set: str | None) -> list[str]:
+    """Return the names of the figures that the report opens with, as far as a study has them.
+
+    What resembles a test image, what gap matching takes, and what that costs.
+
+    Args:
+        test_set: That of the headline.
+    """
+    return [f"neighbours_{test_set}", "similarity_pruned", "accuracy_by_size"]
 
 
 def table_context(stem: Path) -> dict[str, Any]:
@@ -171,6 +182,9 @@ def render(
     """
     matrix = accuracy_matrix(select_sets(accuracy, sets))
     first = [table for table in tables if table["name"] in FIRST]
+    told_of = headline_test_set(accuracy, subsets, sets)
+    by_name = {figure["name"]: figure for figure in figures}
+    pictures = [by_name[name] for name in opening_figures(told_of) if name in by_name]
     return load_template(template).render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
@@ -183,6 +197,7 @@ def render(
         subsets=subset_rows(subsets),
         first=first,
         tables=[table for table in tables if table not in first],
-        figures=figures,
+        pictures=pictures,
+        figures=[figure for figure in figures if figure not in pictures],
         versions=versions(),
     )

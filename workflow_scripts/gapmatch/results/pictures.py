@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 from PIL import Image
+from tqdm import tqdm
 
 from gapmatch.data.shard_images import decode, read_images, shards_by_chunk
 from gapmatch.running.errors import InputError
@@ -43,16 +44,22 @@ class ImageFiles:
             parts.append(pl.concat([rows, table[rows["row"]]], how="horizontal"))
         return pl.concat(parts) if parts else places
 
-    def read(self, table: pl.DataFrame) -> dict[tuple[str, int], Image.Image]:
-        """Thumbnails by (chunk, row) of the rows that ``look_up`` gave."""
+    def read(self, table: pl.DataFrame, side: int = SIDE) -> dict[tuple[str, int], Image.Image]:
+        """Thumbnails by (chunk, row) of the rows that ``look_up`` gave.
+
+        Args:
+            table: The rows.
+            side: Largest width and height in pixels.
+        """
         shards = shards_by_chunk(self.chunks)
         images = {}
-        for chunk in table["chunk"].unique(maintain_order=True).to_list():
+        chunks = table["chunk"].unique(maintain_order=True).to_list()
+        for chunk in tqdm(chunks, unit="chunk", mininterval=5):
             rows = table.filter(pl.col("chunk") == chunk)
             if chunk not in shards:
                 raise InputError(f"no chunk.json of chunk {chunk} among the files named")
             wanted = set(rows.select("shard", "image_path").iter_rows())
-            found = read_images(shards[chunk], wanted, SIDE)
+            found = read_images(shards[chunk], wanted, side)
             for row in rows.iter_rows(named=True):
                 images[chunk, row["row"]] = found[row["shard"], row["image_path"]]
         return images

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from gapmatch.data.chunks import TEST_CHUNK
+from gapmatch.results.neighbour_files import NeighbourFiles, neighbour_files
 from gapmatch.results.pictures import ImageFiles, with_pictures
 from gapmatch.results.shown import Needs, Table
 from gapmatch.running.atomic import write_parquet
-from gapmatch.running.result_files import read_columns
 
 if TYPE_CHECKING:
     from gapmatch.config.results import Results
@@ -32,7 +32,6 @@ SCHEMA = {
     "nearer": pl.Boolean,
     "test_images": pl.Int64,
 }
-COLUMNS = ("test_row", "rank", "similarity", "chunk", "row")
 
 
 def choose_images(labels: pl.Series, count: int, seed: int) -> list[int]:
@@ -109,69 +108,29 @@ def _named(dataset: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("test_row", pl.lit(dataset).alias("dataset"), pl.exclude("test_row"))
 
 
-def tabulate(
-    *,
-    test_chunks: list[Path],
-    test_metadata: list[Path],
-    pool_chunks: list[Path],
-    pool_metadata: list[Path],
-    pool_neighbours: Path,
-    reference_chunks: list[Path],
-    reference_metadata: list[Path],
-    reference_neighbours: Path,
-    images: int,
-    neighbours: int,
-    seed: int,
-    out: Path,
-) -> None:
+def tabulate(*, files: NeighbourFiles, images: int, neighbours: int, seed: int, out: Path) -> None:
     """Collect test images and their nearest neighbours in the pool and the reference, as pictures.
 
     Args:
-        test_chunks: chunk.json of the test set; its shards lie beside it.
-        test_metadata: Its metadata.
-        pool_chunks: chunk.json of each chunk of the pool.
-        pool_metadata: Metadata of each.
-        pool_neighbours: Nearest pool images of each test image.
-        reference_chunks: chunk.json of each chunk of the reference.
-        reference_metadata: Metadata of each.
-        reference_neighbours: Nearest reference images of each test image.
+        files: Neighbours, and where their images are.
         images: Test images to show.
         neighbours: Neighbours to show of each.
         seed: Seed of the choice of test images.
         out: Path of the table without suffix.
     """
-    sources = {
-        "test": ImageFiles(test_chunks, test_metadata),
-        "pool": ImageFiles(pool_chunks, pool_metadata),
-        "reference": ImageFiles(reference_chunks, reference_metadata),
-    }
-    found = {
-        "pool": read_columns(pool_neighbours, COLUMNS),
-        "reference": read_columns(reference_neighbours, COLUMNS),
-    }
-    labels = read_columns(test_metadata[0], ["class_name"])["class_name"]
+    sources, labels = files.sources(), files.labels()
     chosen = choose_images(labels, images, seed)
-    table = neighbour_table(chosen, len(labels), found, sources, neighbours)
+    table = neighbour_table(chosen, len(labels), files.neighbours(), sources, neighbours)
     write_parquet(out.with_name(f"{out.name}.parquet"), with_pictures(table, sources))
 
 
 def needs(results: Results, test_set: str) -> Needs:
     """Return the neighbours of a test set, and the images of all datasets."""
     figures = results.study.figures
-    names = {"test": test_set, "pool": "pool", "reference": "reference"}
-    chunks = {f"{kind}_chunks": results.chunk_files(name) for kind, name in names.items()}
-    metadata = {f"{kind}_metadata": results.metadata(name) for kind, name in names.items()}
-    neighbours = {
-        "pool_neighbours": results.pool_neighbours(results.embedder, test_set),
-        "reference_neighbours": results.reference_neighbours(results.embedder, test_set),
-    }
+    inputs, arguments = neighbour_files(results, test_set)
     return Needs(
-        inputs=[
-            *[path for name in names.values() for path in results.data(name)],
-            *[path for paths in metadata.values() for path in paths],
-            *neighbours.values(),
-        ],
-        arguments={**chunks, **metadata, **neighbours},
+        inputs=inputs,
+        arguments=arguments,
         settings={
             "images": figures.examples,
             "neighbours": figures.neighbours,

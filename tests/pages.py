@@ -1,0 +1,12 @@
+"""What tests of pages ask of all of them."""
+
+from playwright.sync_api import Page
+
+
+def fits(page: Page) -> bool:
+    """Return whether the page as a whole does not scroll sideways."""
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )

@@ -1,0 +1,1 @@
+"""Test images and their neighbours, to browse from disk."""
