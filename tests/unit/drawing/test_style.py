@@ -1,5 +1,6 @@
 """Style of figures: equal figures are equal bytes, and each training set has its look."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -41,3 +42,32 @@ def test_every_training_set_has_its_look(sets: list[TrainingSet]) -> None:
         style.palette([s for s in sets if s.method != "near"])["sketch_pruned"]
         == (looks["sketch_pruned"])
     )
+
+
+def test_no_two_curves_share_colour_and_marker(sets: list[TrainingSet]) -> None:
+    template = next(one for one in sets if one.method == "random")
+    many = [replace(template, subset=f"reference_{n}", method="none") for n in range(4)]
+    many += [replace(template, subset=f"balanced_{n}", method="balanced") for n in range(3)]
+    many += [replace(template, subset=f"matched_{n}", method="gap_match") for n in range(30)]
+    many += [
+        replace(template, subset=f"diverse_{n}_{kept}", method="diverse", settings={"clusters": n})
+        for n in (1, 2, 3)
+        for kept in (10, 20)
+    ]
+    looks = style.palette(many)
+    seen = {one.series: (looks[one.subset].colour, looks[one.subset].marker) for one in many}
+    assert len(seen) == 4 + 3 + 30 + 3
+    assert len(set(seen.values())) == len(seen)
+    assert looks["diverse_1_10"] == looks["diverse_1_20"]
+
+
+def test_captions_of_pictures_stay_in_their_column() -> None:
+    panel = style.canvas(1, 1).add_subplot()
+    words = "a coloured drawing of a building under construction with cranes"
+    image = Image.new("RGB", (4, 4))
+    style.draw_picture(panel, image, words, marked=False, size=6, letters=20, lines=2)
+    lines = panel.get_xlabel().split("\n")
+    assert len(lines) == 2 and all(len(line) <= 20 for line in lines)
+    assert lines[1].endswith("\N{HORIZONTAL ELLIPSIS}")
+    style.draw_picture(panel, image, "unbroken" * 9, marked=False, size=6, letters=20, lines=2)
+    assert all(len(line) <= 20 for line in panel.get_xlabel().split("\n"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import polars as pl
+import pytest
 from made_results import TESTS
 
 from gapmatch.drawing import style
@@ -69,3 +70,27 @@ def test_steered_sets_are_shown_once_on_each_test_set(
     for name in ("random_50", "sketch_pruned"):
         alike = pl.col("training_set") == name
         assert own.filter(alike).equals(other.filter(alike))
+
+
+def test_seeds_of_a_choice_are_one_point(accuracy: pl.DataFrame, sets: list[TrainingSet]) -> None:
+    template = next(one for one in sets if one.subset == "random_50")
+    added = [
+        replace(template, subset=f"d{kept}_{seed}", method="diverse", kept=kept,
+                settings={"clusters": 4})
+        for kept in (100, 200) for seed in (0, 1)
+    ]  # fmt: skip
+    of_random = accuracy.filter(training_set="random_50")
+    scores = {"d100_0": 0.1, "d100_1": 0.3, "d200_0": 0.4, "d200_1": 0.6}
+    more = [
+        of_random.with_columns(training_set=pl.lit(name), score=pl.lit(score))
+        for name, score in scores.items()
+    ]
+    frame = accuracy_by_size.accuracy_by_size(pl.concat([accuracy, *more]), [*sets, *added], True)
+    diverse = frame.filter(test_set="val", series="diverse (4 clusters)").sort("size")
+    assert diverse["score"].to_list() == pytest.approx([0.2, 0.5])
+    assert diverse["seeds"].to_list() == [2, 2]
+    figure = accuracy_by_size.draw(frame, style.palette([*sets, *added]))
+    panel = next(one for one in figure.axes if one.get_title().startswith("val"))
+    line = next(one for one in panel.get_lines() if one.get_label() == "diverse (4 clusters)")
+    assert list(line.get_ydata()) == pytest.approx([0.2, 0.5])
+    assert line.get_linestyle() != "None" and line.get_marker() != "None"

@@ -28,4 +28,6 @@ def test_profile_is_drawn_for_what_was_matched(sets: list[TrainingSet], tmp_path
     assert titles == ["sketch_pruned\non sketch", *[f"combined_pruned\non {t}" for t in TESTS]]
     assert list(figure.axes[0].get_lines()[0].get_xdata()) == [1, 2]
     style.save(figure, frame, tmp_path / "profile")
+    ticks = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert ticks == ["1", "2", "5", "10", "20", "50"]
     assert profile.draw(frame, [one for one in sets if one.method == "all"], "baseline").texts

@@ -32,8 +32,6 @@ def test_after_pruning_the_training_set_has_the_profile_of_the_reference(
     figure = similarity_pruned.draw(frame)
     assert "sketch_pruned\non sketch, matched" in texts(figure)
     style.save(figure, frame, tmp_path / "figure")
-    nothing = tables_pruned.similarity_pruned(nearest, [], baseline_of(subsets))
-    assert similarity_pruned.draw(nothing).texts
 
 
 def test_a_subset_that_keeps_nothing_has_no_pool_similarity(

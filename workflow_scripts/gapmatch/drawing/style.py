@@ -7,6 +7,8 @@ second: functions that need it import it.
 from __future__ import annotations
 
 import logging
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -55,6 +57,7 @@ BROWN = "#661100"
 # Of lengths without a common factor: what shares a colour does not share a marker.
 GAP_MATCH_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#332288", "#B8860B", "#882255", "#DDCC77")
 GAP_MATCH_MARKERS = ("D", "^", "v", "P", "X", "p", "d", "8")
+MARKERS = ("o", "s", "h", *GAP_MATCH_MARKERS, "<", ">", "H")
 # Of what has an order: ColorBrewer's, without the palest.
 LIGHT_TO_DARK_BLUE = ("#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
 LIGHT_TO_DARK_RED = ("#fc9272", "#fb6a4a", "#de2d26", "#a50f15", "#67000d")
@@ -63,27 +66,49 @@ LINE_STYLES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class Look:
-    """How one training set is drawn in every figure."""
+    """How one training set is drawn in every figure; those of one curve look alike.
+
+    Attributes:
+        colour: As matplotlib has it.
+        marker: As matplotlib has it.
+        line: Style of the line of its curve, where it is on one.
+    """
 
     colour: str
     marker: str
+    line: str = "-"
 
 
 def palette(subsets: Sequence[TrainingSet], classifiers: Sequence[str] = ()) -> dict[str, Look]:
-    """The look of each training set: by its method, and among the gap-matched by its place."""
+    """The look of each training set: by its method, and the place of its curve among the method's.
+
+    No two share colour and marker, unless they are of one curve or markers run out.
+    """
     looks = {name: Look(BROWN, "*") for name in classifiers}
-    gap_matched = 0
+    of_series: dict[str, Look] = {}
+    places = Counter[str]()
+    taken: set[tuple[str, str]] = set()
     for subset in subsets:
-        if subset.method != "gap_match":
-            method = methods()[subset.method]
-            looks[subset.subset] = Look(method.colour, method.marker)
-            continue
-        looks[subset.subset] = Look(
-            GAP_MATCH_COLOURS[gap_matched % len(GAP_MATCH_COLOURS)],
-            GAP_MATCH_MARKERS[gap_matched % len(GAP_MATCH_MARKERS)],
-        )
-        gap_matched += 1
+        if subset.series not in of_series:
+            place = places[subset.method]
+            places[subset.method] += 1
+            colour, markers = _colour_and_markers(subset.method, place)
+            marker = next((one for one in markers if (colour, one) not in taken), markers[0])
+            taken.add((colour, marker))
+            line = LINE_STYLES[place % len(LINE_STYLES)]
+            of_series[subset.series] = Look(colour, marker, line)
+        looks[subset.subset] = of_series[subset.series]
     return looks
+
+
+def _colour_and_markers(method: str, place: int) -> tuple[str, Sequence[str]]:
+    """Return the colour of a method's curve of a place, and its markers in the order of choice."""
+    if method == "gap_match":
+        first = place % len(GAP_MATCH_MARKERS)
+        markers = GAP_MATCH_MARKERS[first:] + GAP_MATCH_MARKERS[:first]
+        return GAP_MATCH_COLOURS[place % len(GAP_MATCH_COLOURS)], markers
+    own = methods()[method]
+    return own.colour, (own.marker, *(one for one in MARKERS if one != own.marker))
 
 
 def look_of(looks: dict[str, Look], name: str) -> Look:
@@ -186,9 +211,26 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 def draw_picture(
-    panel: Axes, image: Image.Image, text: str, *, marked: bool, size: float, letters: int = 17
+    panel: Axes,
+    image: Image.Image,
+    text: str,
+    *,
+    marked: bool,
+    size: float,
+    letters: int = 17,
+    lines: int = 1,
 ) -> None:
-    """Show a picture on a white square, with a text below; a thick frame marks it."""
+    """Show a picture on a white square, with a text below; a thick frame marks it.
+
+    Args:
+        panel: To draw in.
+        image: The picture.
+        text: What is below; its beginning, where it is longer than the lines.
+        marked: Whether the frame is thick.
+        size: Of the letters, in points.
+        letters: Most in a line.
+        lines: Most of the text.
+    """
     side = max(image.size)
     square = Image.new("RGB", (side, side), "white")
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
@@ -202,7 +244,8 @@ def draw_picture(
             color=VERMILLION if marked else "#bbbbbb",
             linewidth=2.2 if marked else 0.6,
         )
-    panel.set_xlabel(shortened(text, letters), fontsize=size, labelpad=2)
+    cut = textwrap.wrap(text, letters, max_lines=lines, placeholder="\N{HORIZONTAL ELLIPSIS}")
+    panel.set_xlabel("\n".join(cut), fontsize=size, labelpad=2)
 
 
 def shortened(text: str, letters: int) -> str:

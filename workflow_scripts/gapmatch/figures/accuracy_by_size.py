@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,9 @@ def accuracy_by_size(
             all.
 
     Returns:
-        test_set, metric, series (a curve, or the name of a single training set), method,
-        training_set, size, seeds, n, score, score_low, score_high, spread; in the order of
-        ``subsets``.
+        test_set, metric, series (a curve, or the name of a single training set), method, size,
+        settings (JSON), training_set (the first of those), seeds (models, whose scores and bounds
+        are averaged), n, score, score_low, score_high, spread; in the order of ``subsets``.
     """
     known = pl.DataFrame(
         {
@@ -42,6 +43,7 @@ def accuracy_by_size(
             "method": [subset.method for subset in subsets],
             "series": [subset.series for subset in subsets],
             "size": [subset.size for subset in subsets],
+            "settings": [json.dumps(subset.settings, sort_keys=True) for subset in subsets],
             "steered_by": [list(subset.test_sets) for subset in subsets],
         },
         schema_overrides={"steered_by": pl.List(pl.String)},
@@ -51,10 +53,16 @@ def accuracy_by_size(
     )
     curve = pl.col("method").is_in(sized_methods()) & (pl.col("steered_by").list.len() > 0)
     own = pl.col("steered_by").list.contains(pl.col("test_set"))
-    return joined.filter(~curve | (own == steered)).select(
-        "test_set", "metric", "series", "method", "training_set", "size", "seeds", "n", "score",
-        "score_low", "score_high", "spread",
-    )  # fmt: skip
+    return (
+        joined.filter(~curve | (own == steered))
+        .group_by("test_set", "metric", "series", "method", "size", "settings", maintain_order=True)
+        .agg(
+            pl.col("training_set").first(),
+            pl.col("seeds").sum(),
+            pl.col("n").first(),
+            pl.col("score", "score_low", "score_high", "spread").mean(),
+        )
+    )
 
 
 @style.styled
@@ -73,32 +81,32 @@ def draw(frame: pl.DataFrame, looks: Mapping[str, style.Look]) -> Figure:
 
 def _draw_panel(panel: Axes, rows: pl.DataFrame, looks: Mapping[str, style.Look]) -> None:
     whole = rows.filter(pl.col("method") == "all").head(1)
-    drawn_with: dict[str, int] = {}
     for (series,), points in rows.group_by("series", maintain_order=True):
         look = style.look_of(dict(looks), points["training_set"][0])
-        method = points["method"][0]
-        line = "none"
-        if method in sized_methods():
-            index = drawn_with.setdefault(method, 0)
-            drawn_with[method] += 1
-            line = style.LINE_STYLES[index % len(style.LINE_STYLES)]
-            # Keeping everything is the last point of a curve that the size alone tells apart.
-            own = bool(methods()[method].curve)
-            curve = points if own else pl.concat([points, whole])
-            if not own or points["size"].is_unique().all():
-                curve = curve.sort("size")
-                panel.plot(curve["size"], curve["score"], color=look.colour, linestyle=line)
+        method, points = points["method"][0], points.sort("size")
+        # Mixtures of one size are no curve.
+        sized = method in sized_methods() and points["size"].is_unique().all()
+        # Keeping everything is the last point of a curve that the size alone tells apart.
+        ends = sized and not methods()[method].curve
+        line = pl.concat([points, whole]) if ends else points
+        panel.plot(
+            line["size"],
+            line["score"],
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            markevery=list(range(len(points))),
+            linestyle=look.line if sized else "none",
+            label=str(series),
+            zorder=3,
+        )
         panel.errorbar(
             points["size"].to_numpy(),
             points["score"].to_numpy(),
             yerr=style.bars(points, "score"),
-            color=look.colour,
-            marker=look.marker,
-            markersize=5,
-            linestyle="none",
+            fmt="none",
+            ecolor=look.colour,
             elinewidth=0.9,
-            label=str(series),
-            zorder=3,
         )
     size = rows["size"].to_numpy()
     if size.max() > 20 * max(size.min(), 1):

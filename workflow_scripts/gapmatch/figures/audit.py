@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CELL = 1.25  # inches
 MARGIN = 0.6  # inches above and below the pictures
-LETTERS = 24  # of a caption that is shown
+LETTERS, LINES = 21, 2  # of a caption that is shown
 
 
 @style.styled
@@ -50,7 +50,9 @@ def draw(table: pl.DataFrame, title: str, credit: str) -> Figure:
         panel = figure.add_subplot(spec[line, column])
         text = str(row["caption"] or "") if row["rank"] else f"{row['pruned']:,} pruned"
         picture = decode_picture(row[PICTURE])
-        style.draw_picture(panel, picture, text, marked=False, size=6.5, letters=LETTERS)
+        style.draw_picture(
+            panel, picture, text, marked=False, size=6.5, letters=LETTERS, lines=LINES
+        )
         if not row["rank"]:
             head = f"{row['test_class']} ({row['test_set']})"
             panel.set_title(style.shortened(head, LETTERS), loc="left", fontsize=7.5, pad=3)

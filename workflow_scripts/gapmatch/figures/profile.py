@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gapmatch.config.results import Results
 
 REFERENCE = ("reference", style.ORANGE, "-")
+TICKS = (1, 2, 5, 10, 20, 50)
 AFTER = {  # curve: label, colour, line style
     "pool": ("pool, after pruning", style.BLUE, "-"),
     "training set": ("pool after pruning + reference", style.BLACK, ":"),
@@ -56,11 +57,20 @@ def draw(frame: pl.DataFrame, subsets: Sequence[TrainingSet], baseline: str) -> 
             _draw_curve(panel, after.filter(pl.col("curve") == curve), label, colour, line)
         rank = subset.rank or 1
         panel.axvline(rank, color=style.VERMILLION, linewidth=0.8, label="matched rank")
-        panel.set_xscale("log")
+        _place_ticks(panel)
         panel.set_title(f"{subset.subset}\non {test_set}", fontsize=8.5)
     style.label_axes(axes, "rank of the neighbour", "similarity, mean over test images")
     style.legend_below(figure, axes)
     return figure
+
+
+def _place_ticks(panel: Axes) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(FixedLocator(TICKS))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def _draw_curve(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 @style.styled
 def draw(frame: pl.DataFrame) -> Figure:
     """One panel for each gap-matched subset and each test set that it is measured against."""
-    if frame.is_empty():
-        return style.say_nothing_to_draw(style.grid(1, 1)[0], "no gap-matched subset")
     shown = frame.partition_by("subset", "test_set", maintain_order=True)
     figure, axes = style.panels(len(shown), sharex=True)
     for panel, rows in zip(axes, shown, strict=True):
@@ -49,6 +47,7 @@ def plot(*, table: Path, out: Path) -> None:
 FIGURE = shown.Figure(
     make=plot,
     needs=shown.from_tables(table="similarity_pruned"),
+    items=lambda results: [""] if len(results.shown_subsets()) > 1 else [],
     place=20,
     paper=("fig5", "fig6"),
     caption=(
