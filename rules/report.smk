@@ -2,11 +2,16 @@
 
 # What every page extends, and what it includes.
 PAGE = multiext(f"{RESOURCES}/page", ".html.j2", ".css")
-# Subsets that are as large as a gap-matched one: what its size alone does.
+# Subsets that are as large as a gap-matched one: what its size alone does. Where none is gap-matched, the
+# headline is about all.
 CONTROLS = [
     name
     for name in SUBSETS
-    if getattr(STUDY.subsets[name], "keep", None) in GAP_MATCHED
+    if (
+        getattr(STUDY.subsets[name], "keep", None) in GAP_MATCHED
+        or not GAP_MATCHED
+        and name not in (STUDY.figures.baseline, STUDY.figures.reference_only)
+    )
 ]
 
 

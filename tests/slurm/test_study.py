@@ -45,7 +45,7 @@ TARGETS = [
     f"{RESULTS}/similarity/trained/{TEST_SET}/pool_neighbours.parquet",
     *(f"{RESULTS}/subsets/{subset}/diversity.json" for subset in SUBSETS),
 ]
-MADE_AFTERWARDS = re.compile(r"^(table_\w+|figure_\w+|write_report|all|total) +\d+$")
+MADE_AFTERWARDS = re.compile(r"^(table_\w+|figure_\w+|browse\w*|write_report|all|total) +\d+$")
 CHECKPOINT = RESULTS + "/state/train_clip/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
 TIMES = ("Start", "End")

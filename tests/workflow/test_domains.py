@@ -120,6 +120,7 @@ JOBS = f"""
     table_sensitivity/{{crops,flickr}} figure_sensitivity/{{crops,flickr}}
     figure_{{accuracy_by_similarity,accuracy_by_size,effective_robustness,profile,pruned}}
     figure_{{retrieval_cost,similarity_gap,similarity_pruned,transfer_by_size,transfer_matrix}}
+    browse_pictures/{MADE} browse_data/{{val,sketch,crops,voc,flickr,drawings}} browse
     write_report
 """
 

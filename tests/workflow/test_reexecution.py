@@ -40,12 +40,15 @@ SIMILARITY = """
 # Of the whole pool alone.
 GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
 AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
-NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS}"
+BROWSED = f"browse_data/{TESTS} browse"
+NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS} browse_pictures/{TESTS} {BROWSED}"
 SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
 OF_SUBSETS = f"{PRUNED} table_subsets table_diversity figure_profile"
-SHOWN = f"{ACCURACY} {OF_SUBSETS}"
+SHOWN = f"{ACCURACY} {OF_SUBSETS} {BROWSED}"
 # Where a subset that is neither pruned for a test set nor the whole pool is shown.
-ELSE_SHOWN = f"{OF_ALL_MODELS} {TRANSFER} figure_accuracy_by_similarity {OF_SUBSETS}"
+ELSE_SHOWN = f"""
+    {OF_ALL_MODELS} {TRANSFER} figure_accuracy_by_similarity {OF_SUBSETS} {BROWSED}
+"""
 # What becomes of the subset sketch_pruned; near_sketch takes its size.
 SKETCH_PRUNED = f"""
     select_subset/{{sketch_pruned,near_sketch}} measure_subset/{{sketch_pruned,near_sketch}}
@@ -58,7 +61,9 @@ MARGINS = f"""
     search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} {NEIGHBOURS}
     {SKETCH_PRUNED} {AUDIT}
 """
-TRAINED = f"train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY}"
+TRAINED = f"""
+    train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY} {BROWSED}
+"""
 SELECTED = f"""
     select_subset/{ALL} measure_subset/{ALL} certify_subset/{{baseline,sketch_pruned}}
     {TRAINED} {SHOWN}
@@ -75,7 +80,7 @@ NEW_TEST_SET = f"""
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
     certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/v2
     {ACCURACY} {PRUNED} {SIMILARITY} table_neighbours/v2 figure_neighbours/v2 {GAP}
-    table_embedders
+    table_embedders browse_pictures/v2 browse_data/v2 browse
 """
 
 
@@ -204,7 +209,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
             search_pool/trained/captioned/{CHUNKS} merge_neighbours/trained/captioned
             certify_subset/baseline evaluate_retrieval/{ALL}/seed0/captioned table_retrieval
             table_differences write_report {SIMILARITY} {GAP} {BINNED}
-            table_neighbours/captioned figure_neighbours/captioned""",
+            table_neighbours/captioned figure_neighbours/captioned
+            browse_pictures/captioned browse_data/captioned browse""",
     ),
     "metric of a test set": (
         {"test_sets.val.metric": "mean_per_class"},
@@ -213,12 +219,12 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
         f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
-        f" {GAP} table_embedders",
+        f" {GAP} table_embedders browse",
     ),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
         {"training.seeds": [0, 1]},
-        f"train_clip/{ALL}/seed1 evaluate_zero_shot/{ALL}/seed1/{TESTS} {ACCURACY}",
+        f"train_clip/{ALL}/seed1 evaluate_zero_shot/{ALL}/seed1/{TESTS} {ACCURACY} {BROWSED}",
     ),
     # Their values change places: Snakemake compares parameters without their names.
     "number of examples and of neighbours to show": (
@@ -319,7 +325,7 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
             certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/sketch {SKETCH_PRUNED}
             {GAP} table_embedders {AUDIT} {SENSITIVITY}
-            table_neighbours/sketch figure_neighbours/sketch"""
+            table_neighbours/sketch figure_neighbours/sketch browse_pictures/sketch"""
     )
 
 

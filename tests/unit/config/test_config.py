@@ -124,7 +124,7 @@ def test_unknown_key(values: dict[str, Any], key: str, value: object, allowed: s
             "one of test_sets: val, sketch",
         ),
         ("subsets.near_sketch.test_sets", [], "subsets.near_sketch.test_sets", "[]", "all"),
-        ("subsets.near_sketch.keep", 433, "subsets.near_sketch.keep", "433", "pool's size, 432"),
+        ("subsets.near_sketch.keep", 433, "subsets.near_sketch.keep", "433", "at most 432"),
         ("subsets.near_sketch.keep", 1.0, "subsets.near_sketch.keep", "1.0", "fraction between"),
         (
             "subsets.some",

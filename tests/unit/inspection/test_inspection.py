@@ -321,6 +321,59 @@ def test_a_test_set_of_one_class(data: Path) -> None:
     assert "it has only one class" in only(looks(study(data)), "val", Level.WARNING)
 
 
+CHOSEN = {"baseline": {"method": "all"}, "reference_only": {"method": "none"}}
+
+
+def with_json(values: dict[str, str]) -> Callable[[int, Members], Members]:
+    def change(_: int, members: Members) -> Members:
+        return members | {"json": json.dumps(values).encode()}
+
+    return change
+
+
+def test_a_pool_that_tells_no_style_or_class(data: Path) -> None:
+    chosen = CHOSEN | {
+        "photos": {"method": "style", "shares": {"photo": 1}},
+        "even": {"method": "balanced", "cap": 3},
+    }
+    found = looks(study(data, styles={}, subsets=chosen))["subsets"].findings
+    assert {one.level for one in found} == {Level.ERROR}
+    assert "styles has no examples, and none of 128 samples" in found[0].text
+    assert "subsets.even needs classes, but none of 128 samples" in found[1].text
+    for tar in data.glob("*.tar"):
+        rewrite(tar, with_json({"style": "photo", "class_name": "fox"}))
+    assert not looks(study(data, styles={}, subsets=chosen))["subsets"].findings
+    for tar in data.glob("*.tar"):
+        rewrite(tar, with_json({"style": "drawing", "class_name": "fox"}))
+    text = only(looks(study(data, styles={}, subsets=chosen)), "subsets", Level.WARNING)
+    assert text == "subsets.photos.shares: no style is called photo: found drawing"
+
+
+def test_styles_that_the_examples_lack(data: Path) -> None:
+    image_folder(data / "styles")
+    styles = {"examples": {"kind": "imagefolder", "root": str(data / "styles")}}
+    chosen = CHOSEN | {"foxes": {"method": "style", "shares": {"foxes": 1}}}
+    text = only(looks(study(data, styles=styles, subsets=chosen)), "subsets", Level.ERROR)
+    assert text == "subsets.foxes.shares: no style is called foxes: found fox, great owl"
+
+
+def test_words_that_captions_contain(data: Path) -> None:
+    words = data / "words.txt"
+    chosen = CHOSEN | {"even": {"method": "balanced", "cap": 3, "words": str(words)}}
+    words.write_text("picture\n7\n")
+    found = looks(study(data, subsets=chosen))["subsets"]
+    assert found.facts == {"captions with a concept of even": "128 of 128"}
+    words.write_text("zebra\n")
+    text = only(looks(study(data, subsets=chosen)), "subsets", Level.WARNING)
+    assert text == (
+        "subsets.even.words: none of 128 captions contains any of its 1 concepts, such as 'zebra'"
+    )
+    words.write_bytes(b"caf\xe9")
+    assert "subsets.even.words: " in only(
+        looks(study(data, subsets=chosen)), "subsets", Level.ERROR
+    )
+
+
 def test_links(data: Path) -> None:
     links = {
         "URL": ["http://a/1.jpg", "https://a/2.jpg", "http://a/1.jpg", "file:///etc/passwd", None],

@@ -65,17 +65,18 @@ def listed(tmp_path):
 
 def test_how_an_emoji_looks_is_no_word(listed):
     listed.write_text("\u2764\ufe0f\nred \u2764\ufe0f heart\n1\ufe0f\u20e3\n", encoding="utf-8")
-    assert read_concepts(listed) == [" 1 ", " red heart "]
+    assert read_concepts(listed, "k") == [" 1 ", " red heart "]
 
 
 def test_concepts_are_read_once_each(listed):
-    assert read_concepts(listed) == [" café ", " fox ", " fox trot ", " red fox ", " sea or lake "]
+    found = read_concepts(listed, "k")
+    assert found == [" café ", " fox ", " fox trot ", " red fox ", " sea or lake "]
     listed.write_text("\n - \n")
-    with pytest.raises(InputError, match=r"words\.txt holds no words"):
-        read_concepts(listed)
+    with pytest.raises(InputError, match=r"^k: .*words\.txt holds no words"):
+        read_concepts(listed, "k")
     listed.write_bytes(b"caf\xe9")
-    with pytest.raises(InputError, match=r"words\.txt cannot be read"):
-        read_concepts(listed)
+    with pytest.raises(InputError, match=r"^k: .*words\.txt cannot be read.*UTF-8, a concept"):
+        read_concepts(listed, "k")
 
 
 @given(
@@ -100,7 +101,7 @@ def test_concepts_have_so_many_samples(make_study, listed, by, cap, seed):
     rng = np.random.default_rng(2)
     captions = [CAPTIONS[place] for place in rng.integers(len(CAPTIONS), size=60)]
     classes = [[None, "cat", "dog", "Dog"][place] for place in rng.integers(4, size=60)]
-    concepts = read_concepts(listed) if by == "captions" else ["Dog", "cat", "dog"]
+    concepts = read_concepts(listed, "k") if by == "captions" else ["Dog", "cat", "dog"]
     if by == "captions":
         having = [named(caption, concepts) for caption in captions]
     else:
@@ -131,5 +132,12 @@ def test_concepts_have_so_many_samples(make_study, listed, by, cap, seed):
 def test_a_pool_without_classes_needs_words(make_study):
     study = make_study()
     with_metadata(study, [None] * 60, [None] * 60)
-    with pytest.raises(InputError, match="no sample of the pool has a class: set words"):
+    with pytest.raises(InputError, match=r"subsets\.some .*no sample .* has one: set its words"):
         study.select("some", "balanced", "--cap", 3, duplicates=False)
+
+
+def test_words_that_no_caption_contains_are_refused(make_study, listed):
+    study = make_study()
+    with_metadata(study, ["a cat"] * 60, [None] * 60)
+    with pytest.raises(InputError, match=r"subsets\.some\.words: no caption .* of the 5 concepts"):
+        study.select("some", "balanced", "--words", listed, "--cap", 3, duplicates=False)

@@ -86,7 +86,7 @@ def test_what_the_clusters_do_not_hold_is_refused(make_study):
     np.save(folder / "centroids.npy", np.zeros((20, 6), np.float32))
     with pytest.raises(InputError, match=r"subsets\.some\.clusters asks for 12, but only 8 of "):
         study.select("some", "diverse", *options(study, 12, 20), duplicates=False)
-    with pytest.raises(InputError, match="for 5 samples from 8 clusters: expected one from each"):
+    with pytest.raises(InputError, match="for 5 samples from 8 clusters, but one from each"):
         study.select("some", "diverse", *options(study, 8, 5), duplicates=False)
     assert not (study.root / "subsets/some/summary.json").exists()
     np.save(folder / "centroids.npy", np.zeros((5, 6), np.float32))

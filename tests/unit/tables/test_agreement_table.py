@@ -28,6 +28,7 @@ def summary(name: str, method: str = "gap_match", rank: int = 1) -> Subset:
         test_sets=TEST_SETS,
         rank=rank if method == "gap_match" else None,
         offset=0.0 if method == "gap_match" else None,
+        seed=None,
         embedder=EMBEDDERS[name],
         **dict.fromkeys(("embedded", "duplicates", "pool", "kept", "pruned"), 0),
         pruned_by={},

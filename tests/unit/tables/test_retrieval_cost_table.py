@@ -63,7 +63,7 @@ def written(folder: Path, differences: list[Difference]) -> dict[str, Path]:
         [
             {
                 "subset": one.subset, "method": one.method, "test_sets": ", ".join(one.test_sets),
-                "rank": one.rank, "offset": one.offset, "settings": "{}",
+                "rank": one.rank, "offset": one.offset, "settings": "{}", "seed": 0,
                 "embedder": one.embedder, "pool": one.pool,
                 "kept": one.kept, "pruned": one.pruned, "pruned_fraction": one.pruned / one.pool,
                 "reference": one.reference, "training_set_size": one.size, "violations": 0,

@@ -223,5 +223,5 @@ def _keep_problems(study: Study, key: str, keep: float | int | str) -> list[str]
     elif isinstance(keep, int):
         largest = study.pool.source.most_samples(study)
         if largest is not None and keep > largest:
-            return [_problem(key, keep, f"at most the pool's size, {largest}")]
+            return [_problem(key, keep, f"at most {largest}, as many as the pool can have")]
     return []

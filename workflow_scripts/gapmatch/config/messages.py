@@ -75,9 +75,9 @@ def _mistakes(
     detail: dict[str, Any], values: Any, known: Collection[str]
 ) -> Iterable[tuple[str, str]]:
     """Return what stands where, and what is expected; nothing where the first says it all."""
-    key = _key(detail["loc"], values)
-    got = f"{key}: got {detail['input']!r}"
     kind = detail["type"]
+    key = _key(detail["loc"], values, missing=kind == "missing")
+    got = f"{key}: got {detail['input']!r}"
     if kind == "value_error":
         message = str(detail["ctx"]["error"])
         if key:
@@ -101,8 +101,14 @@ def _one_of(alternatives: list[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _key(location: tuple[str | int, ...], values: Any) -> str:
-    """Return the dotted key of an error, without the union tags that pydantic puts into it."""
+def _key(location: tuple[str | int, ...], values: Any, *, missing: bool) -> str:
+    """Return the dotted key of an error, without the union tags that pydantic puts into it.
+
+    Args:
+        location: Of the error.
+        values: Of the config.
+        missing: Whether the last key is one that the config lacks.
+    """
     key = []
     for position, part in enumerate(location):
         last = position == len(location) - 1
@@ -114,7 +120,7 @@ def _key(location: tuple[str | int, ...], values: Any) -> str:
             known = isinstance(values, list) and isinstance(part, int)
         if known:
             values = values[part]
-        elif not (last and isinstance(values, dict)):
+        elif not (missing and last and isinstance(values, dict)):
             continue
         key.append(str(part))
     return ".".join(key)

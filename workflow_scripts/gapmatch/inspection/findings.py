@@ -51,6 +51,10 @@ class Look:
         images: Number of images; of shards estimated from those that were read.
         looked: Samples that were looked at.
         unusable: How many of them cannot be used.
+        captions: Some captions of the pool.
+        styles: Styles of the samples that were looked at; None where nothing tells before a
+            download.
+        named: How many of those have a class; None likewise.
     """
 
     dataset: str
@@ -62,6 +66,9 @@ class Look:
     images: int = 0
     looked: int = 0
     unusable: int = 0
+    captions: list[str] = field(default_factory=list)
+    styles: set[str] | None = None
+    named: int | None = None
 
     def tell(self, text: str, *, error: bool) -> None:
         """Add an error, or a warning."""

@@ -38,6 +38,8 @@ class SampleCounts:
         transparent: Number of images of which something is transparent.
         plain: Number of images that are of one colour.
         pictures: The first images.
+        styles: Styles that samples have.
+        named: Number of samples with a class.
     """
 
     looked: int = 0
@@ -49,6 +51,8 @@ class SampleCounts:
     transparent: int = 0
     plain: int = 0
     pictures: list[Picture] = field(default_factory=list)
+    styles: set[str] = field(default_factory=set)
+    named: int = 0
 
     def add(self, other: "SampleCounts") -> None:
         """Add what was met in other samples."""
@@ -61,6 +65,8 @@ class SampleCounts:
         self.transparent += other.transparent
         self.plain += other.plain
         self.pictures += other.pictures
+        self.styles |= other.styles
+        self.named += other.named
 
     @property
     def usable(self) -> int:
@@ -101,6 +107,8 @@ def count(
         counts.plain += image.getcolors(1) is not None
         counts.sizes.append(image.size)
         counts.captions.append(sample.caption)
+        counts.styles.update(filter(None, [sample.style]))
+        counts.named += sample.class_name is not None
         if len(counts.pictures) < pictures:
             counts.pictures.append(Picture(_small(image), _caption(sample, classes)))
     return counts
@@ -136,6 +144,7 @@ def tell(look: Look, counts: SampleCounts) -> None:
         look.facts["images"] = ", ".join(formats)
         look.facts["width x height"] = _sizes(counts.sizes)
     look.pictures, look.looked, look.unusable = counts.pictures, counts.looked, counts.unusable
+    look.captions, look.styles, look.named = counts.captions, counts.styles, counts.named
     if counts.looked and not counts.usable:
         look.error(f"none of {counts.looked:,} samples can be used: {reasons_of(counts)}")
     elif counts.unusable:

@@ -194,7 +194,8 @@ def _look_at_rows(look: Look, links: pl.DataFrame) -> None:
     for what, number in problems.items():
         if number:
             look.tell(f"{number:,} of {links.height:,} links {what}", error=number == links.height)
-    tell_captions(look, [text for text in links["caption"].to_list() if text is not None])
+    look.captions = links["caption"].drop_nulls().to_list()
+    tell_captions(look, look.captions)
 
 
 def look_at_labelled(dataset: str, source: SourceSettings) -> Look:

@@ -10,6 +10,7 @@ from gapmatch.download.sources.shards import ShardsSource
 from gapmatch.download.sources.urls import UrlsSource
 from gapmatch.inspection.findings import Look
 from gapmatch.inspection.sources import look_at_labelled, look_at_links, look_at_shards
+from gapmatch.inspection.subsets import look_at_subsets
 from gapmatch.inspection.trainings import look_at_trainings
 
 SHOWN = 5
@@ -37,7 +38,8 @@ def look_at_study(study: Study, rendered: Path) -> list[Look]:
             f"only {reference.images:,} images for {study.reference.chunks:,} chunks: lower "
             "reference.chunks"
         )
-    return [pool, *labelled, *examples, look_at_trainings(study, pool, reference)]
+    subsets = look_at_subsets(study, pool, examples[0] if examples else None)
+    return [pool, *labelled, *examples, subsets, look_at_trainings(study, pool, reference)]
 
 
 def _look_at_pool(study: Study, rendered: Path) -> Look:

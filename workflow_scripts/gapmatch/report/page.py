@@ -10,6 +10,7 @@ from gapmatch.running.result_files import read_object
 from gapmatch.tables.accuracy import read_accuracy
 from gapmatch.tables.differences import read_differences
 from gapmatch.tables.embedders import read_embedder_table
+from gapmatch.tables.factors import read_factors
 from gapmatch.tables.retrieval import first_recalls, read_retrieval
 
 
@@ -51,6 +52,7 @@ def write_report(
     recalls = None
     if "retrieval" in table_names:
         recalls = first_recalls(read_retrieval(tables / "retrieval.csv"))
+    factors = read_factors(tables / "factors.csv") if "factors" in table_names else None
     text = report.render(
         template,
         study=study,
@@ -66,5 +68,6 @@ def write_report(
         tables=[report.table_context(tables / name) for name in table_names],
         figures=[report.figure_context(figures / name) for name in figure_names],
         recalls=recalls,
+        factors=factors,
     )
     write_text(out, text)

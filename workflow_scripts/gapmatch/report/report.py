@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from gapmatch.report.cautions import caution_sentences
+from gapmatch.report.grid import factor_sentences
 from gapmatch.report.headline import headline_sentences, headline_test_set
 from gapmatch.report.html_template import load_template
 from gapmatch.results.counts import DatasetCounts, subset_reconciles
@@ -19,7 +20,7 @@ from gapmatch.results.shown import figures, kind_of
 from gapmatch.results.summaries import Subset
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_object
-from gapmatch.tables.accuracy import accuracy_matrix, select_sets
+from gapmatch.tables.accuracy import accuracy_matrix, near_chance, select_sets
 from gapmatch.tables.differences import Difference
 
 PACKAGES = (
@@ -158,6 +159,7 @@ def render(
     tables: Sequence[Mapping[str, Any]],
     figures: Sequence[Mapping[str, str]],
     recalls: pl.DataFrame | None = None,
+    factors: pl.DataFrame | None = None,
 ) -> str:
     """Fill the template; every name and text is escaped. Equal arguments give equal text.
 
@@ -176,12 +178,16 @@ def render(
         tables: ``table_context`` of each table.
         figures: ``figure_context`` of each figure.
         recalls: ``retrieval.first_recalls``; None without retrieval.
+        factors: ``factors.factor_table``; None without a grid.
 
     Raises:
         InputError: The template is missing.
     """
     matrix = accuracy_matrix(select_sets(accuracy, sets))
     first = [table for table in tables if table["name"] in FIRST]
+    sentences = headline_sentences(accuracy, subsets, differences, sets, recalls)
+    if factors is not None:
+        sentences += factor_sentences(factors, near_chance(accuracy), subsets)
     told_of = headline_test_set(accuracy, subsets, sets)
     by_name = {figure["name"]: figure for figure in figures}
     pictures = [by_name[name] for name in opening_figures(told_of) if name in by_name]
@@ -189,7 +195,7 @@ def render(
         study=study,
         config=json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False),
         commit=commit,
-        sentences=headline_sentences(accuracy, subsets, differences, sets, recalls),
+        sentences=sentences,
         cautions=caution_sentences(accuracy, embedders, subsets, sets, recalls),
         headline={"heads": matrix.columns, "rows": matrix.rows()},
         certificate=certificate_sentence(subsets, certificates),

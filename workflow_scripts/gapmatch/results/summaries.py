@@ -20,6 +20,7 @@ class Subset:
     test_sets: tuple[str, ...]
     rank: int | None
     offset: float | None
+    seed: int | None
     embedder: str | None
     embedded: int
     duplicates: int

@@ -31,8 +31,12 @@ def words(texts: pl.Series) -> pl.Series:
     return " " + texts.str.to_lowercase().str.replace_all(BETWEEN, " ").str.strip_chars(" ") + " "
 
 
-def read_concepts(path: Path) -> list[str]:
+def read_concepts(path: Path, key: str) -> list[str]:
     """Read a list of concepts, one in each line.
+
+    Args:
+        path: Of the file.
+        key: Of the config, for messages.
 
     Returns:
         Each once, as ``words`` has it, sorted.
@@ -43,10 +47,13 @@ def read_concepts(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error})") from None
+        raise InputError(
+            f"{key}: {path} cannot be read ({error}): expected a text file in UTF-8, a concept in "
+            "each line"
+        ) from None
     found = sorted(set(words(pl.Series(lines, dtype=pl.String))) - {"  "})
     if not found:
-        raise InputError(f"{path} holds no words: expected a concept in each line")
+        raise InputError(f"{key}: {path} holds no words: expected a concept in each line")
     return found
 
 

@@ -1,5 +1,6 @@
 """At most a number of samples per concept, as MetaCLIP balances a pool by its captions."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,8 @@ from gapmatch.subset.concepts import Matches, concepts_named, concepts_of, read_
 from gapmatch.subset.groups import Draw, group_sizes
 from gapmatch.subset.method import Method, SubsetSettings
 from gapmatch.subset.selection import Choice, Choices, Part, PoolSamples, Selection
+
+logger = logging.getLogger(__name__)
 
 
 class BalancedSubset(SubsetSettings):
@@ -43,8 +46,12 @@ def told(part: Part, column: str) -> pl.Series:
     return read_metadata(part.files, [column], part.embedded)[column][part.rows]
 
 
-def class_names(pool: PoolSamples) -> list[str]:
+def class_names(pool: PoolSamples, subset: str) -> list[str]:
     """Return the classes of a pool's samples, sorted.
+
+    Args:
+        pool: The samples.
+        subset: Name of the subset, for messages.
 
     Raises:
         InputError: No sample has a class.
@@ -54,8 +61,8 @@ def class_names(pool: PoolSamples) -> list[str]:
         found.update(told(part, "class_name").drop_nulls().to_list())
     if not found:
         raise InputError(
-            "no sample of the pool has a class: set words of the subset to a file of concepts, "
-            "one in each line"
+            f"subsets.{subset} needs classes, but no sample of the pool has one: set its words to "
+            "a file of concepts, one in each line, or give samples a class_name in their .json"
         )
     return sorted(found)
 
@@ -79,10 +86,20 @@ def select(*, selection: Selection, cap: int, words: Path | None = None, seed: i
         seed: Seed of the choice.
     """
     pool = selection.pool()
-    concepts = read_concepts(words) if words else class_names(pool)
-    column = "caption" if words else "class_name"
+    subset = selection.subset
+    if words:
+        column, concepts = "caption", read_concepts(words, f"subsets.{subset}.words")
+    else:
+        column, concepts = "class_name", class_names(pool, subset)
     parts = (found.concept for _, found in with_concepts(pool, concepts, column))
     sizes = group_sizes(parts, len(concepts))
+    without = len(concepts) - int((sizes > 0).sum())
+    if without == len(concepts):
+        raise InputError(
+            f"subsets.{subset}.words: no caption of the pool contains any of the {without:,} "
+            f"concepts of {words}, such as {concepts[0].strip()!r}: expected words of its captions"
+        )
+    logger.info("%d of %d concepts have no sample", without, len(concepts))
     draw = Draw(sizes, np.minimum(sizes, min(cap, len(pool))), seed)
 
     def choices() -> Choices:
@@ -97,7 +114,7 @@ def select(*, selection: Selection, cap: int, words: Path | None = None, seed: i
         "balanced",
         pool,
         choices(),
-        settings={"cap": cap},
+        settings={"cap": cap} | ({"words": words.name} if words else {}),
         seed=seed,
         concepts=int((sizes > 0).sum()),
         capped=int((sizes > min(cap, len(pool))).sum()),

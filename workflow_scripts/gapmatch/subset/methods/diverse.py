@@ -57,8 +57,8 @@ def cluster_shares(
         )
     if number < clusters:
         raise InputError(
-            f"subsets.{subset}.keep asks for {number} samples from {clusters} clusters: expected "
-            "one from each at least"
+            f"subsets.{subset}.keep asks for {number} samples from {clusters} clusters, but one "
+            f"from each is the least: raise it, or lower subsets.{subset}.clusters"
         )
     chosen = filled[:clusters]
     if sizes[chosen].sum() < number:

@@ -22,7 +22,9 @@ ROUNDING = 1e-6
 def _add_up(shares: dict[str, float]) -> dict[str, float]:
     total = sum(shares.values())
     if not (all(share >= 0 for share in shares.values()) and abs(total - 1) <= ROUNDING):
-        raise ValueError("expected shares that are not negative and add up to 1")
+        raise ValueError(
+            f"expected shares that are not negative and add up to 1; they add up to {total:g}"
+        )
     return shares
 
 
@@ -31,7 +33,8 @@ class StyleSubset(SubsetSettings):
 
     method: Literal["style"] = Field(description="Keep samples of some styles.")
     shares: Annotated[dict[str, float], AfterValidator(_add_up)] = Field(
-        description="Share of each style, such as {photo: 1} or {photo: 0.5, drawing: 0.5}."
+        description="Share of each style, such as {photo: 1} or {photo: 0.5, drawing: 0.5}; "
+        "together 1."
     )
     keep: Keep | None = Field(
         None, description="See the other methods; null keeps all samples of the one style."
@@ -42,8 +45,8 @@ class StyleSubset(SubsetSettings):
     def _mixtures_have_a_size(self) -> "StyleSubset":
         if self.keep is None and sum(share > 0 for share in self.shares.values()) > 1:
             raise ValueError(
-                "keep: expected a fraction, a number of samples, or a subset's name, since shares "
-                "name several styles"
+                "expected keep too, a fraction, a number of samples, or a subset's name, since "
+                "shares name several styles"
             )
         return self
 
@@ -103,7 +106,7 @@ def select(
     """
     pool = selection.pool()
     wanted = {name: share for name, share in sorted(shares) if share > 0}
-    require_known(wanted, styles, selection.subset)
+    require_known([name for name, _ in shares], styles, selection.subset)
     names = {name: place for place, name in enumerate(wanted)}
 
     def parts() -> Iterator[tuple[Part, npt.NDArray[np.int64]]]:

@@ -1,0 +1,48 @@
+"""What a grid of diverse subsets answers, in sentences."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from gapmatch.results.summaries import Subset
+from gapmatch.tables.accuracy import described
+from gapmatch.tables.factors import DIVERSITY, SIZE
+
+DOUBLED = {SIZE: "twice as many pool images", DIVERSITY: "twice as many clusters"}
+
+
+def factor_sentences(
+    factors: pl.DataFrame, near: Mapping[str, Collection[str]], subsets: Sequence[Subset]
+) -> list[str]:
+    """Tell for each test set what doubling size and diversity changes, and what is at chance.
+
+    Args:
+        factors: ``factors.factor_table``.
+        near: Training sets that are not better than chance, by test set.
+        subsets: Summaries, for the subsets of the grid.
+    """
+    diverse = [one.subset for one in subsets if one.method == "diverse"]
+    sentences = []
+    for key, rows in factors.group_by("test_set", "n", "metric", maintain_order=True):
+        test_set, n, metric = str(key[0]), int(str(key[1])), str(key[2])
+        told = [
+            f"{DOUBLED[row['factor']]} {_told(row)}"
+            for row in rows.filter(pl.col("factor").is_in(list(DOUBLED))).iter_rows(named=True)
+        ]
+        sentence = f"On {described(test_set, n, metric)}, {'; '.join(told)}."
+        if at_chance := sum(name in near.get(test_set, ()) for name in diverse):
+            sentence += (
+                f" {at_chance} of the grid's {len(diverse)} subsets are not better than chance "
+                "there, so this tells little."
+            )
+        sentences.append(sentence)
+    return sentences
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """Return what a doubling changes, to end a sentence with."""
+    value, low, high = (row[f"slope{bound}"] for bound in ("", "_low", "_high"))
+    if low > 0 or high < 0:
+        return f"change the logit of the score by {value:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"change nothing that the grid can tell ({value:+.2f}, {low:+.2f} to {high:+.2f})"
