@@ -52,5 +52,14 @@ def test_studies_to_copy_are_studies(text: str) -> None:
     assert parse_study(yaml.safe_load(text), "docs").subsets
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_word_is_taken_for_html(page: str) -> None:
+    """What looks like a tag, such as <study> outside of code, is not shown."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    text = re.sub(r"(`+).+?\1", "", text, flags=re.S)
+    assert not re.findall(r"<[A-Za-z/][^>]*>", text)
+
+
 def test_there_are_links() -> None:
     assert len([one for page in PAGES for one in links(page)]) > 30

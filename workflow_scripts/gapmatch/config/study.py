@@ -48,7 +48,7 @@ else:
 class Study(Section):
     """A study: datasets, embedders, subsets, and what is trained and measured on them."""
 
-    study: Name = Field(description="Name of the study: its results are results/<study>/.")
+    study: Name = Field(description="Name of the study, and of its folder in results/.")
     emoji: Emoji = Field(Emoji(), description="Rendering of the emoji artwork.")
     pool: Pool = Field(description="The web dataset that is pruned.")
     reference: Reference = Field(description="The training set whose similarity is replicated.")
