@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 GIBIBYTES := 8
 
-.PHONY: help setup lock faiss-gpu demo check test test-gpu lint schema bench clean
+.PHONY: help setup lock faiss-gpu demo check test test-gpu lint schema docs bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -72,11 +72,16 @@ lint: setup ## Check style, types, layers and the workflow's form
 schema: setup ## Write schemas/ and docs/config.md from the config's models
 	$(BIN)/python workflow_scripts/document_config.py --schema schemas/config.schema.json --reference docs/config.md
 
+docs: setup ## Build the documentation as a site to read offline
+	rm -rf docs/_build
+	$(BIN)/sphinx-build -M html docs docs/_build --fail-on-warning --keep-going --quiet
+	@echo docs/_build/html/index.html
+
 bench: setup ## Measure speed against peers
 	mkdir -p results/benchmarks
 	for what in search memory deduplication gpu_work input embedding streaming selection dag; do \
 	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks:tests \
 	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 
-clean: ## Delete .venv, caches and Snakemake's records; results stay
-	rm -rf $(VENV) .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Delete .venv, caches, the site and Snakemake's records; results stay
+	rm -rf $(VENV) docs/_build .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
