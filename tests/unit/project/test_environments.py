@@ -35,7 +35,9 @@ from programs import ROOT
 from gapmatch.kinds.discovery import modules
 
 TESTS = ROOT / "tests"
+SITE = set((ROOT / "docs").glob("*.py"))
 LOCAL = {path.stem for folder in (TESTS, ROOT / "benchmarks") for path in folder.rglob("*.py")}
+LOCAL |= {path.stem for path in SITE} | {"browser"}  # a folder of tests
 
 # Distributions that environments pin though no program there imports them.
 NOT_IMPORTED = {
@@ -135,7 +137,7 @@ def test_lock_holds_every_requirement() -> None:
 
 def test_requirements_name_what_is_imported() -> None:
     files = {*SCRIPTS.rglob("*.py"), *TESTS.rglob("*.py")}
-    files |= set((ROOT / "benchmarks").glob("*.py"))
+    files |= {*(ROOT / "benchmarks").glob("*.py"), *SITE}
     assert distributions(files) <= parse_requirements()
 
 
