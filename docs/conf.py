@@ -78,7 +78,11 @@ def read_page(_app: Sphinx, page: str, content: list[str]) -> None:
     source = Path(page).with_suffix(".md")
     content[0] = move_links(content[0], source)
     if source.parent.name == "tables":
-        content[0] = f"# {source.stem.replace('_', ' ').capitalize()}\n\n{content[0]}"
+        # A search lists titles, and both studies have some of the same tables.
+        study = source.parent.parent.name
+        title = source.stem.replace("_", " ").capitalize()
+        title += f" ({study})" if study != "results" else ""
+        content[0] = f"# {title}\n\n{content[0]}"
     if (DOCS / source.parent / "tables").is_dir():
         content[0] += "\n\n```{toctree}\n:hidden:\n:glob:\n\ntables/*\n```\n"
 
