@@ -2,20 +2,15 @@
 
 import os
 import re
-import sys
 import tomllib
 from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))
-from flowchart import draw  # noqa: E402 - after the path that it is on
-
 ABOUT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = ABOUT["name"]
@@ -28,7 +23,6 @@ exclude_patterns = ["_build"]
 nitpicky = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # links to headings, named as on GitHub
-myst_fence_as_directive = ["mermaid"]
 
 html_theme = "furo"
 html_static_path = ["site.css"]
@@ -69,8 +63,11 @@ def move_links(text: str, source: Path) -> str:
 
 
 def read_included(_app: Sphinx, source: Path, _page: str, content: list[str]) -> None:
-    """Move the links of a file that a page includes."""
-    content[0] = move_links(content[0], source)
+    """Move the links of a file that a page includes.
+
+    Its chart stays text: GitHub draws it, but no script does so here.
+    """
+    content[0] = move_links(content[0], source).replace("```mermaid", "```text")
 
 
 def read_page(_app: Sphinx, page: str, content: list[str]) -> None:
@@ -110,16 +107,6 @@ def keep_together(_app: Sphinx, document: nodes.document) -> None:
                 text.parent.replace(text, [*both, plain[-1]])
 
 
-class Mermaid(SphinxDirective):
-    """A chart in a block of code, which GitHub draws too."""
-
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Return the drawing."""
-        return [nodes.raw("", draw("\n".join(self.content)), format="html")]
-
-
 def show_linked_files(
     _app: Sphinx, _page: str, _template: str, context: dict[str, object], _tree: object
 ) -> None:
@@ -133,5 +120,4 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", read_page)
     app.connect("doctree-read", keep_together)
     app.connect("html-page-context", show_linked_files)
-    app.add_directive("mermaid", Mermaid)
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))

@@ -2,6 +2,9 @@
 
 from playwright.sync_api import Page
 
+PHONE, DESKTOP = (360, 740), (1280, 800)
+"""Width and height in pixels."""
+
 
 def fits(page: Page) -> bool:
     """Return whether the page as a whole does not scroll sideways."""

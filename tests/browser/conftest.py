@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pages import DESKTOP, PHONE
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ["--disable-gpu", "--disable-background-networking"]
-PHONE, DESKTOP = (360, 740), (1280, 800)
-"""Width and height in pixels."""
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browser.conftest import PHONE, fits
+from pages import PHONE, fits
 from playwright.sync_api import Page
 from programs import ROOT
 from smoke_study import check_out, tracked
@@ -146,7 +145,6 @@ def test_no_page_scrolls_sideways_and_figures_are_there(
     [
         ("results/tables/differences.html", ".table-wrapper"),
         ("index.html", ".highlight pre"),
-        ("index.html", ".flowchart"),
     ],
 )
 def test_what_is_wide_scrolls_inside_its_frame(
@@ -175,19 +173,3 @@ def test_equations_are_mathml(site: Path, open_page: OpenPage) -> None:
     assert page.locator("merror").count() == 0
     text = page.locator("article").inner_text()
     assert not re.search(r"\$|\\[a-z]", text)
-
-
-def test_the_chart_has_every_rule_of_the_readme(site: Path, open_page: OpenPage) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    chart = readme.partition("```mermaid\n")[2].partition("```")[0]
-    words = set(re.findall(r"\w+_[\w*]+", chart.replace(r"\n", " ")))
-    page = open_page(site / "index.html")
-    drawn = page.locator(".flowchart text").all_text_contents()
-    assert words <= set(re.findall(r"\w+_[\w*]+", " ".join(drawn)))
-    assert len(words) > 20
-
-
-def test_a_chart_that_cannot_be_drawn_is_refused() -> None:
-    draw = runpy.run_path(str(ROOT / "docs" / "flowchart.py"))["draw"]
-    with pytest.raises(ValueError, match="not boxes and arrows"):
-        draw("flowchart LR\n  a -.-> b")
