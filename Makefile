@@ -79,7 +79,7 @@ docs: setup ## Build the documentation as a site to read offline
 
 bench: setup ## Measure speed against peers
 	mkdir -p results/benchmarks
-	for what in search memory deduplication gpu_work input embedding streaming selection dag; do \
+	for what in search memory deduplication gpu_work input embedding streaming selection dag browse; do \
 	  echo "benchmark: $$what"; PYTHONPATH=workflow_scripts:benchmarks:tests \
 	  $(BIN)/python benchmarks/$$what.py > results/benchmarks/$$what.md || exit 1; done
 

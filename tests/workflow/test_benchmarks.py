@@ -20,6 +20,7 @@ TINY = {
     "embedding": f"--model {MODEL} --images 16 --batch-size 8 --rounds 1 --size 64",
     "streaming": "--samples 300 --bytes 200 --rounds 1",
     "selection": "--chunks 2 --rows 2000 --test-sets 2",
+    "browse": "--test-sets 2 --images 3 --subsets 2 --models 3 --rounds 1",
     "dag": "--chunks 3 --subsets 2 --seeds 1",
 }
 
