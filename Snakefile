@@ -32,6 +32,7 @@ rule all:
     input:
         REPORT,
         FILES.browsed(),
+        HUMAN_CHECK,
 
 
 include: "rules/download.smk"
@@ -47,4 +48,5 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/browse.smk"
 include: "rules/report.smk"
+include: "rules/human_check.smk"
 include: "rules/inspect.smk"

@@ -52,6 +52,8 @@ RESOURCES = os.path.relpath(f"{workflow.basedir}/resources")
 FILES = Results(STUDY)
 RESULTS = FILES.root
 REPORT = f"{RESULTS}/report.html"
+# The page for raters; none where the study asks for no human check.
+HUMAN_CHECK = [f"{RESULTS}/human_check.html"] if STUDY.human_check else []
 
 SUBSETS = FILES.subsets
 TEST_SETS = FILES.test_sets

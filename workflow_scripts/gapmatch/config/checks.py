@@ -90,6 +90,9 @@ def _embedder_problems(study: Study) -> list[str]:
         used["styles.embedder"] = study.styles.embedder
     if study.clusters and study.clusters.embedder:
         used["clusters.embedder"] = study.clusters.embedder
+    if study.human_check:
+        names = study.human_check.embedders or []
+        used |= {f"human_check.embedders[{place}]": name for place, name in enumerate(names)}
     for name, subset in study.subsets.items():
         if own := getattr(subset, "embedder", None):
             used[f"subsets.{name}.embedder"] = own

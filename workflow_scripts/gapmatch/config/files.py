@@ -59,6 +59,8 @@ def load_study(values: dict[str, Any], files: Sequence[Path | str]) -> Study:
         for key, source in _sources(study).items()
         for part, message in source.faults()
     ]
+    if study.human_check:
+        faults += [f"  human_check.{part}: {told}" for part, told in study.human_check.faults()]
     if faults:
         raise InputError(f"{name} names data that cannot be used:\n" + "\n".join(faults))
     return study
@@ -86,6 +88,8 @@ def _named_paths(study: Study) -> Iterator[tuple[str, Path]]:
             yield f"{name}.{key}", path
     if study.figures.published:
         yield "figures.published", study.figures.published
+    if study.human_check and study.human_check.responses:
+        yield "human_check.responses", study.human_check.responses
     models = {"training.model": study.training.model}
     for name, embedder in study.embedders.items():
         models[f"embedders.{name}.model"] = getattr(embedder, "model", "")

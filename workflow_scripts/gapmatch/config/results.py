@@ -267,6 +267,29 @@ class Results:
         alone = [names[0] for names in tests if len(names) == 1]
         return list(dict.fromkeys(alone)) if self.has_styles() else []
 
+    @property
+    def human_check(self) -> str:
+        """The folder of the human check's trials."""
+        return f"{self.root}/human_check"
+
+    @property
+    def trials(self) -> str:
+        """The trials of the human check."""
+        return f"{self.human_check}/trials.parquet"
+
+    def trial_similarity(self, embedder: str) -> str:
+        """Return the similarities that an embedder gives to the images of the trials."""
+        return f"{self.human_check}/similarity_{embedder}.parquet"
+
+    def checked_embedders(self) -> list[str]:
+        """Return the embedders that people are compared with."""
+        check = self.study.human_check
+        return list((check.embedders or self.study.embedders) if check else [])
+
+    def responses(self) -> list[str]:
+        """Return the exports of the human check's raters; none where the study names no folder."""
+        return self.study.human_check.exports() if self.study.human_check else []
+
     def log(self, rule: str, wildcards: str = "") -> str:
         """Return the log of a rule, with a file for each combination of its wildcards."""
         return f"{self.root}/logs/{'/'.join(filter(None, [rule, wildcards]))}.log"

@@ -14,6 +14,7 @@ from gapmatch.config.emoji import Emoji
 from gapmatch.config.evaluation import Evaluation
 from gapmatch.config.families import Expanded, expand
 from gapmatch.config.figures import Figures
+from gapmatch.config.human_check import HumanCheck
 from gapmatch.config.messages import describe, known_keys
 from gapmatch.config.search import Search
 from gapmatch.config.styles import Styles
@@ -84,6 +85,9 @@ class Study(Section):
         "baselines beside the CLIP models.",
     )
     figures: Figures = Field(Figures(), description="What the figures show, and of what.")
+    human_check: HumanCheck | None = Field(
+        None, description="The human check of the similarity metric; null: no page of trials."
+    )
     compute: Compute = Field(Compute(), description="Settings of speed: they rerun nothing.")
 
     def subset_test_sets(self, name: str) -> list[str]:

@@ -35,18 +35,36 @@ def read_images(
     Raises:
         InputError: A shard or an image in it is missing, too large or cannot be decoded.
     """
-    images: dict[tuple[str, str], Image.Image] = {}
+    return {
+        (shard, key): decode(data, side, f"{shards[shard]}: {key}")
+        for (shard, key), data in read_contents(shards, wanted)
+    }
+
+
+def read_contents(
+    shards: Mapping[str, Path], wanted: Collection[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], bytes]]:
+    """Read the files of images, in the order of the shards' names and of their tars.
+
+    Args:
+        shards: Path of each shard by its file name.
+        wanted: Pairs (shard, key).
+
+    Yields:
+        The pair, and the content of the image's file.
+
+    Raises:
+        InputError: A shard or an image in it is missing.
+    """
     for shard in sorted({shard for shard, _ in wanted}):
         if shard not in shards:
             raise InputError(f"shard {shard} is in no chunk.json that was named; name its chunk")
         keys = {key for name, key in wanted if name == shard}
         for key, data in _images(shards[shard], keys):
-            images[shard, key] = decode(data, side, f"{shards[shard]}: {key}")
-    missing = sorted(set(wanted) - set(images))
-    if missing:
-        shard, key = missing[0]
-        raise InputError(f"{shards[shard]}: has no image with the key {key}")
-    return images
+            keys.discard(key)
+            yield (shard, key), data
+        if keys:
+            raise InputError(f"{shards[shard]}: has no image with the key {min(keys)}")
 
 
 def _images(path: Path, keys: set[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,7 +1,7 @@
 """Thumbnails of samples in tables: a figure is drawn again without the shards."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import polars as pl
 from PIL import Image
 from tqdm import tqdm
 
-from gapmatch.data.shard_images import decode, read_images, shards_by_chunk
+from gapmatch.data.shard_images import decode, read_contents, read_images, shards_by_chunk
 from gapmatch.running.errors import InputError
 from gapmatch.running.result_files import read_columns
 
@@ -49,20 +49,32 @@ class ImageFiles:
 
         Args:
             table: The rows.
-            side: Largest width and height in pixels.
+            side: Largest width and height, pixels.
         """
-        shards = shards_by_chunk(self.chunks)
         images = {}
+        for chunk, shards, row_of in self._by_chunk(table):
+            for pair, image in read_images(shards, set(row_of), side).items():
+                images[chunk, row_of[pair]] = image
+        return images
+
+    def contents(self, table: pl.DataFrame) -> Iterator[tuple[tuple[str, int], bytes]]:
+        """Yield (chunk, row), each once, and the image's file of the rows ``look_up`` gave."""
+        for chunk, shards, row_of in self._by_chunk(table):
+            for pair, content in read_contents(shards, set(row_of)):
+                yield (chunk, row_of[pair]), content
+
+    def _by_chunk(
+        self, table: pl.DataFrame
+    ) -> Iterator[tuple[str, dict[str, Path], dict[tuple[str, str], int]]]:
+        """Yield each chunk, its shards by file name, and the row of each (shard, key)."""
+        shards = shards_by_chunk(self.chunks)
         chunks = table["chunk"].unique(maintain_order=True).to_list()
         for chunk in tqdm(chunks, unit="chunk", mininterval=5):
-            rows = table.filter(pl.col("chunk") == chunk)
             if chunk not in shards:
                 raise InputError(f"no chunk.json of chunk {chunk} among the files named")
-            wanted = set(rows.select("shard", "image_path").iter_rows())
-            found = read_images(shards[chunk], wanted, side)
-            for row in rows.iter_rows(named=True):
-                images[chunk, row["row"]] = found[row["shard"], row["image_path"]]
-        return images
+            rows = table.filter(pl.col("chunk") == chunk)
+            places = rows.select("shard", "image_path", "row").iter_rows()
+            yield chunk, shards[chunk], {(shard, key): row for shard, key, row in places}
 
 
 def with_pictures(table: pl.DataFrame, sources: Mapping[str, ImageFiles]) -> pl.DataFrame:

@@ -223,6 +223,23 @@ class AccuracyBin(NamedTuple):
     accuracy_high: float
 
 
+def quantile_bins(
+    values: NDArray[np.float64], bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sort values into bins that hold equally many; equal values never straddle an edge.
+
+    Args:
+        values: (n,), at least one.
+        bins: Number of bins wanted, at least 1; ties can make bins uneven or fewer.
+
+    Returns:
+        The edges, ascending, and (n,) the number of each value's bin.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)))
+    place = np.searchsorted(edges, values, side="right") - 1
+    return edges, np.clip(place, 0, max(len(edges) - 2, 0))
+
+
 def binned_accuracy(
     similarity: NDArray[np.float64], correct: NDArray[np.bool_], bins: int
 ) -> list[AccuracyBin]:
@@ -241,8 +258,7 @@ def binned_accuracy(
     """
     if similarity.size == 0:
         return []
-    edges = np.unique(np.quantile(similarity, np.linspace(0.0, 1.0, bins + 1)))
-    place = np.clip(np.searchsorted(edges, similarity, side="right") - 1, 0, max(len(edges) - 2, 0))
+    edges, place = quantile_bins(similarity, bins)
     result = []
     for index in np.unique(place):
         inside = place == index

@@ -1,0 +1,49 @@
+"""The table of raters: what they answered, how reliably, and who is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gapmatch.human_check.raters import FEWEST, judge_raters, read_answers
+from gapmatch.human_check.trial_images import read_trials
+from gapmatch.human_check.trials import OBVIOUS_TRIALS
+from gapmatch.results.shown import Needs, Table
+from gapmatch.results.table_files import write_table
+
+if TYPE_CHECKING:
+    from gapmatch.config.results import Results
+
+
+def tabulate(*, trials: Path, responses: list[Path], out: Path) -> None:
+    """Count what raters answered and got right, and say who is left out.
+
+    Args:
+        trials: trials.parquet.
+        responses: Exports of the raters.
+        out: Path of the table without suffix.
+    """
+    judged = judge_raters(read_answers(responses, read_trials(trials)))
+    write_table(judged, out, TABLE.caption)
+
+
+def needs(results: Results, _: str) -> Needs:
+    """Return the trials and the exports."""
+    files = {"trials": results.trials, "responses": results.responses()}
+    return Needs([results.trials, *results.responses()], files)
+
+
+TABLE = Table(
+    make=tabulate,
+    needs=needs,
+    items=lambda results: [""] if results.responses() else [],
+    place=63,
+    caption=(
+        "The raters of the human check. Obvious: trials answered in which one side is the test "
+        f"image itself, of {OBVIOUS_TRIALS}, and how many were right. Repeated: trials answered "
+        "twice, the second time with the sides swapped, and how often both answers chose the same "
+        f"image. Whoever answered fewer than {FEWEST} obvious trials, or got fewer than 11 of 12 "
+        "right, or the same share, is left out of the tables and figures. All are counted, so "
+        "there is no interval."
+    ),
+)
