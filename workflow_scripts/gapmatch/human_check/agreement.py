@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapmatch.results.statistics import percentile_interval
 
-REPLICATES = 10_000
-ALPHA_REPLICATES = 2_000
+Floats: TypeAlias = NDArray[np.float64]
+
+REPLICATES = 2_000
 SEED = 0
 
 
@@ -25,9 +26,7 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(None, None, None)
 
 
-def agreeing(
-    chose_pool: NDArray[np.float64], difference: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def agreeing(chose_pool: Floats, difference: Floats) -> Floats:
     """Return where raters chose the side that an embedder finds nearer.
 
     Args:
@@ -42,7 +41,7 @@ def agreeing(
     return np.where((difference == 0) & ~np.isnan(chose_pool), 0.5, nearer)
 
 
-def share(values: NDArray[np.float64]) -> Estimate:
+def share(values: Floats) -> Estimate:
     """Return the mean over all answers, with a bootstrap interval over raters and trials both.
 
     Each replicate draws raters and, independently, trials, both with replacement, and takes the
@@ -55,46 +54,65 @@ def share(values: NDArray[np.float64]) -> Estimate:
     answered = ~np.isnan(values)
     if not answered.any():
         return NOTHING
-    generator = np.random.default_rng(SEED)
-    raters, trials = (_drawn(size, generator) for size in values.shape)
+    raters, trials = _drawn(values)
     total, number = (
         ((raters @ cells) * trials).sum(axis=1)
         for cells in (np.nan_to_num(values), answered.astype(np.float64))
     )
-    # Where raters answered little, a replicate may hold no answer.
-    means = np.divide(total, number, out=np.full(REPLICATES, np.nan), where=number > 0)
-    return Estimate(float(values[answered].mean()), *percentile_interval(means))
+    return Estimate(float(values[answered].mean()), *percentile_interval(_ratio(total, number)))
 
 
-def _drawn(size: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Return (REPLICATES, size): how often each is drawn."""
-    return generator.multinomial(size, np.full(size, 1 / size), REPLICATES).astype(np.float64)
+def _drawn(values: Floats) -> tuple[Floats, Floats]:
+    """Return (REPLICATES, raters) and (REPLICATES, trials): how often each is drawn."""
+    generator = np.random.default_rng(SEED)
+    raters, trials = (
+        generator.multinomial(size, np.full(size, 1 / size), REPLICATES).astype(np.float64)
+        for size in values.shape
+    )
+    return raters, trials
 
 
-def alpha(chose_pool: NDArray[np.float64]) -> Estimate:
-    """Return Krippendorff's alpha of nominal answers, with a bootstrap interval over trials.
+def _ratio(value: Floats, of: Floats) -> Floats:
+    """Return a quotient; NaN where there is nothing to divide by, as without any answer."""
+    quotient = np.full(value.shape, np.nan)
+    np.divide(value, of, out=quotient, where=of > 0)
+    return quotient
 
-    Raters are not drawn: one who is drawn twice would agree with himself.
+
+def alpha(chose_pool: Floats) -> Estimate:
+    """Return Krippendorff's alpha of nominal answers, with an interval as that of ``share``.
+
+    A rater who is drawn twice is not compared with himself: he would agree.
 
     Args:
         chose_pool: (raters, trials): 1 pool, 0 reference, NaN no answer.
     """
-    counts = np.stack([(chose_pool == 0).sum(axis=0), (chose_pool == 1).sum(axis=0)], axis=1)
-    counts = counts[counts.sum(axis=1) > 1]  # an answer alone tells nothing of agreement
-    value = _alpha(counts)
-    if np.isnan(value):
-        return NOTHING
-    generator = np.random.default_rng(SEED)
-    draws = generator.integers(len(counts), size=(ALPHA_REPLICATES, len(counts)))
-    replicates = np.array([_alpha(counts[drawn]) for drawn in draws])
-    return Estimate(value, *percentile_interval(replicates))
-
-
-def _alpha(counts: NDArray[np.int64]) -> float:
-    """Return alpha; NaN where all answers are equal, which leaves nothing to disagree on."""
     # Every process that plans a study imports the modules of tables.
     import krippendorff
 
-    if not counts.sum(axis=0).all():
-        return float("nan")
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    counts = np.stack([(chose_pool == 0).sum(axis=0), (chose_pool == 1).sum(axis=0)], axis=1)
+    if not counts[counts.sum(axis=1) > 1].sum(axis=0).all():
+        return NOTHING  # no trial with two answers, or all are equal: nothing to disagree on
+    value = float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    replicates = _alphas(chose_pool, *_drawn(chose_pool))
+    return Estimate(value, *percentile_interval(replicates))
+
+
+def _alphas(chose_pool: Floats, raters: Floats, trials: Floats) -> Floats:
+    """Return (replicates,) alpha of drawn raters and trials; NaN where it is not defined.
+
+    Args:
+        chose_pool: As in ``alpha``.
+        raters: (replicates, raters), how often each is drawn.
+        trials: (replicates, trials), the same.
+    """
+    answered = (~np.isnan(chose_pool)).astype(np.float64)
+    number, pool = raters @ answered, raters @ np.nan_to_num(chose_pool)
+    pairs = number**2 - raters**2 @ answered  # of two different raters
+    weight = trials * number * (pairs > 0)
+    total = weight.sum(axis=1)
+    unequal = np.nan_to_num(_ratio(2 * pool * (number - pool), pairs))
+    observed = _ratio((weight * unequal).sum(axis=1), total)
+    of_pool = (trials * pool * (pairs > 0)).sum(axis=1)
+    expected = 2 * of_pool * (total - of_pool) / np.maximum(total * (total - 1), 1)
+    return 1 - _ratio(observed, expected)

@@ -61,10 +61,10 @@ class Judged:
 
     def parts(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield each test set, then all of them, and which trials are theirs and were answered."""
-        answered = ~np.isnan(self.chose_pool).all(axis=0)
-        names = self.trials["test_set"].to_numpy()
-        for name in self.trials["test_set"].unique(maintain_order=True):
-            yield name, np.logical_and(answered, names == name)
+        answered: NDArray[np.bool_] = np.any(~np.isnan(self.chose_pool), axis=0)
+        names = self.trials["test_set"]
+        for name in names.unique(maintain_order=True):
+            yield name, answered & np.asarray(names == name, dtype=np.bool_)
         yield ALL, answered
 
 
@@ -190,7 +190,7 @@ TABLE = Table(
         "embedders. Pruned: trials whose pool image is nearer by the search, as what gap matching "
         "prunes; pruned nearer: share of their answers that found it nearer too, in percent. In "
         "brackets the 95 % percentile bootstrap interval over raters and trials both (Owen's "
-        "pigeonhole bootstrap; with one rater over trials alone); that of alpha is over trials "
-        "alone, for these raters. Raters who failed the obvious trials are left out (table raters)."
+        "pigeonhole bootstrap; with one rater over trials alone). Raters who failed the "
+        "obvious trials are left out (table raters)."
     ),
 )
