@@ -34,7 +34,7 @@ GPU_RULES = {
         "search_pool",
         "certify_subset",
     ),
-    *("train_clip", "evaluate_zero_shot", "table_sensitivity"),
+    *("train_clip", "evaluate_zero_shot", "table_sensitivity", "embed_trials"),
 }
 TEST_SET = "sketch"  # that of the subsets; the jobs of another would be the same again
 # The cluster makes one table, one figure, and all that the other tables and figures are made of.
@@ -42,10 +42,12 @@ TEST_SET = "sketch"  # that of the subsets; the jobs of another would be the sam
 TARGETS = [
     *(f"{RESULTS}/tables/accuracy.csv", f"{RESULTS}/figures/sensitivity_{TEST_SET}.png"),
     f"{RESULTS}/subsets/baseline/certificate.json",
-    f"{RESULTS}/similarity/trained/{TEST_SET}/pool_neighbours.parquet",
+    f"{RESULTS}/human_check/similarity_trained.parquet",
     *(f"{RESULTS}/subsets/{subset}/diversity.json" for subset in SUBSETS),
 ]
-MADE_AFTERWARDS = re.compile(r"^(table_\w+|figure_\w+|browse\w*|write_report|all|total) +\d+$")
+MADE_AFTERWARDS = re.compile(
+    r"^(table_\w+|figure_\w+|browse\w*|write_report|write_human_check|all|total) +\d+$"
+)
 CHECKPOINT = RESULTS + "/state/train_clip/{subset}/seed0/run/checkpoints/epoch_latest.pt"
 FIELDS = ("JobID", "Comment", "State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw")
 TIMES = ("Start", "End")

@@ -52,6 +52,8 @@ JOBS = {
     "table_subsets": ["tables/subsets.*"],
     "figure_pruned": ["figures/pruned.*"],
     "write_report": ["report.html"],
+    "choose_trials": ["human_check/trials.parquet"],
+    "write_human_check": ["human_check.html"],
 }
 """Each job by its log, and its outputs."""
 SAYS_TIMES = ("_stats.json", "metrics.csv")

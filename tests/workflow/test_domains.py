@@ -96,8 +96,11 @@ def test_plan(tmp_path: Path) -> None:
         "table_retrieval_cost": 1,
         "figure_retrieval_cost": 1,
         "figure_transfer_matrix": 1,
+        "choose_trials": 1,
+        "write_human_check": 1,
     }
     assert {rule: jobs[rule] for rule in expected} == expected
+    assert "embed_trials" not in jobs, "without responses there is nothing to compare"
 
 
 MADE = "{crops,voc,flickr,drawings}"
@@ -121,7 +124,7 @@ JOBS = f"""
     figure_{{accuracy_by_similarity,accuracy_by_size,effective_robustness,profile,pruned}}
     figure_{{retrieval_cost,similarity_gap,similarity_pruned,transfer_by_size,transfer_matrix}}
     browse_pictures/{MADE} browse_data/{{val,sketch,crops,voc,flickr,drawings}} browse
-    write_report
+    choose_trials write_human_check write_report
 """
 
 

@@ -49,6 +49,7 @@ MOMENTS = {
         "table_accuracy": (1, 0.3),
         "figure_similarity_gap": (1, 1.5),
         "write_report": (1, 0.4),
+        "write_human_check": (1, 0.4),
     },
 }
 VICTIMS = ("everything", "snakemake", "everything", "program")

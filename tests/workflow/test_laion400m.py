@@ -109,6 +109,8 @@ def test_plan(tmp_path: Path) -> None:
         "figure_transfer_by_size": 1,
         "figure_neighbours": TEST_SETS,
         "table_table1": 1,
+        "choose_trials": 1,
+        "write_human_check": 1,
     }
     assert {rule: jobs[rule] for rule in expected} == expected
     # With four times as many chunks or seeds each is still shorter than Linux allows an argument.

@@ -136,6 +136,7 @@ def in_miniature(data: Data) -> dict[str, Any]:
         "vit_b_32": checkpoint | {"checkpoint": str(data.folder / "b32.pt")},
         "resnet101": {"kind": "timm"} | network,
     }
+    values["human_check"] = {"trials": 12, "embedders": list(values["embedders"])}
     values["classifiers"] = {"resnet50": {"kind": "checkpoint"} | network}
     # Links in shards as large as the pool's have the same keys.
     values["download"] |= {"samples_per_shard": SAMPLES, "retries": 0}

@@ -42,6 +42,7 @@ GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
 AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
 BROWSED = f"browse_data/{TESTS} browse"
 NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS} browse_pictures/{TESTS} {BROWSED}"
+HUMAN_CHECK = "choose_trials write_human_check"
 SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
 OF_SUBSETS = f"{PRUNED} table_subsets table_diversity figure_profile"
 SHOWN = f"{ACCURACY} {OF_SUBSETS} {BROWSED}"
@@ -59,7 +60,7 @@ SKETCH_PRUNED = f"""
 """
 MARGINS = f"""
     search_pool/trained/{TESTS}/{CHUNKS} merge_neighbours/trained/{TESTS} {NEIGHBOURS}
-    {SKETCH_PRUNED} {AUDIT}
+    {SKETCH_PRUNED} {AUDIT} {HUMAN_CHECK}
 """
 TRAINED = f"""
     train_clip/{ALL}/seed0 evaluate_zero_shot/{ALL}/seed0/{TESTS} {ACCURACY} {BROWSED}
@@ -221,6 +222,11 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
         f" {GAP} table_embedders browse",
     ),
+    "trials of the human check": (
+        {"human_check.trials": 9, "human_check.seed": 1},
+        HUMAN_CHECK,
+    ),
+    "human check removed": ({"human_check": REMOVED}, ""),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (
         {"training.seeds": [0, 1]},

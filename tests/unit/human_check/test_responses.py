@@ -128,7 +128,7 @@ def test_first_answer_counts_and_the_second_tells_consistency(start: int, tmp_pa
     path = write_export(tmp_path / "a.csv", answers_of(TRIALS, "r1", other, start))
     answers = read_answers([path], TRIALS)
     (row,) = judge_raters(answers).rows(named=True)
-    assert (row["answers"], row["repeated"], row["consistent"]) == (len(TRIALS), 4, 0)
+    assert (row["n"], row["repeated"], row["consistent"]) == (len(TRIALS), 4, 0)
     found = chose_pool(counted(answers), TRIALS)
     assert found.shape == (1, of_kind(MAIN).sum())
     assert (found == 1).all()

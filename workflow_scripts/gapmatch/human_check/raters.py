@@ -19,7 +19,7 @@ FEWEST = 6
 """Obvious trials that a rater has to answer: half of them."""
 RATERS_SCHEMA = {
     "rater": pl.String,
-    "answers": pl.Int64,
+    "n": pl.Int64,
     "obvious": pl.Int64,
     "obvious_right": pl.Int64,
     "repeated": pl.Int64,
@@ -66,7 +66,7 @@ def judge_raters(answers: pl.DataFrame) -> pl.DataFrame:
     """
     obvious = pl.col("kind") == OBVIOUS
     counts = answers.group_by("rater").agg(
-        pl.len().alias("answers"),
+        pl.len().alias("n"),
         obvious.sum().alias("obvious"),
         (obvious & pl.col("other")).sum().alias("obvious_right"),
     )

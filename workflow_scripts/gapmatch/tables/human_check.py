@@ -63,7 +63,7 @@ class Judged:
         """Yield each test set, then all of them, and which trials are theirs and were answered."""
         answered: NDArray[np.bool_] = np.any(~np.isnan(self.chose_pool), axis=0)
         names = self.trials["test_set"]
-        for name in names.unique(maintain_order=True):
+        for name in names.unique().sort():
             yield name, answered & np.asarray(names == name, dtype=np.bool_)
         yield ALL, answered
 
@@ -130,7 +130,8 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
         if value is None or low is None or high is None:
             return ""
         if name == "alpha":
-            return f"{value:.2f} ({low:.2f}\N{EN DASH}{high:.2f})"
+            text = f"{value:.2f} ({low:.2f} to {high:.2f})"
+            return text.replace("-", "\N{MINUS SIGN}")
         return with_interval(value, low, high, None)
 
     counts = [name for name in SCHEMA if not name.startswith(ESTIMATES) or name == "pruned"]
@@ -190,7 +191,7 @@ TABLE = Table(
         "embedders. Pruned: trials whose pool image is nearer by the search, as what gap matching "
         "prunes; pruned nearer: share of their answers that found it nearer too, in percent. In "
         "brackets the 95 % percentile bootstrap interval over raters and trials both (Owen's "
-        "pigeonhole bootstrap; with one rater over trials alone). Raters who failed the "
-        "obvious trials are left out (table raters)."
+        "pigeonhole bootstrap; with one rater over trials alone, which tells nothing of other "
+        "people). Raters who failed the obvious trials are left out (table raters)."
     ),
 )

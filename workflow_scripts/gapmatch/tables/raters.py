@@ -39,11 +39,11 @@ TABLE = Table(
     items=lambda results: [""] if results.responses() else [],
     place=63,
     caption=(
-        "The raters of the human check. Obvious: trials answered in which one side is the test "
-        f"image itself, of {OBVIOUS_TRIALS}, and how many were right. Repeated: trials answered "
-        "twice, the second time with the sides swapped, and how often both answers chose the same "
-        f"image. Whoever answered fewer than {FEWEST} obvious trials, or got fewer than 11 of 12 "
-        "right, or the same share, is left out of the tables and figures. All are counted, so "
-        "there is no interval."
+        "The raters of the human check, with n, the number of their answers. Obvious: trials "
+        f"answered in which one side is the test image itself, of {OBVIOUS_TRIALS}, and how many "
+        "were right. Repeated: trials answered twice, the second time with the sides swapped, and "
+        "how often both answers chose the same image. Whoever answered fewer than "
+        f"{FEWEST} obvious trials, or got fewer than 11 of 12 right, or the same share, is left "
+        "out of the tables and figures. All are counted, so there is no interval."
     ),
 )
