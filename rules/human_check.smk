@@ -82,8 +82,7 @@ if STUDY.human_check:
             "Writing the page of the human check"
         shell:
             "python {SCRIPTS}/write_human_check.py --trials {input.trials} {params.images} "
-            "--template {input.template} --style {input.style} --script {input.script} "
-            "--out {output} > {log} 2>&1"
+            "--template {input.template} --out {output} > {log} 2>&1"
 
     rule embed_trials:
         input:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gapmatch.human_check.page import page_data, render
+from gapmatch.human_check.page import page_data
 from gapmatch.human_check.trial_images import read_trials, sources
 from gapmatch.report.html_template import load_template
 from gapmatch.running.atomic import write_text
@@ -18,8 +18,6 @@ def write_human_check(
     reference_chunks: list[str],
     test_sets: list[str],
     template: Path,
-    style: Path,
-    script: Path,
     out: Path,
 ) -> None:
     """Write the page of the human check: one HTML file that shows the trials to a rater.
@@ -32,14 +30,11 @@ def write_human_check(
         reference_chunks: Chunk ids of the reference.
         test_sets: Names.
         template: Template of the page.
-        style: Its style (.css).
-        script: Its script (.js).
         out: Page to write (.html).
     """
     files = sources(data, metadata, pool_chunks, reference_chunks, test_sets)
     shown = page_data(read_trials(trials), files)
-    texts = [path.read_text(encoding="utf-8") for path in (style, script)]
-    write_text(out, render(load_template(template), *texts, shown))
+    write_text(out, load_template(template).render(shown=shown))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from made_trials import made_trials
 from PIL import Image
 from programs import ROOT
 
-from gapmatch.human_check.page import jpeg, page_data, render
+from gapmatch.human_check.page import jpeg, page_data
 from gapmatch.human_check.trial_images import sources
 from gapmatch.report.html_template import load_template
 from gapmatch.results.pictures import ImageFiles
@@ -32,7 +32,7 @@ def files(results: Path) -> dict[str, ImageFiles]:
 
 @pytest.fixture(scope="module")
 def page(files: dict[str, ImageFiles]) -> str:
-    return render(load_template(FOLDER / "page.html.j2"), *TEXTS, page_data(TRIALS, files))
+    return load_template(FOLDER / "page.html.j2").render(shown=page_data(TRIALS, files))
 
 
 def data_of(page: str) -> dict[str, list]:
@@ -83,7 +83,7 @@ def test_policy_allows_what_is_in_the_page_alone(page: str) -> None:
 def test_data_cannot_leave_its_element() -> None:
     hostile = "</script><script>alert(1)</script><!-- & -->"
     made = {"check": hostile, "pictures": [], "trials": []}
-    page = render(load_template(FOLDER / "page.html.j2"), *TEXTS, made)
+    page = load_template(FOLDER / "page.html.j2").render(shown=made)
     assert page.count("<script") == 2
     assert "<script>alert" not in page
     assert data_of(page) == made

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import json
 from collections.abc import Mapping
 
-import jinja2
 import polars as pl
 from PIL import Image
 
@@ -18,8 +15,6 @@ from gapmatch.results.pictures import ImageFiles
 
 SIDE = 256  # pixels of a picture: of trials it shows three, on phones too
 QUALITY = 88
-UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-"""What could end a script in HTML, as JSON may write it too."""
 
 
 def jpeg(image: Image.Image) -> bytes:
@@ -62,35 +57,3 @@ def page_data(trials: pl.DataFrame, files: Mapping[str, ImageFiles]) -> dict[str
         rows.append([trial, one[TEST], *(sides[::-1] if left == REFERENCE else sides)])
     check = rows[0][0].partition("-")[0]
     return {"check": check, "pictures": pictures, "trials": rows}
-
-
-def render(template: jinja2.Template, style: str, script: str, data: Mapping[str, object]) -> str:
-    """Return the page: it may run its own script and use its own style, and load nothing.
-
-    Args:
-        template: Of the page.
-        style: CSS.
-        script: JavaScript.
-        data: Of ``page_data``.
-    """
-    return template.render(
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                "img-src data:",
-                f"script-src '{_hash(script)}'",
-                f"style-src '{_hash(style)}'",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        ),
-        style=style,
-        script=script,
-        # The template takes all three as they are: the data cannot leave its element.
-        data=json.dumps(data, separators=(",", ":")).translate(UNSAFE),
-    )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

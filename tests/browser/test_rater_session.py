@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import fits
 from made_results import make_results
 from made_trials import made_trials
+from pages import fits
 from playwright.sync_api import Browser, Page
 from programs import ROOT
 
 from gapmatch.human_check.agreement import agreeing, share
-from gapmatch.human_check.page import page_data, render
+from gapmatch.human_check.page import page_data
 from gapmatch.human_check.raters import chose_pool, counted, judge_raters, read_answers
 from gapmatch.human_check.trial_images import sources
 from gapmatch.human_check.trials import MAIN, OBVIOUS, REFERENCE
@@ -27,9 +27,8 @@ OpenPage = Callable[..., Page]
 
 
 def written(folder: Path, data: dict[str, object]) -> Path:
-    texts = [(FOLDER / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")]
     path = folder / "human_check.html"
-    page = render(load_template(FOLDER / "page.html.j2"), *texts, data)
+    page = load_template(FOLDER / "page.html.j2").render(shown=data)
     path.write_text(page, encoding="utf-8")
     return path
 
