@@ -32,4 +32,4 @@ def test_similarity_gap_counts_every_test_image(results: Path) -> None:
             assert part["median"][0] == pytest.approx(np.median(values))
         nearer = (rows["pool_similarity"] > rows["reference_similarity"]).sum() / n
         assert drawn["nearer"].unique().to_list() == [pytest.approx(nearer)]
-    assert "sketch  (n = 80)" in texts(similarity_gap.draw(frame))
+    assert "sketch (n = 80)\n" in texts(similarity_gap.draw(frame))

@@ -26,9 +26,8 @@ def draw(frame: pl.DataFrame) -> Figure:
         rows = frame.filter(pl.col("test_set") == test_set)
         draw_curves(panel, rows)
         images = rows.filter(pl.col("curve") == "reference")["count"].sum()
-        panel.set_title(f"{test_set}  (n = {images:,})")
-        share = f"{100 * rows['nearer'][0]:.0f} % nearer\nto the pool"
-        panel.text(0.03, 0.96, share, transform=panel.transAxes, va="top", color="#444444")
+        share = f"{100 * rows['nearer'][0]:.0f} % nearer to the pool"
+        panel.set_title(f"{test_set} (n = {images:,})\n{share}")
     style.label_axes(axes, "similarity of the nearest neighbour", "fraction of test images")
     style.legend_below(figure, axes)
     return figure
