@@ -16,7 +16,7 @@ from programs import ROOT
 from gapmatch.human_check.agreement import agreeing, share
 from gapmatch.human_check.page import page_data
 from gapmatch.human_check.raters import chose_pool, counted, judge_raters, read_answers
-from gapmatch.human_check.trial_images import sources
+from gapmatch.human_check.trial_images import TrialImages
 from gapmatch.human_check.trials import MAIN, OBVIOUS, REFERENCE
 from gapmatch.report.html_template import load_template
 
@@ -38,7 +38,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What the page shows of a small study, whose classes have hostile names."""
     results = make_results(tmp_path_factory.mktemp("made"))
     tests = ["val", "sketch"]
-    files = sources(results / "data", results / "embeddings/e", ["00000"], ["00000"], tests)
+    files = TrialImages(
+        trials=results / "trials.parquet",
+        data=results / "data",
+        metadata=results / "embeddings/e",
+        pool_chunks=["00000"],
+        reference_chunks=["00000"],
+        test_sets=tests,
+    ).files()
     return page_data(TRIALS, files)
 
 

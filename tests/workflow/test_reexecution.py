@@ -226,6 +226,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"human_check.trials": 9, "human_check.seed": 1},
         HUMAN_CHECK,
     ),
+    "embedder for the human check alone": (
+        {"embedders.other": {"kind": "timm", "model": "resnet18.tv_in1k"}},
+        "",
+    ),
     "human check removed": ({"human_check": REMOVED}, ""),
     "training settings": ({"training.lr": 0.002}, TRAINED),
     "one more seed": (

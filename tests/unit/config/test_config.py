@@ -419,3 +419,29 @@ def test_snakemake_refuses_with_the_message_alone(values: dict[str, Any], tmp_pa
     before = said[: said.index("bad.yaml is not a valid study")].splitlines()
     assert len(before) <= 1, said  # Snakemake's profile
     assert "common.smk" not in said
+
+
+def test_human_check_names_embedders_of_the_study(values: dict[str, Any]) -> None:
+    changed = put(values, "human_check.embedders", ["trained", "absent"])
+    (line,) = problems(changed)
+    assert line == "human_check.embedders[1]: got 'absent', expected one of embedders: trained"
+    assert "human_check.embedders" in problems(put(values, "human_check.embedders", []))[0]
+
+
+def test_folder_of_responses_has_exports(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "answers"
+    changed = put(values, "human_check.responses", str(folder))
+    with pytest.raises(InputError, match=r"human_check\.responses: .*answers does not exist"):
+        load_study(changed, [])
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"human_check\.responses: .*answers holds no \*\.csv"):
+        load_study(changed, [])
+    for name in ("b", "a"):
+        (folder / f"{name}.csv").touch()
+    check = load_study(changed, []).human_check
+    assert check
+    assert check.exports() == [f"{folder}/a.csv", f"{folder}/b.csv"]

@@ -15,7 +15,7 @@ from PIL import Image
 from programs import ROOT
 
 from gapmatch.human_check.page import jpeg, page_data
-from gapmatch.human_check.trial_images import sources
+from gapmatch.human_check.trial_images import TrialImages
 from gapmatch.report.html_template import load_template
 from gapmatch.results.pictures import ImageFiles
 
@@ -27,7 +27,14 @@ TRIALS = made_trials(20)
 @pytest.fixture(scope="module")
 def files(results: Path) -> dict[str, ImageFiles]:
     tests = ["val", "sketch"]
-    return sources(results / "data", results / "embeddings/e", ["00000"], ["00000"], tests)
+    return TrialImages(
+        trials=results / "trials.parquet",
+        data=results / "data",
+        metadata=results / "embeddings/e",
+        pool_chunks=["00000"],
+        reference_chunks=["00000"],
+        test_sets=tests,
+    ).files()
 
 
 @pytest.fixture(scope="module")

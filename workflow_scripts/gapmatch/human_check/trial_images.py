@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -23,31 +24,37 @@ def read_trials(path: Path) -> pl.DataFrame:
     return read_columns(path, list(TRIALS_SCHEMA))
 
 
-def sources(
-    data: Path,
-    metadata: Path,
-    pool_chunks: Sequence[str],
-    reference_chunks: Sequence[str],
-    test_sets: Sequence[str],
-) -> dict[str, ImageFiles]:
-    """Return where the images of each dataset are.
+@dataclass(frozen=True, kw_only=True)
+class TrialImages:
+    """Trials, and where their images are: options of the programs that read these.
 
-    Args:
+    Attributes:
+        trials: trials.parquet.
         data: Folder with DATASET/CHUNK.
-        metadata: Folder with DATASET/metadata: embeddings/EMBEDDER.
+        metadata: Folder with DATASET/metadata, of the embedder of the search.
         pool_chunks: Chunk ids of the pool.
         reference_chunks: Chunk ids of the reference.
         test_sets: Names.
     """
-    chunks = {"pool": pool_chunks, "reference": reference_chunks}
-    chunks |= {name: [TEST_CHUNK] for name in test_sets}
-    return {
-        dataset: ImageFiles(
-            [data / dataset / chunk / "chunk.json" for chunk in ids],
-            [metadata_path(metadata / dataset, chunk) for chunk in ids],
-        )
-        for dataset, ids in chunks.items()
-    }
+
+    trials: Path
+    data: Path
+    metadata: Path
+    pool_chunks: list[str]
+    reference_chunks: list[str]
+    test_sets: list[str]
+
+    def files(self) -> dict[str, ImageFiles]:
+        """Return where the images of each dataset are."""
+        chunks = {"pool": self.pool_chunks, "reference": self.reference_chunks}
+        chunks |= {name: [TEST_CHUNK] for name in self.test_sets}
+        return {
+            dataset: ImageFiles(
+                [self.data / dataset / chunk / "chunk.json" for chunk in ids],
+                [metadata_path(self.metadata / dataset, chunk) for chunk in ids],
+            )
+            for dataset, ids in chunks.items()
+        }
 
 
 def places(trials: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gapmatch.data.embedding_files import normalised as as_stored
 from gapmatch.embed.batch_encoder import BatchEncoder
 from gapmatch.embed.encoder_settings import EncoderSettings
-from gapmatch.human_check.trial_images import look_up, places, read_trials, sources
+from gapmatch.human_check.trial_images import TrialImages, look_up, places, read_trials
 from gapmatch.human_check.trials import MAIN, POOL, REFERENCE, TEST
 from gapmatch.models.image_encoders import ImageEncoder
 from gapmatch.results.pictures import ImageFiles
@@ -92,31 +92,16 @@ def similarities(found: pl.DataFrame, vectors: Mapping[Place, NDArray[np.float64
 
 
 def embed_trials(
-    *,
-    trials: Path,
-    data: Path,
-    metadata: Path,
-    pool_chunks: list[str],
-    reference_chunks: list[str],
-    test_sets: list[str],
-    encoder: EncoderSettings,
-    batch_size: int = 256,
-    out: Path,
+    *, images: TrialImages, encoder: EncoderSettings, batch_size: int = 256, out: Path
 ) -> None:
     """Embed the images of the main trials with a model, and tell how similar it finds them.
 
     Args:
-        trials: The trials.
-        data: Folder with DATASET/CHUNK.
-        metadata: Folder with DATASET/metadata, of the embedder of the search.
-        pool_chunks: Chunk ids of the pool.
-        reference_chunks: Chunk ids of the reference.
-        test_sets: Names.
+        images: The trials.
         encoder: The model.
         batch_size: Images per batch.
         out: Output: the similarities (.parquet).
     """
-    files = sources(data, metadata, pool_chunks, reference_chunks, test_sets)
-    found = places(read_trials(trials).filter(kind=MAIN))
-    vectors = embed(contents(found, files), encoder.load(), batch_size)
+    found = places(read_trials(images.trials).filter(kind=MAIN))
+    vectors = embed(contents(found, images.files()), encoder.load(), batch_size)
     write_parquet(out, similarities(found, vectors))

@@ -12,7 +12,7 @@ from gapmatch.results.shown import Table
 from gapmatch.results.statistics import quantile_bins
 from gapmatch.running.atomic import write_text
 from gapmatch.tables import human_check
-from gapmatch.tables.human_check import Judged, judged
+from gapmatch.tables.human_check import HumanCheck, Judged
 
 BINS = 5
 FEWEST = 10  # trials in a bin: an interval of fewer says nothing
@@ -62,22 +62,14 @@ def agreement_by_difference(judged: Judged) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def tabulate(
-    *,
-    trials: Path,
-    similarities: list[tuple[str, Path]],
-    responses: list[Path],
-    out: Path,
-) -> None:
+def tabulate(*, check: HumanCheck, out: Path) -> None:
     """Tabulate agreement by how different the similarities of the two sides are.
 
     Args:
-        trials: trials.parquet.
-        similarities: Embedders and their similarity_EMBEDDER.parquet, in the order of the table.
-        responses: Exports of the raters.
+        check: What people and embedders found.
         out: Path of the table without suffix.
     """
-    table = agreement_by_difference(judged(trials, similarities, responses))
+    table = agreement_by_difference(check.judged())
     write_text(out.with_name(f"{out.name}.csv"), table.write_csv())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,30 +68,37 @@ class Judged:
         yield ALL, answered
 
 
-def judged(
-    trials: Path, similarities: Sequence[tuple[str, Path]], responses: Sequence[Path]
-) -> Judged:
-    """Read what people and embedders found.
+@dataclass(frozen=True, kw_only=True)
+class HumanCheck:
+    """What people and embedders found: options of the tables that compare them.
 
-    Args:
+    Attributes:
         trials: trials.parquet.
-        similarities: Embedders and their similarity_EMBEDDER.parquet.
+        similarities: Embedders and their similarity_EMBEDDER.parquet, in the order of the table.
         responses: Exports of the raters.
-
-    Raises:
-        InputError: An export cannot be used, no rater is left, or a file is of other trials.
     """
-    table = read_trials(trials)
-    main = table.filter(kind=MAIN)
-    differences = {}
-    for embedder, path in similarities:
-        found = read_columns(path, ["trial", "pool_similarity", "reference_similarity"])
-        if not found["trial"].equals(main["trial"]):
-            raise InputError(f"{path}: is of other trials than {trials}; make it again")
-        difference = found["pool_similarity"] - found["reference_similarity"]
-        differences[embedder] = difference.to_numpy()
-    answers = counted(read_answers(responses, table))
-    return Judged(main, chose_pool(answers, table), differences)
+
+    trials: Path
+    similarities: list[tuple[str, Path]]
+    responses: list[Path]
+
+    def judged(self) -> Judged:
+        """Read what was found.
+
+        Raises:
+            InputError: An export cannot be used, no rater is left, or a file is of other trials.
+        """
+        table = read_trials(self.trials)
+        main = table.filter(kind=MAIN)
+        differences = {}
+        for embedder, path in self.similarities:
+            found = read_columns(path, ["trial", "pool_similarity", "reference_similarity"])
+            if not found["trial"].equals(main["trial"]):
+                raise InputError(f"{path}: is of other trials than {self.trials}; make it again")
+            difference = found["pool_similarity"] - found["reference_similarity"]
+            differences[embedder] = difference.to_numpy()
+        answers = counted(read_answers(self.responses, table))
+        return Judged(main, chose_pool(answers, table), differences)
 
 
 def human_check_table(judged: Judged) -> pl.DataFrame:
@@ -147,22 +154,14 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def tabulate(
-    *,
-    trials: Path,
-    similarities: list[tuple[str, Path]],
-    responses: list[Path],
-    out: Path,
-) -> None:
+def tabulate(*, check: HumanCheck, out: Path) -> None:
     """Tabulate how often people and embedders find the same image more similar.
 
     Args:
-        trials: trials.parquet.
-        similarities: Embedders and their similarity_EMBEDDER.parquet, in the order of the table.
-        responses: Exports of the raters.
+        check: What they found.
         out: Path of the table without suffix.
     """
-    table = human_check_table(judged(trials, similarities, responses))
+    table = human_check_table(check.judged())
     write_table(table, out, TABLE.caption, shown=shown(table))
 
 
