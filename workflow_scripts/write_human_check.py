@@ -9,9 +9,7 @@ from gapmatch.running.atomic import write_text
 from gapmatch.running.command_line import run
 
 
-def write_human_check(
-    *, images: TrialImages, template: Path, out: Path
-) -> None:
+def write_human_check(*, images: TrialImages, template: Path, out: Path) -> None:
     """Write the page of the human check: one HTML file that shows the trials to a rater.
 
     Args:

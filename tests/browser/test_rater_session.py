@@ -6,47 +6,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from made_results import make_results
-from made_trials import made_trials
+from made_trials import image_files, made_page, made_trials
 from pages import fits
 from playwright.sync_api import Browser, Page
-from programs import ROOT
 
 from gapmatch.human_check.agreement import agreeing, share
 from gapmatch.human_check.page import page_data
 from gapmatch.human_check.raters import chose_pool, counted, judge_raters, read_answers
-from gapmatch.human_check.trial_images import TrialImages
 from gapmatch.human_check.trials import MAIN, OBVIOUS, REFERENCE
-from gapmatch.report.html_template import load_template
 
-FOLDER = ROOT / "resources" / "human_check"
 TRIALS = made_trials(20)
 BY_NAME = {row["trial"]: row for row in TRIALS.iter_rows(named=True)}
 OpenPage = Callable[..., Page]
 
 
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
 def written(folder: Path, data: dict[str, object]) -> Path:
     path = folder / "human_check.html"
-    page = load_template(FOLDER / "page.html.j2").render(shown=data)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(made_page(data), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the page shows of a small study, whose classes have hostile names."""
+    """What the page shows of a small study, whose classes and captions are hostile."""
     results = make_results(tmp_path_factory.mktemp("made"))
-    tests = ["val", "sketch"]
-    files = TrialImages(
-        trials=results / "trials.parquet",
-        data=results / "data",
-        metadata=results / "embeddings/e",
-        pool_chunks=["00000"],
-        reference_chunks=["00000"],
-        test_sets=tests,
-    ).files()
-    return page_data(TRIALS, files)
+    for path in results.glob("embeddings/e/*/metadata/*.parquet"):
+        hostile = pl.lit(HOSTILE)
+        table = pl.read_parquet(path).with_columns(caption=hostile, class_name=hostile)
+        table.write_parquet(path)
+    return page_data(TRIALS, image_files(results))
 
 
 @pytest.fixture
@@ -198,15 +192,14 @@ def test_page_goes_on_where_nothing_can_be_kept(path: Path, browser: Browser) ->
     context.close()
 
 
-def test_hostile_data_does_nothing(
-    data: dict[str, object], open_page: OpenPage, tmp_path: Path
+def test_hostile_names_are_not_in_the_page_and_would_do_nothing(
+    path: Path, data: dict[str, object], open_page: OpenPage, tmp_path: Path
 ) -> None:
-    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
-    spoilt = {**data, "caption": hostile, "class_name": hostile, "<!--": "-->"}
-    page = open_page(written(tmp_path, spoilt))
+    assert "alert(" not in path.read_text(encoding="utf-8")
+    page = open_page(written(tmp_path, {**data, "caption": HOSTILE, "<!--": "-->"}))
     page.keyboard.press("ArrowLeft")
     assert page.text_content("#count") == f"1 of {len(TRIALS)} answered"
-    assert json.loads(page.text_content("#data") or "")["caption"] == hostile
+    assert json.loads(page.text_content("#data") or "")["caption"] == HOSTILE
 
 
 def test_policy_refuses_other_scripts_and_requests(path: Path, browser: Browser) -> None:

@@ -1,13 +1,19 @@
-"""Trials and exports made by hand, for the tests of the human check."""
+"""Trials, their page and exports made by hand, for the tests of the human check."""
 
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from programs import ROOT
 
+from gapmatch.human_check.trial_images import TrialImages
 from gapmatch.human_check.trials import TRIALS_SCHEMA, arrange
+from gapmatch.report.html_template import load_template
+from gapmatch.results.pictures import ImageFiles
 
 TEST_SETS = ("val", "sketch")
+FOLDER = ROOT / "resources" / "human_check"
+STYLE, SCRIPT = ((FOLDER / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 
 
 def made_trials(count: int = 40, seed: int = 0, difference: float = 0.1) -> pl.DataFrame:
@@ -27,6 +33,23 @@ def made_trials(count: int = 40, seed: int = 0, difference: float = 0.1) -> pl.D
     trials = arrange("made", main, pl.DataFrame(unlike, schema=schema, orient="row"), seed)
     assert dict(trials.schema) == TRIALS_SCHEMA
     return trials
+
+
+def image_files(results: Path) -> dict[str, ImageFiles]:
+    """Return where the images of a made study are (``made_results``)."""
+    return TrialImages(
+        trials=results / "trials.parquet",
+        data=results / "data",
+        metadata=results / "embeddings/e",
+        pool_chunks=["00000"],
+        reference_chunks=["00000"],
+        test_sets=list(TEST_SETS),
+    ).files()
+
+
+def made_page(data: dict[str, object]) -> str:
+    """Return the page with what it is to show."""
+    return load_template(FOLDER / "page.html.j2").render(shown=data)
 
 
 def answers_of(

@@ -10,36 +10,23 @@ from pathlib import Path
 import polars as pl
 import pytest
 from made_results import CLASSES
-from made_trials import made_trials
+from made_trials import SCRIPT, STYLE, image_files, made_page, made_trials
 from PIL import Image
-from programs import ROOT
 
 from gapmatch.human_check.page import jpeg, page_data
-from gapmatch.human_check.trial_images import TrialImages
-from gapmatch.report.html_template import load_template
 from gapmatch.results.pictures import ImageFiles
 
-FOLDER = ROOT / "resources" / "human_check"
-TEXTS = [(FOLDER / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")]
 TRIALS = made_trials(20)
 
 
 @pytest.fixture(scope="module")
 def files(results: Path) -> dict[str, ImageFiles]:
-    tests = ["val", "sketch"]
-    return TrialImages(
-        trials=results / "trials.parquet",
-        data=results / "data",
-        metadata=results / "embeddings/e",
-        pool_chunks=["00000"],
-        reference_chunks=["00000"],
-        test_sets=tests,
-    ).files()
+    return image_files(results)
 
 
 @pytest.fixture(scope="module")
 def page(files: dict[str, ImageFiles]) -> str:
-    return load_template(FOLDER / "page.html.j2").render(shown=page_data(TRIALS, files))
+    return made_page(page_data(TRIALS, files))
 
 
 def data_of(page: str) -> dict[str, list]:
@@ -79,7 +66,7 @@ def test_policy_allows_what_is_in_the_page_alone(page: str) -> None:
     rules = dict(rule.split(" ", 1) for rule in policy.replace("&#39;", "'").split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
-    for name, text in zip(("style", "script"), TEXTS, strict=True):
+    for name, text in (("style", STYLE), ("script", SCRIPT)):
         (inside,) = re.findall(rf"<{name}>(.*?)</{name}>", page, re.S)
         assert inside == text
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
@@ -90,7 +77,7 @@ def test_policy_allows_what_is_in_the_page_alone(page: str) -> None:
 def test_data_cannot_leave_its_element() -> None:
     hostile = "</script><script>alert(1)</script><!-- & -->"
     made = {"check": hostile, "pictures": [], "trials": []}
-    page = load_template(FOLDER / "page.html.j2").render(shown=made)
+    page = made_page(made)
     assert page.count("<script") == 2
     assert "<script>alert" not in page
     assert data_of(page) == made
