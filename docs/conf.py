@@ -59,7 +59,11 @@ def move_links(text: str, source: Path) -> str:
         target = os.path.normpath(folder / link[1])
         return f"]({os.path.relpath(SHOWN_AS.get(target, target), shown)}"
 
-    return re.sub(r"\]\((?!\w+:|#)([^)#\s]+)", move, text)
+    # Every second part is a block of code, which stays as it is.
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.M | re.S)
+    for place in range(0, len(parts), 2):
+        parts[place] = re.sub(r"\]\((?!\w+:|#)([^)#\s]+)", move, parts[place])
+    return "".join(parts)
 
 
 def read_included(_app: Sphinx, source: Path, _page: str, content: list[str]) -> None:

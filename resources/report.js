@@ -1,7 +1,8 @@
 "use strict";
 // Tables sort by the column whose head is pressed: by number where a column holds numbers.
 
-const NUMBER = /^[+\-\u2212]?[\d,]*\.?\d+/;
+const NUMBER = /^[+\-\u2212]?[\d,]*\.?\d+(?:e[+-]?\d+)?/i;
+const NOTHING = ["", "\u2013", "nan"];
 
 function numberOf(text) {
   const found = NUMBER.exec(text);
@@ -11,10 +12,11 @@ function numberOf(text) {
 function sort(table, column, descending) {
   const body = table.tBodies[0];
   const rows = [...body.rows].map((row) => ({ row, text: row.cells[column].textContent.trim() }));
-  const told = rows.filter(({ text }) => text !== "");
-  const numbers = told.every(({ text }) => numberOf(text) !== null);
+  const told = rows.filter(({ text }) => !NOTHING.includes(text));
+  const numbers = 2 * told.filter(({ text }) => numberOf(text) !== null).length > told.length;
+  const last = ({ text }) => NOTHING.includes(text) || (numbers && numberOf(text) === null);
   const compare = (one, other) => {
-    if (one.text === "" || other.text === "") return (one.text === "") - (other.text === ""); // last
+    if (last(one) || last(other)) return last(one) - last(other);
     const difference = numbers
       ? numberOf(one.text) - numberOf(other.text)
       : one.text.localeCompare(other.text, "en", { numeric: true });

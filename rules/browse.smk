@@ -1,6 +1,8 @@
 # A page to look at: test images, their neighbours, who prunes them, and what models make of them.
 
 BROWSED = FILES.browsed("{test_set}")
+# The nearest reference image is told of too where no subset is matched to it.
+THRESHOLD_RANKS = sorted({1, *STUDY.search.ranks})
 
 
 # Reading the images takes long, so what changes with subsets and models is a job of its own.
@@ -54,7 +56,8 @@ rule browse_data:
     params:
         subsets=f"{RESULTS}/subsets",
         evaluations=FILES.evaluations,
-        ranks=sorted(STUDY.search.ranks),
+        ranks=THRESHOLD_RANKS,
+        baseline=STUDY.figures.baseline,
         names=lambda wildcards, input: options(
             {
                 "subset_names": SUBSETS,
@@ -67,7 +70,7 @@ rule browse_data:
         "python {SCRIPTS}/browse_data.py --pictures {input.pictures} "
         "--chunk {input.chunk}/chunk.json --reference-neighbours {input.reference} "
         "--ranks {params.ranks} --subsets {params.subsets} --evaluations {params.evaluations} "
-        "{params.names} --test-set {wildcards.test_set} --out {output} > {log} 2>&1"
+        "{params.names} --baseline {params.baseline} --test-set {wildcards.test_set} --out {output} > {log} 2>&1"
 
 
 rule browse:
@@ -91,7 +94,7 @@ rule browse:
         settings=options(
             {
                 "study": STUDY.study,
-                "ranks": sorted(STUDY.search.ranks),
+                "ranks": THRESHOLD_RANKS,
                 "embedder": EMBEDDER,
                 "neighbours": STUDY.figures.neighbours,
                 "credit": STUDY.figures.credit,

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-PHONE, DESKTOP = (360, 740), (1280, 800)
+PHONE, DESKTOP = (320, 740), (1280, 800)
 """Width and height in pixels."""
 
 

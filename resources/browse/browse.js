@@ -37,7 +37,8 @@ function fillSelect(id, options, chosen) {
 function receive(data) {
   for (const [place, item] of data.items.entries()) {
     item.place = place; // on the sheets
-    item.similarity = item.pool.length ? item.pool[0].similarity : -Infinity;
+    item.similarity = item.pool.length ? item.pool[0].similarity : null;
+    item.class ||= null;
   }
   DATA.set(data.test_set, data);
 }
@@ -48,15 +49,22 @@ function load(name) {
     show();
     return;
   }
+  byId("items").replaceChildren();
   byId("count").textContent = `Reading ${name} …`;
   const script = element("script", { src: `data/${encodeURIComponent(name)}.js` });
-  script.addEventListener("load", () => { if (waiting === name) show(); });
-  script.addEventListener("error", () => {
-    byId("count").textContent = `data/${name}.js cannot be read: the whole folder of this page is needed.`;
-    byId("count").className = "failed";
-    byId("items").replaceChildren();
-  });
+  script.addEventListener("load", () => (DATA.has(name) ? waiting === name && show() : fail(name)));
+  script.addEventListener("error", () => fail(name));
   document.head.append(script);
+}
+
+function fail(name) {
+  if (waiting !== name) return;
+  shown = [];
+  byId("items").replaceChildren();
+  byId("count").textContent = `data/${name}.js cannot be read: the whole folder of this page is needed.`;
+  byId("count").className = "failed";
+  for (const button of document.querySelectorAll("nav button")) button.disabled = true;
+  writeAddress();
 }
 
 const modelName = (model) => `${model.training_set}, seed ${model.seed}`;
@@ -66,17 +74,22 @@ function keptBy(neighbour, subset, data) {
   return place < 0 || neighbour.kept === undefined ? null : neighbour.kept[place] === "1";
 }
 
-// Similarity of the nearest reference image, or what a gap-matched subset allows for this test set.
-function thresholdOf(item, data) {
+// The subset that is chosen, where it is matched to this test set by the embedder of the page.
+function matchedSubset(data) {
   const subset = TOLD.subsets.find((one) => one.name === byId("subset").value);
-  const matched = subset && subset.rank !== null && subset.test_sets.includes(data.test_set);
-  const value = item.thresholds[matched ? TOLD.ranks.indexOf(subset.rank) : 0] ?? null;
-  return value === null ? null : value + (matched ? subset.offset : 0);
+  return subset && subset.rank !== null && subset.test_sets.includes(data.test_set) ? subset : null;
+}
+
+// Similarity of the nearest reference image, or what that subset allows.
+function thresholdOf(item, data) {
+  const subset = matchedSubset(data);
+  const value = item.thresholds[TOLD.ranks.indexOf(subset ? subset.rank : 1)] ?? null;
+  return value === null ? null : value + (subset ? subset.offset : 0);
 }
 
 function marginOf(item, data) {
   const threshold = thresholdOf(item, data);
-  return threshold === null ? -Infinity : item.similarity - threshold;
+  return threshold === null || item.similarity === null ? null : item.similarity - threshold;
 }
 
 // ---- What is chosen ------------------------------------------------------------------------------
@@ -103,26 +116,32 @@ function writeAddress() {
   for (const id of CHOICES) if (byId(id).value !== "") told.set(id, byId(id).value);
   if (state.page) told.set("page", state.page + 1);
   if (state.image !== "") told.set("image", state.image);
-  history.replaceState(null, "", `#${told}`);
+  try {
+    history.replaceState(null, "", `#${told}`);
+  } catch {
+    // Some browsers refuse many changes in a short time: the next one tells it all.
+  }
 }
 
 function fillFromData(data) {
   const classes = [...new Set(data.items.map((item) => item.class))].filter((name) => name !== null).sort();
-  const models = data.models.map((model, place) => [modelName(model), place]);
   const now = state.given ?? new Map(["class", "a", "b"].map((id) => [id, byId(id).value]));
   fillSelect("class", [["", "all"], ...classes.map((name) => [name, name])], now.get("class") ?? "");
-  const names = models.map(([name]) => [name, name]);
-  fillSelect("a", names, now.get("a"));
+  const names = data.models.map(modelName);
   const matched = data.models.find((model) => model.training_set === firstMatched());
-  fillSelect("b", names, now.get("b") || (matched ? modelName(matched) : names[names.length - 1]?.[0]));
+  const other = matched ? modelName(matched) : names.at(-1);
+  const options = names.map((name) => [name, name]);
+  fillSelect("a", options, now.get("a"));
+  fillSelect("b", options, names.includes(now.get("b")) ? now.get("b") : other);
   state.given = null;
 }
 
 const modelPlace = (id, data) => data.models.findIndex((model) => modelName(model) === byId(id).value);
 
-// 0: A is right and B wrong; 1: the other way round; 2: both are wrong, in different ways; 3: the same.
+// 0: A is right and B wrong; 1: the other way round; 2: both are wrong, in different ways; 3: the same, or
+// one of them did not see the image.
 function change(item, a, b) {
-  if (a < 0 || b < 0) return 3;
+  if (a < 0 || b < 0 || item.right[a] === "-" || item.right[b] === "-") return 3;
   if (item.right[a] !== item.right[b]) return item.right[a] === "1" ? 0 : 1;
   return item.predicted[a] === item.predicted[b] ? 3 : 2;
 }
@@ -142,15 +161,20 @@ function chosenItems(data) {
     );
   });
   const margins = new Map(passing.map((item) => [item, marginOf(item, data)]));
-  const falling = (one, other, value) => (value(one) === value(other) ? 0 : value(other) - value(one));
   const margin = (item) => margins.get(item);
   const similarity = (item) => item.similarity;
+  // What has no value comes last, whichever end is first.
+  const by = (value, sign) => (one, other) => {
+    const [first, second] = [value(one), value(other)];
+    if (first === null || second === null) return (first === null) - (second === null);
+    return sign * (second - first);
+  };
   const orders = {
-    margin: (one, other) => falling(one, other, margin),
-    "-margin": (one, other) => falling(other, one, margin),
-    similarity: (one, other) => falling(one, other, similarity),
-    "-similarity": (one, other) => falling(other, one, similarity),
-    change: (one, other) => change(one, a, b) - change(other, a, b) || falling(one, other, margin),
+    margin: by(margin, 1),
+    "-margin": by(margin, -1),
+    similarity: by(similarity, 1),
+    "-similarity": by(similarity, -1),
+    change: (one, other) => change(one, a, b) - change(other, a, b) || by(margin, 1)(one, other),
   };
   return passing.sort((one, other) => orders[byId("sort").value](one, other) || one.row - other.row);
 }
@@ -172,14 +196,15 @@ function picture(item, column, alt, data) {
 }
 
 const digits = (value) => (value === null ? "–" : value.toFixed(3));
-const signed = (value) => (Number.isFinite(value) ? `${value > 0 ? "+" : ""}${value.toFixed(3)}` : "–");
+const signed = (value) => (value === null ? "–" : `${value > 0 ? "+" : ""}${value.toFixed(3)}`);
+const named = (item) => item.class ?? (item.caption || "no class or caption");
 const quoted = (text) => `“${text}”`;
 
 function neighbourFigure(item, neighbour, column, what, data) {
   const kept = keptBy(neighbour, byId("subset").value, data);
-  const alt = `${what}: ${neighbour.caption}`;
+  const alt = `${what}: ${neighbour.caption || "no caption"}`;
   const open = () => details(item, neighbour, column, what, data);
-  const label = kept === false ? `${digits(neighbour.similarity)} pruned` : digits(neighbour.similarity);
+  const label = digits(neighbour.similarity) + (neighbour.duplicate ? " duplicate" : kept === false ? " pruned" : "");
   return element(
     "figure",
     kept === false ? { class: "pruned" } : {},
@@ -199,18 +224,20 @@ function answerOf(item, model, data) {
     {},
     `${name}: `,
     element("span", { class: right === "1" ? "right" : "wrong", text }),
-    element("span", { class: "answer", text: right === "-" ? "" : says }),
+    element("span", { class: "answer", dir: "auto", text: right === "-" ? "" : says }),
   );
 }
 
 function card(item, data) {
   const models = [...new Set([modelPlace("a", data), modelPlace("b", data)])].filter((place) => place >= 0);
   const threshold = thresholdOf(item, data);
-  const nearest = item.pool.length ? item.pool[0].similarity : null;
+  const subset = matchedSubset(data);
+  const special = subset && (subset.rank !== 1 || subset.offset !== 0);
+  const of = special ? ` (${subset.name}: rank ${subset.rank}, offset ${subset.offset})` : "";
   const numbers =
-    `Nearest of the pool ${digits(nearest)}, threshold ${digits(threshold)}, ` +
+    `Nearest of the pool ${digits(item.similarity)}, threshold${of} ${digits(threshold)}, ` +
     `margin ${signed(marginOf(item, data))}`;
-  const title = item.class === null ? item.caption : item.class;
+  const title = named(item);
   const open = () => details(item, item, 0, "test image", data);
   return element(
     "article",
@@ -221,7 +248,7 @@ function card(item, data) {
       element(
         "h2",
         {},
-        element("span", { class: "caption", text: title }),
+        element("span", { class: "caption", dir: "auto", text: title }),
         element("span", { class: "quiet", text: ` · image ${item.row}` }),
       ),
       element("p", { class: "quiet", text: numbers }),
@@ -267,7 +294,8 @@ function show() {
   byId("count").className = "";
   byId("count").textContent =
     `${shown.length} of ${data.items.length} images of ${data.test_set}${sample}; page ${state.page + 1} of ${pages}.` +
-    (shown.length ? "" : " No image passes these filters.");
+    (shown.length ? "" : " No image passes these filters.") +
+    (state.image === "" || wanted >= 0 ? "" : ` Image ${state.image} is not among them.`);
   for (const end of ["", "_below"]) {
     byId(`previous${end}`).disabled = state.page === 0;
     byId(`next${end}`).disabled = state.page >= pages - 1;
@@ -308,14 +336,15 @@ function details(item, one, column, what, data) {
     ["sample", `chunk ${one.chunk}, row ${one.row}, key ${one.key}`],
   ];
   if (one.similarity !== undefined && one !== item) lines.unshift(["similarity", one.similarity.toFixed(4)]);
+  if (one.duplicate) lines.push(["pruned by", "deduplication, before any subset is chosen"]);
   if (one.kept !== undefined) {
     const pruning = data.subsets.filter((_, place) => one.kept[place] !== "1");
     lines.push(["pruned by", pruning.join(", ") || "no subset"]);
   }
   byId("details_title").textContent = what;
-  document.querySelector("#details .large").replaceChildren(picture(item, column, `${what}: ${one.caption}`, data));
+  document.querySelector("#details .large").replaceChildren(picture(item, column, `${what}: ${one.caption || "no caption"}`, data));
   document.querySelector("#details dl").replaceChildren(
-    ...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]),
+    ...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { dir: "auto", text })]),
   );
   state.image = String(item.row);
   writeAddress();

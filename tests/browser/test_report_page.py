@@ -57,15 +57,24 @@ def test_numbers_sort_as_numbers(report_file: Path, open_page: Callable[..., Pag
         f"<tr><th>{name}</th><td>{value}</td></tr>"
         for name, value in (
             *(("a", "1,234"), ("b", "\N{MINUS SIGN}3.5 (\N{MINUS SIGN}4.0 to 1.0)")),
-            *(("c", ""), ("d", "98"), ("e", "+7 %"), ("f", "100")),
+            *(("c", ""), ("d", "98"), ("e", "+7 %"), ("f", "1e2"), ("g", "none"), ("h", "9e-05")),
         )
     )
     body = page.locator("table").first.locator("tbody")
     body.evaluate("(body, rows) => { body.innerHTML = rows; }", rows)
     page.locator("table").first.get_by_role("button").nth(1).click()
-    assert column(page, 0, 0) == ["b", "e", "d", "f", "a", "c"]
+    assert column(page, 0, 0) == ["b", "h", "e", "d", "f", "a", "c", "g"]
     page.locator("table").first.get_by_role("button").nth(1).click()
-    assert column(page, 0, 0) == ["a", "f", "d", "e", "b", "c"]  # what is empty stays last
+    assert column(page, 0, 0) == [
+        "a",
+        "f",
+        "d",
+        "e",
+        "h",
+        "b",
+        "c",
+        "g",
+    ]  # what is no number stays last
 
 
 def test_fits_a_window(

@@ -42,6 +42,7 @@ def make_data(results: Path, test_set: str) -> Path:
         "--reference-neighbours",
         results / "similarity/e" / test_set / "reference_neighbours.parquet",
         *("--ranks", 1, 3, "--subsets", results / "subsets", "--subset-names", *SUBSETS),
+        *("--baseline", "baseline"),
         *("--evaluations", results / "evaluations", "--models", *MODELS),
         *("--test-set", test_set, "--out", f"{stem}.js"),
     )

@@ -12,6 +12,7 @@ from made_results import CHUNK_ROWS, FAILED
 
 from gapmatch.report import report
 from gapmatch.report.cautions import caution_sentences
+from gapmatch.report.grid import factor_sentences
 from gapmatch.report.headline import headline_sentences
 from gapmatch.results.counts import subset_reconciles
 from gapmatch.results.summaries import Subset
@@ -20,6 +21,7 @@ from gapmatch.tables.accuracy import COLUMNS, over_seeds
 from gapmatch.tables.differences import Difference
 from gapmatch.tables.embedders import SCHEMA as EMBEDDERS
 from gapmatch.tables.embedders import embedder_table
+from gapmatch.tables.factors import SCHEMA as FACTORS
 
 EVIL = '<script>alert("1")</script>'
 
@@ -341,3 +343,31 @@ def test_certificate_of_a_subset_that_keeps_nothing(subsets: list[Subset]) -> No
     said = report.certificate_sentence(subsets, dict.fromkeys(matched, empty))
     assert said["good"]
     assert "Violations: 0" in said["text"]
+
+
+def test_a_grid_is_told_in_sentences() -> None:
+    cells = {"test_set": "val", "metric": "top1", "n": 300, "sizes": 3, "clusters": 3, "models": 9}
+    slopes = {"size": (0.5, 0.2, 0.8), "diversity": (-0.1, -0.4, 0.2), "rest": (None, None, None)}
+    rows = [
+        {
+            **cells,
+            "factor": factor,
+            **dict(zip(("slope", "slope_low", "slope_high"), one, strict=True)),
+        }
+        for factor, one in slopes.items()
+    ]
+    table = pl.DataFrame(rows, schema=FACTORS)
+    (sentence,) = factor_sentences(table, {}, ["a", "b"])
+    assert sentence == (
+        "On val (n = 300), twice as many pool images change the logit of the score by +0.50 (+0.20 "
+        "to +0.80); twice as many clusters change nothing that the grid can tell (-0.10, -0.40 to "
+        "+0.20)."
+    )
+    (doubtful,) = factor_sentences(table, {"val": ["b", "baseline"]}, ["a", "b"])
+    assert doubtful.endswith(
+        "1 of the grid's 2 subsets are not better than chance there, so this tells little."
+    )
+    empty = table.with_columns(slope=pl.lit(None, pl.Float64))
+    assert factor_sentences(empty, {}, ["a"]) == [
+        "On val (n = 300), all cells of the grid are equal."
+    ]

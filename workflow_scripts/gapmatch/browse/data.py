@@ -84,7 +84,7 @@ def neighbours_of(
     """Return what is known of each test image and its neighbours, by test row, in their order.
 
     Args:
-        table: The pictures, with ``kept`` of those of the pool.
+        table: The pictures, with ``kept`` of those of the pool, empty for duplicates.
         thresholds: test_row, rank, similarity: the nearest reference images.
         ranks: Those that subsets are matched at, ascending.
     """
@@ -109,8 +109,10 @@ def neighbours_of(
             items[test_row] = {**told, "thresholds": values, "pool": [], "reference": []}
             continue
         told["similarity"] = round(row["similarity"], 6)
-        if row["kept"] is not None:
+        if row["kept"]:
             told["kept"] = row["kept"]
+        elif row["dataset"] == "pool":
+            told["duplicate"] = True
         items[test_row][row["dataset"]].append(told)
     return items
 
@@ -123,6 +125,7 @@ def browse_data(
     ranks: list[int],
     subsets: Path,
     subset_names: list[str],
+    baseline: str,
     evaluations: Path,
     models: list[str],
     test_set: str,
@@ -137,6 +140,7 @@ def browse_data(
         ranks: Those that subsets are matched at, ascending.
         subsets: Folder of all subsets.
         subset_names: Their names.
+        baseline: The one that keeps the whole pool.
         evaluations: Folder of all evaluations.
         models: Folders below it, such as baseline/seed0.
         test_set: Name of the test set.
@@ -144,8 +148,10 @@ def browse_data(
     """
     table = read_columns(pictures, list(SCHEMA))
     pool = table.filter(dataset="pool").select("dataset", "test_row", "rank", "chunk", "row")
-    kept = pl.Series("kept", kept_by(pool, subsets, subset_names), dtype=pl.String)
-    known = pool.drop("chunk", "row").with_columns(kept)
+    # The baseline keeps all but duplicates, of which no subset was to choose.
+    whole = subset_names.index(baseline)
+    kept = [one if one[whole] == "1" else "" for one in kept_by(pool, subsets, subset_names)]
+    known = pool.drop("chunk", "row").with_columns(pl.Series("kept", kept, dtype=pl.String))
     table = table.join(known, on=["dataset", "test_row", "rank"], how="left", maintain_order="left")
     shown = table.filter(dataset="test")["test_row"].to_list()
     nearest = read_columns(reference_neighbours, ["test_row", "rank", "similarity"]).filter(

@@ -30,7 +30,7 @@ def by_margin(table: pl.DataFrame) -> pl.DataFrame:
     """
     nearest = table.filter(rank=1).select("test_row", "dataset", "similarity")
     margins = (
-        nearest.pivot("dataset", index="test_row", values="similarity")
+        nearest.pivot("dataset", ["pool", "reference"], index="test_row", values="similarity")
         .with_columns((pl.col("pool") - pl.col("reference")).alias("margin"))
         .sort("margin", "test_row", descending=[True, False])
         .select("test_row", pl.int_range(pl.len()).alias("place"))

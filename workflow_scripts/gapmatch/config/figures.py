@@ -28,7 +28,7 @@ class Figures(Section):
     browse_images: int = Field(
         500,
         ge=1,
-        le=5000,
+        le=2000,
         description="Test images of each set on the page browse/index.html; a set takes some 30 MB "
         "for 500 and five neighbours.",
     )

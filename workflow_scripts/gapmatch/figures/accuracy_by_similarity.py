@@ -54,7 +54,7 @@ def draw(frame: pl.DataFrame, subsets: Sequence[TrainingSet]) -> Figure:
                 linewidth=1.4 if band else 0.7,
                 label=str(name),
             )
-            correlations.append(float(bins["pearson"][0]))
+            correlations += bins["pearson"].head(1).drop_nulls().drop_nans().to_list()
         sizes = rows.filter(pl.col("training_set") == rows["training_set"][0])["n"]
         fewest, most = min(sizes.to_list()), max(sizes.to_list())
         each = f"{fewest}" if fewest == most else f"{fewest}\N{EN DASH}{most}"
@@ -82,7 +82,9 @@ def _banded(names: Iterable[str], subsets: Sequence[TrainingSet], test_set: str)
 
 
 def _correlations(values: Sequence[float]) -> str:
-    """Each value where they fit into a title, else their range."""
+    """Each value where they fit into a title, else their range; none of equal answers."""
+    if not values:
+        return "none"
     shown, between = (values, ", ") if len(values) < 4 else ((min(values), max(values)), " to ")
     return between.join(f"{value:+.2f}" for value in shown).replace("-", "\N{MINUS SIGN}")
 

@@ -19,13 +19,14 @@ def look_at_subsets(study: Study, pool: Look, examples: Look | None) -> Look:
     """
     look = Look("subsets")
     _look_at_styles(look, study, pool, examples)
+    usable = pool.looked - pool.unusable
     for name, subset in study.subsets.items():
         if not isinstance(subset, BalancedSubset):
             continue
-        if subset.words is None and pool.looked and not pool.named:
-            look.error(
-                f"subsets.{name} needs classes, but none of {pool.looked:,} samples of the pool "
-                "that were looked at has a class_name in its .json: set its words"
+        if subset.words is None and usable and not pool.named:
+            look.warning(
+                f"subsets.{name} needs classes, but none of {usable:,} samples of the pool that "
+                "were looked at has a class_name in its .json: set its words"
             )
         elif subset.words is not None:
             with look.errors():
@@ -38,10 +39,11 @@ def _look_at_styles(look: Look, study: Study, pool: Look, examples: Look | None)
     """Add what is wrong with styles: samples without one, and names that do not occur."""
     if not study.styles:
         return
-    if examples is None and pool.looked and not pool.styles:
-        look.error(
-            f"styles has no examples, and none of {pool.looked:,} samples of the pool that were "
-            "looked at has a style in its .json: set styles.examples"
+    usable = pool.looked - pool.unusable
+    if examples is None and usable and not pool.styles:
+        look.warning(
+            f"styles has no examples, and none of {usable:,} samples of the pool that were looked "
+            "at has a style in its .json: set styles.examples"
         )
     known = set(examples.classes) if examples else pool.styles
     if not known:

@@ -1,11 +1,10 @@
 """What a grid of diverse subsets answers, in sentences."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
 
-from gapmatch.results.summaries import Subset
 from gapmatch.tables.accuracy import described
 from gapmatch.tables.factors import DIVERSITY, SIZE
 
@@ -13,27 +12,29 @@ DOUBLED = {SIZE: "twice as many pool images", DIVERSITY: "twice as many clusters
 
 
 def factor_sentences(
-    factors: pl.DataFrame, near: Mapping[str, Collection[str]], subsets: Sequence[Subset]
+    factors: pl.DataFrame, near: Mapping[str, Collection[str]], subsets: Collection[str]
 ) -> list[str]:
     """Tell for each test set what doubling size and diversity changes, and what is at chance.
 
     Args:
         factors: ``factors.factor_table``.
         near: Training sets that are not better than chance, by test set.
-        subsets: Summaries, for the subsets of the grid.
+        subsets: Names of the grid's subsets.
     """
-    diverse = [one.subset for one in subsets if one.method == "diverse"]
     sentences = []
     for key, rows in factors.group_by("test_set", "n", "metric", maintain_order=True):
         test_set, n, metric = str(key[0]), int(str(key[1])), str(key[2])
+        doubled = rows.filter(pl.col("factor").is_in(list(DOUBLED))).fill_nan(None)
         told = [
             f"{DOUBLED[row['factor']]} {_told(row)}"
-            for row in rows.filter(pl.col("factor").is_in(list(DOUBLED))).iter_rows(named=True)
+            for row in doubled.drop_nulls("slope").iter_rows(named=True)
         ]
         sentence = f"On {described(test_set, n, metric)}, {'; '.join(told)}."
-        if at_chance := sum(name in near.get(test_set, ()) for name in diverse):
+        if not told:
+            sentence = f"On {described(test_set, n, metric)}, all cells of the grid are equal."
+        if at_chance := sum(name in near.get(test_set, ()) for name in subsets):
             sentence += (
-                f" {at_chance} of the grid's {len(diverse)} subsets are not better than chance "
+                f" {at_chance} of the grid's {len(subsets)} subsets are not better than chance "
                 "there, so this tells little."
             )
         sentences.append(sentence)

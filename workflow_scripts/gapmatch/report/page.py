@@ -10,8 +10,9 @@ from gapmatch.running.result_files import read_object
 from gapmatch.tables.accuracy import read_accuracy
 from gapmatch.tables.differences import read_differences
 from gapmatch.tables.embedders import read_embedder_table
-from gapmatch.tables.factors import read_factors
+from gapmatch.tables.factors import grid_of, read_factors
 from gapmatch.tables.retrieval import first_recalls, read_retrieval
+from gapmatch.tables.subsets import read_training_sets
 
 
 def write_report(
@@ -52,7 +53,10 @@ def write_report(
     recalls = None
     if "retrieval" in table_names:
         recalls = first_recalls(read_retrieval(tables / "retrieval.csv"))
-    factors = read_factors(tables / "factors.csv") if "factors" in table_names else None
+    factors, grid = None, None
+    if "factors" in table_names:
+        factors = read_factors(tables / "factors.csv")
+        grid = grid_of(read_training_sets(tables / "subsets.csv"))
     text = report.render(
         template,
         study=study,
@@ -69,5 +73,6 @@ def write_report(
         figures=[report.figure_context(figures / name) for name in figure_names],
         recalls=recalls,
         factors=factors,
+        gridded=[name for names in grid.cells.values() for name in names] if grid else (),
     )
     write_text(out, text)

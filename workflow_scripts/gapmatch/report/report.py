@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def render(
     figures: Sequence[Mapping[str, str]],
     recalls: pl.DataFrame | None = None,
     factors: pl.DataFrame | None = None,
+    gridded: Collection[str] = (),
 ) -> str:
     """Fill the template; every name and text is escaped. Equal arguments give equal text.
 
@@ -179,6 +180,7 @@ def render(
         figures: ``figure_context`` of each figure.
         recalls: ``retrieval.first_recalls``; None without retrieval.
         factors: ``factors.factor_table``; None without a grid.
+        gridded: Names of the grid's subsets.
 
     Raises:
         InputError: The template is missing.
@@ -187,7 +189,7 @@ def render(
     first = [table for table in tables if table["name"] in FIRST]
     sentences = headline_sentences(accuracy, subsets, differences, sets, recalls)
     if factors is not None:
-        sentences += factor_sentences(factors, near_chance(accuracy), subsets)
+        sentences += factor_sentences(factors, near_chance(accuracy), gridded)
     told_of = headline_test_set(accuracy, subsets, sets)
     by_name = {figure["name"]: figure for figure in figures}
     pictures = [by_name[name] for name in opening_figures(told_of) if name in by_name]
