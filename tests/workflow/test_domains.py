@@ -193,5 +193,5 @@ def test_miniatures_run_whole(miniature: tuple[Path, Path]) -> None:
     for subset in ("crops_pruned", "flickr_pruned"):
         assert read_json(results / f"subsets/{subset}/certificate.json")["violations"] == 0
     page = (results / "report.html").read_text(encoding="utf-8")
-    places = [page.index(f'id="{part}"') for part in ("table-duplicates", "result", "certificate")]
+    places = [page.index(f'id="{part}"') for part in ("answer", "table-duplicates", "certificate")]
     assert places == sorted(places), "the report begins with what test sets share"

@@ -41,7 +41,8 @@ SIMILARITY = """
 GAP = "table_similarity_gap figure_similarity_gap table_duplicates"
 AUDIT = "table_audit/sketch_pruned figure_audit/sketch_pruned"
 BROWSED = f"browse_data/{TESTS} browse"
-NEIGHBOURS = f"table_neighbours/{TESTS} figure_neighbours/{TESTS} browse_pictures/{TESTS} {BROWSED}"
+EXAMPLES = f"table_neighbours/{TESTS} figure_neighbours/{TESTS}"
+NEIGHBOURS = f"{EXAMPLES} browse_pictures/{TESTS} {BROWSED}"
 HUMAN_CHECK = "choose_trials write_human_check"
 SENSITIVITY = "table_sensitivity/sketch figure_sensitivity/sketch"
 OF_SUBSETS = f"{PRUNED} table_subsets table_diversity figure_profile"
@@ -81,7 +82,7 @@ NEW_TEST_SET = f"""
     search_reference/trained/v2 search_pool/trained/v2/{CHUNKS} merge_neighbours/trained/v2
     certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/v2
     {ACCURACY} {PRUNED} {SIMILARITY} table_neighbours/v2 figure_neighbours/v2 {GAP}
-    table_embedders browse_pictures/v2 browse_data/v2 browse
+    table_embedders browse_pictures/v2 browse_data/v2 browse {HUMAN_CHECK}
 """
 
 
@@ -211,7 +212,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
             certify_subset/baseline evaluate_retrieval/{ALL}/seed0/captioned table_retrieval
             table_differences write_report {SIMILARITY} {GAP} {BINNED}
             table_neighbours/captioned figure_neighbours/captioned
-            browse_pictures/captioned browse_data/captioned browse""",
+            browse_pictures/captioned browse_data/captioned browse {HUMAN_CHECK}""",
     ),
     "metric of a test set": (
         {"test_sets.val.metric": "mean_per_class"},
@@ -220,7 +221,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "test set removed": (
         {"test_sets.val": REMOVED, "figures.id_test_set": "sketch"},
         f"certify_subset/baseline {OF_ALL_MODELS} {BINNED} {PRUNED} {SIMILARITY}"
-        f" {GAP} table_embedders browse",
+        f" {GAP} table_embedders browse {HUMAN_CHECK}",
     ),
     "trials of the human check": (
         {"human_check.trials": 9, "human_check.seed": 1},
@@ -335,7 +336,7 @@ def test_chunk_made_again_runs_what_follows(checkout: Path, tmp_path: Path) -> N
             search_pool/trained/sketch/{CHUNKS} merge_neighbours/trained/sketch
             certify_subset/baseline evaluate_zero_shot/{ALL}/seed0/sketch {SKETCH_PRUNED}
             {GAP} table_embedders {AUDIT} {SENSITIVITY}
-            table_neighbours/sketch figure_neighbours/sketch browse_pictures/sketch"""
+            table_neighbours/sketch figure_neighbours/sketch browse_pictures/sketch {HUMAN_CHECK}"""
     )
 
 
@@ -386,8 +387,7 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     models = "{baseline,reference_only}"
     assert planned(folder, study=study) == spelled_out(
         f"evaluate_zero_shot/{models}/seed0/{TESTS} {OF_ALL_MODELS} {BINNED} {PRUNED}"
-        f" table_subsets table_diversity {NEIGHBOURS}"
-        " table_similarity_pruned figure_similarity_pruned"
+        f" table_subsets table_diversity {EXAMPLES} {BROWSED}"
     )
     run(folder, study=study)
     assert planned(folder, study=study) == set()
@@ -396,12 +396,12 @@ def test_change_leaves_all_else_as_it_was(checkout: Path, tmp_path: Path) -> Non
     assert {path for path in after if after[path] != before[path]} == spelled_out(
         f"""evaluations/{models}/seed0/{TESTS}.{{json,parquet}}
             tables/{{accuracy,differences,subsets,diversity,pruned,table1}}.{{csv,md,tex,json}}
-            tables/{{similarity_pruned,accuracy_by_similarity}}.csv
+            tables/accuracy_by_similarity.csv
             tables/neighbours_{TESTS}.parquet
-            figures/similarity_pruned.{{png,pdf,csv}}
             figures/{{accuracy_by_similarity,accuracy_by_size}}.{{png,pdf,csv}}
             figures/{{effective_robustness,pruned}}.{{png,pdf,csv}}
             figures/neighbours_{TESTS}.{{png,pdf,csv}}
+            browse/data/{TESTS}.js browse/index.html browse/browse.{{js,css}}
             report.html config.json"""
     )
 
