@@ -204,8 +204,15 @@ def show_progress(events):
 
 
 onsuccess:
-    if not workflow.dryrun and Path(REPORT).exists():
-        logger.info(f"The report: {REPORT}")
+    pages = {
+        "The report": [REPORT],
+        "Neighbours of the test images": [FILES.browsed()],
+        "The human check": HUMAN_CHECK,
+    }
+    for what, paths in pages.items():
+        for path in paths:
+            if not workflow.dryrun and Path(path).exists():
+                logger.info(f"{what}: {path}")
 
 
 wildcard_constraints:
