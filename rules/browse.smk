@@ -1,7 +1,7 @@
-# A page to look at: test images, their neighbours, who prunes them, and what models make of them.
+# The browse page: test images, their neighbours, which subsets prune them, and what models answer.
 
 BROWSED = FILES.browsed("{test_set}")
-# The nearest reference image is told of too where no subset is matched to it.
+# Rank 1 always: the page shows the nearest reference image even if no subset is matched at that rank.
 THRESHOLD_RANKS = sorted({1, *STUDY.search.ranks})
 
 
@@ -30,7 +30,7 @@ rule browse_pictures:
             }
         ),
     message:
-        "Pictures of {wildcards.test_set} to browse"
+        "Making thumbnails of {wildcards.test_set} for the browse page"
     shell:
         "python {SCRIPTS}/browse_pictures.py {params.files} {params.settings} "
         "--sheets-folder {output.pictures} --out {output.table} > {log} 2>&1"
@@ -65,7 +65,7 @@ rule browse_data:
             }
         ),
     message:
-        "What models make of {wildcards.test_set}, to browse"
+        "Collecting the answers on {wildcards.test_set} for the browse page"
     shell:
         "python {SCRIPTS}/browse_data.py --pictures {input.pictures} "
         "--chunk {input.chunk}/chunk.json --reference-neighbours {input.reference} "
@@ -103,7 +103,7 @@ rule browse:
         resources=f"{RESOURCES}/browse",
         test_sets=lambda wildcards, input: TEST_SETS,
     message:
-        "Writing the page of neighbours"
+        "Writing the browse page"
     shell:
         "python {SCRIPTS}/browse.py {params.settings} --test-sets {params.test_sets} "
         "--summaries {input.summaries} --resources {params.resources} --out {output.page} "

@@ -1,4 +1,4 @@
-"""Write what the page of neighbours tells of a test set."""
+"""Write what the browse page tells of a test set."""
 
 from gapmatch.browse.data import browse_data
 from gapmatch.running.command_line import run

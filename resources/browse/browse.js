@@ -61,7 +61,7 @@ function fail(name) {
   if (waiting !== name) return;
   shown = [];
   byId("items").replaceChildren();
-  byId("count").textContent = `data/${name}.js cannot be read: the whole folder of this page is needed.`;
+  byId("count").textContent = `data/${name}.js cannot be read: copy the whole folder browse/, not index.html alone.`;
   byId("count").className = "failed";
   for (const button of document.querySelectorAll("nav button")) button.disabled = true;
   writeAddress();
@@ -204,7 +204,7 @@ function neighbourFigure(item, neighbour, column, what, data) {
   const kept = keptBy(neighbour, byId("subset").value, data);
   const alt = `${what}: ${neighbour.caption || "no caption"}`;
   const open = () => details(item, neighbour, column, what, data);
-  const label = digits(neighbour.similarity) + (neighbour.duplicate ? " duplicate" : kept === false ? " pruned" : "");
+  const label = digits(neighbour.similarity) + (neighbour.duplicate ? " dropped" : kept === false ? " pruned" : "");
   return element(
     "figure",
     kept === false ? { class: "pruned" } : {},
@@ -218,7 +218,7 @@ function answerOf(item, model, data) {
   const right = item.right[model];
   const label = item.predicted[model];
   const says = label === null || label === undefined ? "" : ` (${quoted(data.classes[label] ?? label)})`;
-  const text = { 1: "right", 0: "wrong", "-": "did not see it" }[right];
+  const text = { 1: "right", 0: "wrong", "-": "not evaluated on it" }[right];
   return element(
     "p",
     {},
@@ -235,7 +235,7 @@ function card(item, data) {
   const special = subset && (subset.rank !== 1 || subset.offset !== 0);
   const of = special ? ` (${subset.name}: rank ${subset.rank}, offset ${subset.offset})` : "";
   const numbers =
-    `Nearest of the pool ${digits(item.similarity)}, threshold${of} ${digits(threshold)}, ` +
+    `Nearest pool image ${digits(item.similarity)}, threshold${of} ${digits(threshold)}, ` +
     `margin ${signed(marginOf(item, data))}`;
   const title = named(item);
   const open = () => details(item, item, 0, "test image", data);
@@ -270,7 +270,7 @@ function card(item, data) {
       ...[["pool", 1], ["reference", 1 + TOLD.neighbours]].map(([what, first]) =>
         element(
           "div",
-          { class: "row", role: "group", "aria-label": `Nearest of the ${what}`, tabindex: "0" },
+          { class: "row", role: "group", "aria-label": `Nearest ${what} images`, tabindex: "0" },
           element("span", { class: "name", text: what }),
           ...item[what].map((one, rank) => neighbourFigure(item, one, first + rank, `${what} image`, data)),
         ),
@@ -290,7 +290,7 @@ function show() {
   state.page = Math.min(state.page, pages - 1);
   const here = shown.slice(state.page * TOLD.rows, (state.page + 1) * TOLD.rows);
   byId("items").replaceChildren(...here.map((item) => card(item, data)));
-  const sample = data.items.length < data.images ? `, a sample of ${data.images.toLocaleString("en")}` : "";
+  const sample = data.items.length < data.images ? `, a sample of its ${data.images.toLocaleString("en")} spread over its classes` : "";
   byId("count").className = "";
   byId("count").textContent =
     `${shown.length} of ${data.items.length} images of ${data.test_set}${sample}; page ${state.page + 1} of ${pages}.` +
@@ -336,7 +336,7 @@ function details(item, one, column, what, data) {
     ["sample", `chunk ${one.chunk}, row ${one.row}, key ${one.key}`],
   ];
   if (one.similarity !== undefined && one !== item) lines.unshift(["similarity", one.similarity.toFixed(4)]);
-  if (one.duplicate) lines.push(["pruned by", "deduplication, before any subset is chosen"]);
+  if (one.duplicate) lines.push(["dropped by", "deduplication: an earlier pool image is nearly the same; no subset could choose this one"]);
   if (one.kept !== undefined) {
     const pruning = data.subsets.filter((_, place) => one.kept[place] !== "1");
     lines.push(["pruned by", pruning.join(", ") || "no subset"]);

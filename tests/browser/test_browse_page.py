@@ -45,7 +45,7 @@ def choose(page: Page, **values: str) -> None:
 def marked(one: dict[str, Any], subset: int) -> str:
     """Return what stands beside the similarity of a pool image."""
     if "duplicate" in one:
-        return " duplicate"
+        return " dropped"
     return " pruned" if one["kept"][subset] == "0" else ""
 
 

@@ -359,14 +359,12 @@ def test_a_grid_is_told_in_sentences() -> None:
     table = pl.DataFrame(rows, schema=FACTORS)
     (sentence,) = factor_sentences(table, {}, ["a", "b"])
     assert sentence == (
-        "On val (n = 300), twice as many pool images change the logit of the score by +0.50 (+0.20 "
-        "to +0.80); twice as many clusters change nothing that the grid can tell (-0.10, -0.40 to "
-        "+0.20)."
+        "On val (n = 300), twice as many pool images change the logit of the score by +0.50 (95 % "
+        "interval +0.20 to +0.80); twice as many clusters have no effect distinguishable from zero "
+        "(-0.10 on that logit, 95 % interval -0.40 to +0.20)."
     )
     (doubtful,) = factor_sentences(table, {"val": ["b", "baseline"]}, ["a", "b"])
-    assert doubtful.endswith(
-        "1 of the grid's 2 subsets are not better than chance there, so this tells little."
-    )
+    assert "1 of the grid's 2 subsets is not better than chance there" in doubtful
     empty = table.with_columns(slope=pl.lit(None, pl.Float64))
     assert factor_sentences(empty, {}, ["a"]) == [
         "On val (n = 300), all cells of the grid are equal."

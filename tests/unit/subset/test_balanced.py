@@ -132,7 +132,7 @@ def test_concepts_have_so_many_samples(make_study, listed, by, cap, seed):
 def test_a_pool_without_classes_needs_words(make_study):
     study = make_study()
     with_metadata(study, [None] * 60, [None] * 60)
-    with pytest.raises(InputError, match=r"subsets\.some .*no sample .* has one: set its words"):
+    with pytest.raises(InputError, match=r"subsets\.some .*no sample .* has one: set"):
         study.select("some", "balanced", "--cap", 3, duplicates=False)
 
 

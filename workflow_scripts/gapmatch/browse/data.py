@@ -1,4 +1,4 @@
-"""What the page tells of the pictures: similarities, who prunes them, and what models answer."""
+"""What the page tells of pictures: similarities, which subsets prune them, what models answer."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,8 +41,8 @@ def answers(images: pl.DataFrame) -> pl.DataFrame:
     """Return what a model answers: test_row, right, predicted (a label).
 
     Of images with several classes it is the likeliest of all, right if the image shows it; of
-    images with captions the answer is right if the first of all captions is one of theirs, and
-    there is no label.
+    images with captions the answer is right if the caption ranked first is one of the image's
+    own, and there is no label.
 
     Args:
         images: ``Evaluation.images``.
@@ -148,7 +148,7 @@ def browse_data(
     """
     table = read_columns(pictures, list(SCHEMA))
     pool = table.filter(dataset="pool").select("dataset", "test_row", "rank", "chunk", "row")
-    # The baseline keeps all but duplicates, of which no subset was to choose.
+    # The baseline keeps everything but duplicates, which no subset could choose.
     whole = subset_names.index(baseline)
     kept = [one if one[whole] == "1" else "" for one in kept_by(pool, subsets, subset_names)]
     known = pool.drop("chunk", "row").with_columns(pl.Series("kept", kept, dtype=pl.String))
@@ -168,6 +168,6 @@ def browse_data(
         "models": [{"training_set": one.training_set, "seed": one.seed} for one in found],
         "items": list(items.values()),
     }
-    # A page that is opened from disk may read no file, but may load one as a script. Names and
+    # Browsers let a page opened from disk load a file as a script, but not read it. Names and
     # captions stand in it as JSON without <, > and &.
     write_text(out, f"receive({htmlsafe_json_dumps(told, separators=(',', ':'))});\n")

@@ -22,8 +22,8 @@ class HumanCheck(Section):
     embedders: list[Name] | None = Field(
         None,
         min_length=1,
-        description="Embedders to compare with people; null is all of the study. They embed the "
-        "images of the trials alone.",
+        description="Embedders to compare with people; null: all of the study. For this they "
+        "embed only the images of the trials.",
     )
     responses: Path | None = Field(
         None,

@@ -164,7 +164,7 @@ def in_percent(axis: Axis) -> None:
 def bars(rows: pl.DataFrame, value: str) -> np.ndarray[Any, Any]:
     """Return (2, rows): how far intervals reach below and above a value, for error bars.
 
-    Rounding may put a bound on the wrong side of the value; no bar is then shorter than nothing.
+    Rounding may put a bound on the wrong side of the value; the bar there then has length 0.
 
     Args:
         rows: With the columns VALUE, VALUE_low and VALUE_high.
@@ -228,7 +228,7 @@ def draw_picture(
         text: What is below; its beginning, where it is longer than the lines.
         marked: Whether the frame is thick.
         size: Of the letters, in points.
-        letters: Most in a line.
+        letters: Most characters in a line.
         lines: Most of the text.
     """
     side = max(image.size)

@@ -82,7 +82,7 @@ def _banded(names: Iterable[str], subsets: Sequence[TrainingSet], test_set: str)
 
 
 def _correlations(values: Sequence[float]) -> str:
-    """Each value where they fit into a title, else their range; none of equal answers."""
+    """Each value where they fit into a title, else their range; none where r is undefined."""
     if not values:
         return "none"
     shown, between = (values, ", ") if len(values) < 4 else ((min(values), max(values)), " to ")
@@ -111,9 +111,9 @@ FIGURE = shown.Figure(
         "nearest neighbour in the pool before pruning. Each point is a bin of about equally many "
         "test images (n per bin above the panel), placed at its mean similarity. Bands are 95 % "
         "percentile bootstrap intervals over the test images of the bin; for several seeds, "
-        "accuracy and bounds are averaged over seeds. Of more than four training sets only the "
-        "unpruned pool and the one that is matched to the test set have bands; the CSV has the "
-        "intervals of all. r is the Pearson correlation of similarity "
+        "accuracy and bounds are averaged over seeds. With more than four training sets, only "
+        "the unpruned pool and the first that is matched to this test set alone have bands; the "
+        "CSV has all intervals. r is the Pearson correlation of similarity "
         "and correctness over the images of the test set: one value per training set in the order "
         "of the legend, or of more than three the least and the largest (the CSV has all)."
     ),

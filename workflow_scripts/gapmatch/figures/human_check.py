@@ -44,7 +44,11 @@ def draw(frame: pl.DataFrame) -> Figure:
         panel.set_title(f"{test_set} (n = {n:,})")
         panel.set_ylim(-0.02, 1.02)
         style.in_percent(panel.yaxis)
-    style.label_axes(axes, "difference of the similarities", "people who agree")
+    style.label_axes(
+        axes,
+        "size of the difference between the similarities",
+        "answers that agree with the embedder",
+    )
     style.legend_below(figure, axes)
     return figure
 
@@ -67,10 +71,11 @@ FIGURE = shown.Figure(
     place=62,
     caption=(
         "The human check, a panel for each test set and one for all: the share of answers that "
-        "chose the image that the embedder finds nearer, by how different the cosine similarities "
-        "of the pool's and the reference's image are. Each point is a bin of about equally many of "
-        "the n trials, placed at its mean difference; similarities of two embedders do not "
-        "compare. Bars are 95 % percentile bootstrap intervals over raters and trials both (with "
+        "chose the image that the embedder finds nearer, by the absolute difference between the "
+        "cosine similarities of the pool's and the reference's image. Each point is a bin of about "
+        "equally many of the n trials, placed at its mean absolute difference. Similarities of "
+        "different embedders have different scales: compare heights, not positions along the axis. "
+        "Bars are 95 % percentile bootstrap intervals over raters and trials both (with "
         "one rater over trials alone). The grey line is chance."
     ),
 )

@@ -31,7 +31,7 @@ from gapmatch.running.result_files import read_columns
 LOOKED_AT = 64
 """Reference images of which the least similar one is the wrong side of an obvious trial."""
 OBVIOUS_STREAM = 1
-"""Tells the draws of the obvious trials from those of a test set, which begin otherwise."""
+"""Separates the seeds of the obvious trials from those of the main ones, which lack it."""
 
 
 def nearest(folder: Path) -> pl.DataFrame:

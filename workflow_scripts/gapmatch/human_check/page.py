@@ -1,4 +1,4 @@
-"""The page that shows trials to raters: one file that tells nothing but pictures and names."""
+"""The page that shows trials to raters: it contains only pictures and the names of trials."""
 
 from __future__ import annotations
 

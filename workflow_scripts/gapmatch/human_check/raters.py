@@ -106,8 +106,8 @@ def counted(answers: pl.DataFrame) -> pl.DataFrame:
     kept = judged.filter(pl.col("left_out").is_null())["rater"]
     if kept.is_empty():
         raise InputError(
-            f"human_check.responses: of {judged.height} raters none answered the obvious trials "
-            "well enough to count (tables/raters.md tells why); wait for more exports"
+            f"human_check.responses: none of the {judged.height} raters passed the obvious trials "
+            "(tables/raters.md says why); add more exports"
         )
     return answers.filter(pl.col("rater").is_in(kept.implode()), pl.col("kind") != OBVIOUS).unique(
         ["rater", "trial"], keep="first", maintain_order=True

@@ -17,7 +17,7 @@ from gapmatch.running.errors import InputError
 COLUMNS = ["rater", "trial", "choice", "seconds"]
 CHOICES = ("left", "right")
 LARGEST = 2**22
-"""Bytes of an export; one of 2,000 trials has a fiftieth of it."""
+"""Most bytes of an export; one of 2,000 trials has about 120,000."""
 RATER = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -44,7 +44,7 @@ def read_export(path: Path, trials: Collection[str]) -> list[Response]:
     try:
         lines = list(rows)
     except csv.Error as error:
-        raise InputError(f"{path}: no CSV ({error}); ask for the export again") from error
+        raise InputError(f"{path}: not a CSV file ({error}); ask for the export again") from error
     if not lines or lines[0] != COLUMNS:
         found = ",".join(lines[0]) if lines else "an empty file"
         raise InputError(f"{path}: expected the columns {','.join(COLUMNS)}, found {found[:80]!r}")
@@ -54,7 +54,7 @@ def read_export(path: Path, trials: Collection[str]) -> list[Response]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: larger than {LARGEST} bytes: no export of a rater")
+            raise InputError(f"{path}: larger than {LARGEST} bytes, so not a rater's export")
         # Spreadsheets put a byte order mark in front.
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,7 +73,10 @@ def _response(path: Path, line: int, row: list[str], trials: Collection[str]) ->
     if not RATER.fullmatch(rater):
         raise refuse(f"rater {rater[:80]!r}: expected letters, digits, _ and -")
     if trial not in trials:
-        raise refuse(f"{trial[:80]!r} is no trial of this check: the export is of another page")
+        raise refuse(
+            f"{trial[:80]!r} is not a trial of this check: the file comes from the page of another "
+            "study, seed or number of trials"
+        )
     if choice not in CHOICES:
         raise refuse(f"choice {choice[:80]!r}: expected {' or '.join(CHOICES)}")
     try:
@@ -109,7 +112,7 @@ def read_responses(paths: Sequence[Path], trials: Collection[str]) -> pl.DataFra
                 if earlier := given.get((one.rater, one.trial)):
                     raise InputError(
                         f"{path}: a second answer of rater {one.rater} to {one.trial}, after that "
-                        f"in {earlier}; keep the later export of a rater alone"
+                        f"in {earlier}; keep only the rater's latest export"
                     )
                 given[one.rater, one.trial] = path
         except InputError as error:

@@ -26,7 +26,7 @@ def look_at_subsets(study: Study, pool: Look, examples: Look | None) -> Look:
         if subset.words is None and usable and not pool.named:
             look.warning(
                 f"subsets.{name} needs classes, but none of {usable:,} samples of the pool that "
-                "were looked at has a class_name in its .json: set its words"
+                f"were looked at has a class_name in its .json: set subsets.{name}.words"
             )
         elif subset.words is not None:
             with look.errors():

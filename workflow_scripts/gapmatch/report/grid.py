@@ -34,8 +34,9 @@ def factor_sentences(
             sentence = f"On {described(test_set, n, metric)}, all cells of the grid are equal."
         if at_chance := sum(name in near.get(test_set, ()) for name in subsets):
             sentence += (
-                f" {at_chance} of the grid's {len(subsets)} subsets are not better than chance "
-                "there, so this tells little."
+                f" {at_chance} of the grid's {len(subsets)} subsets "
+                f"{'is' if at_chance == 1 else 'are'} not better than chance there, so the effects "
+                "above are unreliable."
             )
         sentences.append(sentence)
     return sentences
@@ -44,6 +45,7 @@ def factor_sentences(
 def _told(row: Mapping[str, Any]) -> str:
     """Return what a doubling changes, to end a sentence with."""
     value, low, high = (row[f"slope{bound}"] for bound in ("", "_low", "_high"))
+    interval = f"95 % interval {low:+.2f} to {high:+.2f}"
     if low > 0 or high < 0:
-        return f"change the logit of the score by {value:+.2f} ({low:+.2f} to {high:+.2f})"
-    return f"change nothing that the grid can tell ({value:+.2f}, {low:+.2f} to {high:+.2f})"
+        return f"change the logit of the score by {value:+.2f} ({interval})"
+    return f"have no effect distinguishable from zero ({value:+.2f} on that logit, {interval})"

@@ -1,4 +1,4 @@
-"""Templates of HTML pages that need no other file, and run nothing but their own script."""
+"""Templates of HTML pages that run no script but the workflow's own."""
 
 import base64
 import hashlib

@@ -102,7 +102,7 @@ def certificate_sentence(
         )
     if missing:
         text += f" Not certified: {', '.join(missing)}."
-    return {"text": text, "good": violations == 0 and not missing}
+    return {"text": text, "good": violations == 0 and not missing, "matched": bool(matched)}
 
 
 def dataset_rows(datasets: Sequence[DatasetCounts]) -> list[dict[str, Any]]:

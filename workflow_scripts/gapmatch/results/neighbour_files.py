@@ -62,7 +62,7 @@ class NeighbourFiles:
 
 
 def neighbour_files(results: Results, test_set: str) -> tuple[list[str], dict[str, object]]:
-    """Return the inputs, and the options ``NeighbourFiles``, of what shows a test set's neighbours."""
+    """Return the input files and options (``NeighbourFiles``) of what shows a test set's neighbours."""
     names = {"test": test_set, "pool": "pool", "reference": "reference"}
     chunks = {f"{kind}_chunks": results.chunk_files(name) for kind, name in names.items()}
     metadata = {f"{kind}_metadata": results.metadata(name) for kind, name in names.items()}

@@ -35,7 +35,7 @@ class Needs:
 
 
 def from_tables(**names: str) -> Callable[[Results, str], Needs]:
-    """Return what ``needs`` of a table or figure is that other tables tell all of.
+    """Return the ``needs`` function of a table or figure that is made only from other tables.
 
     Args:
         names: Option of its program, and the name of the table.

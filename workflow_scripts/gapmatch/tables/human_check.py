@@ -187,10 +187,11 @@ TABLE = Table(
         "shares are not those of the whole test set. Agreement: share of the answers that chose "
         "the side that the embedder finds nearer, in percent; chance is 50. Alpha: Krippendorff's "
         "alpha of the raters (nominal; 1 is full agreement, 0 that of chance), the same for all "
-        "embedders. Pruned: trials whose pool image is nearer by the search, as what gap matching "
-        "prunes; pruned nearer: share of their answers that found it nearer too, in percent. In "
-        "brackets the 95 % percentile bootstrap interval over raters and trials both (Owen's "
-        "pigeonhole bootstrap; with one rater over trials alone, which tells nothing of other "
-        "people). Raters who failed the obvious trials are left out (table raters)."
+        "embedders. Pruned: trials whose pool image is nearer by the search; gap matching at rank "
+        "1 without offset prunes such images. Pruned nearer: share of their answers that found it "
+        "nearer too, in percent. In parentheses the 95 % percentile bootstrap interval over raters "
+        "and trials both (Owen's pigeonhole bootstrap; with one rater over trials alone, which "
+        "tells nothing of other people). Raters who failed the obvious trials are left out (table "
+        "raters)."
     ),
 )

@@ -42,8 +42,9 @@ TABLE = Table(
         "The raters of the human check, with n, the number of their answers. Obvious: trials "
         f"answered in which one side is the test image itself, of {OBVIOUS_TRIALS}, and how many "
         "were right. Repeated: trials answered twice, the second time with the sides swapped, and "
-        "how often both answers chose the same image. Whoever answered fewer than "
-        f"{FEWEST} obvious trials, or got fewer than 11 of 12 right, or the same share, is left "
-        "out of the tables and figures. All are counted, so there is no interval."
+        "how often both answers chose the same image. A rater is left out of the other tables and "
+        f"of the figure who answered fewer than {FEWEST} obvious trials, or got less than 11/12 of "
+        "those answered right (with fewer than 12 answered: any wrong). These are counts of all "
+        "answers, so they have no intervals."
     ),
 )

@@ -61,8 +61,9 @@ def class_names(pool: PoolSamples, subset: str) -> list[str]:
         found.update(told(part, "class_name").drop_nulls().to_list())
     if not found:
         raise InputError(
-            f"subsets.{subset} needs classes, but no sample of the pool has one: set its words to "
-            "a file of concepts, one in each line, or give samples a class_name in their .json"
+            f"subsets.{subset} needs classes, but no sample of the pool has one: set "
+            f"subsets.{subset}.words to a file of concepts, one in each line, or give samples a "
+            "class_name in their .json"
         )
     return sorted(found)
 
@@ -97,7 +98,8 @@ def select(*, selection: Selection, cap: int, words: Path | None = None, seed: i
     if without == len(concepts):
         raise InputError(
             f"subsets.{subset}.words: no caption of the pool contains any of the {without:,} "
-            f"concepts of {words}, such as {concepts[0].strip()!r}: expected words of its captions"
+            f"concepts of {words}, such as {concepts[0].strip()!r}: expected words that occur in "
+            "captions"
         )
     logger.info("%d of %d concepts have no sample", without, len(concepts))
     draw = Draw(sizes, np.minimum(sizes, min(cap, len(pool))), seed)

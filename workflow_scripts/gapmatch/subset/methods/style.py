@@ -45,8 +45,8 @@ class StyleSubset(SubsetSettings):
     def _mixtures_have_a_size(self) -> "StyleSubset":
         if self.keep is None and sum(share > 0 for share in self.shares.values()) > 1:
             raise ValueError(
-                "expected keep too, a fraction, a number of samples, or a subset's name, since "
-                "shares name several styles"
+                "shares name several styles, so keep is needed too: a fraction, a number of "
+                "samples, or a subset's name"
             )
         return self
 
