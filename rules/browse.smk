@@ -91,7 +91,8 @@ rule browse:
     conda:
         "../envs/report.yaml"
     params:
-        settings=options(
+        # A function: text of the config may hold braces.
+        settings=lambda wildcards: options(
             {
                 "study": STUDY.study,
                 "ranks": THRESHOLD_RANKS,
