@@ -5,7 +5,6 @@ import hashlib
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from gapmatch.running.errors import InputError
 
@@ -13,8 +12,9 @@ from gapmatch.running.errors import InputError
 def load_template(path: Path) -> jinja2.Template:
     """Return a template; whatever is put into it is escaped, and what it lacks is an error.
 
-    Templates include scripts and styles that lie beside them by ``content("NAME")``. For the page's
-    Content-Security-Policy ``hashed("NAME")`` is what allows just that script or style.
+    Templates include scripts and styles that lie beside them by ``content("NAME")|safe``: they are
+    the workflow's own, and escaping would change them. For the page's Content-Security-Policy
+    ``hashed("NAME")`` is what allows just that script or style.
 
     Raises:
         InputError: The template, or what it includes, is missing.
@@ -33,12 +33,11 @@ def load_template(path: Path) -> jinja2.Template:
         except OSError as error:
             raise InputError(f"{path.with_name(name)}: cannot be read ({error})") from error
 
-    def hashed(name: str) -> Markup:
+    def hashed(name: str) -> str:
         digest = hashlib.sha256(read(name).encode()).digest()
-        return Markup(f"'sha256-{base64.b64encode(digest).decode('ascii')}'")  # noqa: S704
+        return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
-    # They are the workflow's own, and escaping would change them.
-    environment.globals |= {"content": lambda name: Markup(read(name)), "hashed": hashed}  # noqa: S704
+    environment.globals |= {"content": read, "hashed": hashed}
     try:
         return environment.get_template(path.name)
     except jinja2.TemplateNotFound as error:
