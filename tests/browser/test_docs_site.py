@@ -33,7 +33,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (guard / "sitecustomize.py").write_text(NO_NETWORK)
     python = Path(sys.executable).parent
     done = subprocess.run(
-        ["make", "docs", f"BIN={python}", "--assume-old=.venv/.installed"],
+        # `make test` started this: without the option, make would say where it is in the last line.
+        ["make", "docs", f"BIN={python}", "--assume-old=.venv/.installed", "--no-print-directory"],
         cwd=clone,
         env=os.environ | {"PYTHONPATH": str(guard)},
         capture_output=True,

@@ -99,4 +99,4 @@ def test_new_file_makes_the_tables_again_and_a_foreign_one_is_named(
     path.write_text(other, encoding="utf-8")
     said = run(folder, "--forcerun", "table_raters", study=study, status=1)
     assert "answers/rater 3.csv, line 2" in said
-    assert "the export is of another page" in said
+    assert "the file comes from the page of another study" in said
