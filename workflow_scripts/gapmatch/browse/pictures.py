@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gapmatch.results.neighbour_files import NeighbourFiles
 from gapmatch.running.atomic import atomic_directory, write_parquet
@@ -58,7 +58,8 @@ def sheets(
         shown = {row: place for place, row in enumerate(order[start : start + ROWS])}
         sheet = Image.new("RGB", ((1 + 2 * neighbours) * SIDE, len(shown) * SIDE), "white")
         for row in table.filter(pl.col("test_row").is_in(list(shown))).iter_rows(named=True):
-            image = images[row["dataset"], row["chunk"], row["row"]]
+            # Small pictures are enlarged: all are to be seen.
+            image = ImageOps.contain(images[row["dataset"], row["chunk"], row["row"]], (SIDE, SIDE))
             left = (first[row["dataset"]] + row["rank"]) * SIDE + (SIDE - image.width) // 2
             top = shown[row["test_row"]] * SIDE + (SIDE - image.height) // 2
             sheet.paste(image, (left, top))
