@@ -59,7 +59,7 @@ def make_test_set(folder: Path, name: str, images: int, subsets: int, models: in
     """Write the sheets and the data of a test set."""
     rng = np.random.default_rng(int(name.removeprefix("test")))
     found = make_table(rng, images, subsets)
-    drawn = [picture(SIDE, 3 * SIDE // 4, seed) for seed in range(100)]
+    drawn = [picture(SIDE, SIDE, seed) for seed in range(100)]
     shown = {
         place: drawn[rng.integers(len(drawn))]
         for place in found.select("dataset", "chunk", "row").iter_rows()

@@ -8,13 +8,13 @@ from PIL import Image, ImageOps
 
 from gapmatch.results.neighbour_files import NeighbourFiles
 from gapmatch.running.atomic import atomic_directory, write_parquet
-from gapmatch.tables.neighbours import choose_images, neighbour_table
+from gapmatch.tables.neighbours import sampled_neighbours
 
 SIDE = 112
 """Pixels of a thumbnail."""
 ROWS = 25
 """Test images on a sheet: the page shows as many at a time."""
-QUALITY = 82
+QUALITY = 75
 DATASETS = ("test", "pool", "reference")
 
 
@@ -85,9 +85,7 @@ def browse_pictures(
         sheets_folder: Folder to write the sheets to.
         out: Table to write (.parquet).
     """
-    sources, labels = files.sources(), files.labels()
-    chosen = choose_images(labels, images, seed)
-    found = neighbour_table(chosen, len(labels), files.neighbours(), sources, neighbours)
+    found, sources = sampled_neighbours(files, images, neighbours, seed)
     table = by_margin(found)
     read = {
         (dataset, *place): image

@@ -108,6 +108,23 @@ def _named(dataset: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("test_row", pl.lit(dataset).alias("dataset"), pl.exclude("test_row"))
 
 
+def sampled_neighbours(
+    files: NeighbourFiles, images: int, neighbours: int, seed: int
+) -> tuple[pl.DataFrame, dict[str, ImageFiles]]:
+    """Return ``neighbour_table`` of a sample of a test set, and where its images are.
+
+    Args:
+        files: Neighbours, and where their images are.
+        images: Test images to show.
+        neighbours: Neighbours to show of each.
+        seed: Seed of the choice of test images.
+    """
+    sources, labels = files.sources(), files.labels()
+    chosen = choose_images(labels, images, seed)
+    table = neighbour_table(chosen, len(labels), files.neighbours(), sources, neighbours)
+    return table, sources
+
+
 def tabulate(*, files: NeighbourFiles, images: int, neighbours: int, seed: int, out: Path) -> None:
     """Collect test images and their nearest neighbours in the pool and the reference, as pictures.
 
@@ -118,9 +135,7 @@ def tabulate(*, files: NeighbourFiles, images: int, neighbours: int, seed: int, 
         seed: Seed of the choice of test images.
         out: Path of the table without suffix.
     """
-    sources, labels = files.sources(), files.labels()
-    chosen = choose_images(labels, images, seed)
-    table = neighbour_table(chosen, len(labels), files.neighbours(), sources, neighbours)
+    table, sources = sampled_neighbours(files, images, neighbours, seed)
     write_parquet(out.with_name(f"{out.name}.parquet"), with_pictures(table, sources))
 
 
